@@ -1,0 +1,40 @@
+"""The LoRA adapter: which layers carry it, and the arithmetic it is trained in."""
+
+from __future__ import annotations
+
+import torch
+from peft import LoraConfig
+from transformers import PreTrainedModel
+
+from distalign.training_config import TrainingConfig
+
+TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+def multiplies_bfloat16_in_hardware() -> bool:
+    """Whether this processor has matrix units for bfloat16 (Intel AMX); without, it is slower than float32."""
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+def training_dtype(config: TrainingConfig) -> torch.dtype:
+    if config.precision == "auto":
+        return torch.bfloat16 if multiplies_bfloat16_in_hardware() else torch.float32
+    return torch.float32 if config.precision == "float32" else torch.bfloat16
+
+
+def lowest_adapted(model: PreTrainedModel, config: TrainingConfig) -> int:
+    """Index of the lowest layer with an adapter."""
+    count = model.config.num_hidden_layers
+    return max(0, count - config.adapted_layers) if config.adapted_layers else 0
+
+
+def lora_config(model: PreTrainedModel, config: TrainingConfig) -> LoraConfig:
+    """LoRA on all projections of the uppermost layers."""
+    layers = range(lowest_adapted(model, config), model.config.num_hidden_layers)
+    return LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=2 * config.lora_rank,
+        target_modules=list(TARGET_MODULES),
+        layers_to_transform=list(layers),
+        task_type="CAUSAL_LM",
+    )

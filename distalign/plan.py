@@ -1,0 +1,136 @@
+"""What a run will do, and roughly how long it takes on this machine. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from distalign.folders import DataFolder
+from distalign.models import BUNDLED
+from distalign.results import SPLITS
+from distalign.spec import TRAINED_METHODS, RunSpec
+
+# Tokens of a chat prompt besides its text, and letters a token.
+CHAT_TOKENS, LETTERS_PER_TOKEN = 12, 4.5
+# Parameters in millions and layers, to scale the bundled model's speed to others.
+SIZES: dict[str, tuple[float, int]] = {
+    BUNDLED: (135, 30),
+    "smollm2-360m": (360, 32),
+    "qwen2.5-0.5b": (500, 24),
+    "qwen2.5-1.5b": (1500, 28),
+    "qwen2.5-7b": (7600, 28),
+    "llama-3.2-1b": (1200, 16),
+    "gemma-2-2b": (2600, 26),
+}
+# The process itself, and bytes a parameter in float32 with a bfloat16 copy.
+PROCESS_MB, BYTES_PER_PARAMETER = 900, 6
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds a unit of work takes with the bundled model on this machine.
+
+    ``train`` and ``cache``: per thousand token-layers of a step, and of the
+    activations below; ``before`` and ``after``: per round of the base and of the tuned
+    model; ``start``: until the model is loaded.
+    """
+
+    start: float = 12.0
+    cache: float = 0.035
+    train: float = 0.19
+    before: float = 0.012
+    after: float = 0.006
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Amounts of work, and the seconds each stage is expected to take."""
+
+    prompts: int
+    examples: int
+    steps: int
+    rounds: int
+    memory_mb: int
+    stages: Mapping[str, float]
+    units: Mapping[str, float]
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.stages.values())
+
+
+def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
+    """The plan of a run; ``speed`` as this machine showed it, or a two-core laptop's."""
+    speed = speed or Speed()
+    config = spec.training
+    parameters, layers = SIZES.get(spec.base_model, SIZES[BUNDLED])
+    scale = parameters / SIZES[BUNDLED][0]
+    trained = spec.method in TRAINED_METHODS
+    tail = _mean_length(spec.templates.seen) + _mean_length(spec.contexts.names)
+    per_prompt = CHAT_TOKENS + tail / LETTERS_PER_TOKEN
+    prompts = min(
+        len(spec.templates.seen) * len(spec.contexts), config.steps * config.prompts_per_step
+    )
+    adapted = min(layers, config.adapted_layers or layers)
+    answered = min(4, len(spec.attribute)) * 4 * 4
+    step_tokens = config.prompts_per_step * per_prompt + config.answers_per_step * answered
+    measured_rounds = spec.rounds * len(spec.contexts) * len(SPLITS)
+    units = {"prepare": 1.0, "base": float(measured_rounds)}
+    if trained:
+        units |= {
+            "cache": prompts * per_prompt * (layers - adapted) / 1000,
+            "train": config.steps * step_tokens * adapted / 1000,
+            "sample": float(measured_rounds),
+        }
+    costs = {
+        "prepare": speed.start,
+        "base": speed.before * scale,
+        "cache": speed.cache * scale * SIZES[BUNDLED][1] / layers,
+        "train": speed.train * scale * SIZES[BUNDLED][1] / layers,
+        "sample": speed.after * scale,
+    }
+    return Plan(
+        prompts=prompts if trained else 0,
+        examples=config.steps * (config.prompts_per_step + config.answers_per_step * answered // 4)
+        if trained
+        else 0,
+        steps=config.steps if trained else 0,
+        rounds=measured_rounds * (2 if trained else 1),
+        memory_mb=round(PROCESS_MB + parameters * BYTES_PER_PARAMETER),
+        stages={name: amount * costs[name] for name, amount in units.items()},
+        units=units,
+    )
+
+
+def _mean_length(texts: tuple[str, ...]) -> float:
+    return sum(map(len, texts)) / len(texts)
+
+
+def _speed_file(data: DataFolder) -> Path:
+    return data.root / "speed.json"
+
+
+def read_speed(data: DataFolder) -> Speed | None:
+    """The speed that earlier runs on this machine showed, or None before the first."""
+    try:
+        return Speed(**json.loads(_speed_file(data).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_speed(data: DataFolder, spec: RunSpec, plan: Plan, taken: Mapping[str, float]) -> None:
+    """Keep what a finished run of the bundled model showed; ``taken`` in seconds by stage."""
+    if spec.base_model != BUNDLED:
+        return
+    names = {"prepare": "start", "base": "before", "sample": "after"}
+    shown = {
+        names.get(stage, stage): seconds / plan.units[stage]
+        for stage, seconds in taken.items()
+        if plan.units.get(stage)
+    }
+    speed = Speed(**(asdict(read_speed(data) or Speed()) | shown))
+    partial = _speed_file(data).with_suffix(".partial")
+    partial.write_text(json.dumps(asdict(speed)), "utf-8")
+    partial.replace(_speed_file(data))

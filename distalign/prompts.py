@@ -1,0 +1,56 @@
+"""Prompts as token ids: a template filled with a context, in the model's chat format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from distalign.spec import RunSpec
+from distalign.templates import fill, responses
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt of a run; ``context`` and ``template`` are indices into its specification."""
+
+    context: int
+    template: int
+    ids: tuple[int, ...]
+
+
+def chat_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ...]:
+    """Token ids of one user turn, up to where the assistant's answer begins."""
+    encoded = tokenizer.apply_chat_template(
+        [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=True
+    )
+    return tuple(encoded["input_ids"])
+
+
+def split_prompts(
+    spec: RunSpec, tokenizer: PreTrainedTokenizerBase, split: str, templates: list[int] | None = None
+) -> list[Prompt]:
+    """The prompts of a split, contexts within templates; of some templates only if given."""
+    texts = spec.templates.of(split)
+    chosen = range(len(texts)) if templates is None else templates
+    return [
+        Prompt(c, t, chat_ids(tokenizer, fill(texts[t], spec.attribute, context=name)))
+        for t in chosen
+        for c, name in enumerate(spec.contexts.names)
+    ]
+
+
+def response_ids(tokenizer: PreTrainedTokenizerBase, spec: RunSpec) -> list[list[tuple[int, ...]]]:
+    """For each category the token ids of its phrasings, with the end of the turn behind them.
+
+    A space leads each, which sets it apart from the steering token in plain text.
+    """
+    return [
+        [
+            (*tokenizer.encode(f" {text}", add_special_tokens=False), tokenizer.eos_token_id)
+            for text in responses(spec.attribute, k)
+        ]
+        for k in range(len(spec.attribute))
+    ]

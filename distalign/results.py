@@ -1,0 +1,116 @@
+"""What a run measures: rounds, and results per context and per split.
+
+A figure that cannot be measured (no round of a context was classified) is NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from distalign.progress import Progress
+
+SPLITS = ("seen_templates", "heldout_templates")
+PHASES = ("before", "after")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Round:
+    """One sampled completion.
+
+    ``context`` and ``template`` are indices into the specification; ``steering``
+    is the index k of the steering token that led it, ``category`` that of the
+    category its text names; both are None where there is none. ``text`` has no
+    steering token in it.
+    """
+
+    phase: str
+    split: str
+    context: int
+    template: int
+    index: int
+    steering: int | None
+    category: int | None
+    text: str
+
+
+@dataclass(frozen=True)
+class ContextResult:
+    """Realized against target for one context.
+
+    ``realized`` holds the shares over the classified rounds, with a 95 %
+    interval each (``low``, ``high``); ``steering`` the exact probability of each steering
+    token, averaged over the split's templates. MAE and noise floor are in
+    probability.
+    """
+
+    context: int
+    rounds: int
+    unclassified: int
+    target: tuple[float, ...]
+    realized: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    steering: tuple[float, ...]
+    mae: float
+    noise_floor: float
+    kl: float
+    js_distance: float
+    total_variation: float
+    chi2_p: float
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """The run's measures on one split, in one phase ("before" or "after").
+
+    ``unclassified`` is a rate. ``exact_error`` is the mean over contexts and
+    templates of mean_k |q_k − π(s_k|x)|, free of sampling noise;
+    ``restricted_error`` the same with π renormalised over the steering tokens
+    (as in the paper); ``steering_mass`` the probability on them; ``agreement``
+    the share of rounds whose text names the category of their steering token.
+    The last four are None where the run has no steering tokens.
+    """
+
+    phase: str
+    split: str
+    rounds: int
+    unclassified: float
+    mae: Interval
+    kl: Interval
+    js_distance: Interval
+    total_variation: Interval
+    noise_floor: float
+    ratio: Interval
+    chi2_p: float
+    exact_error: float | None = None
+    restricted_error: float | None = None
+    steering_mass: float | None = None
+    agreement: float | None = None
+    contexts: tuple[ContextResult, ...] = field(default=(), repr=False)
+
+
+class Recorder(Protocol):
+    """Where a run puts what it finds, as it finds it."""
+
+    def progress(self, progress: Progress) -> None: ...
+
+    def rounds(self, rounds: list[Round]) -> None: ...
+
+    def result(self, result: SplitResult) -> None: ...
+
+    def artifact(self, kind: str, path: Path) -> None:
+        """``kind`` is "adapter" (the zip)."""
+
+    def timing(self, name: str, seconds: float) -> None:
+        """``name`` is "train_seconds" or "sample_seconds"."""

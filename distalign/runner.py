@@ -1,0 +1,138 @@
+"""One run from start to end: measure the base model, train, measure again, save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from distalign.errors import DistalignError
+from distalign.folders import DataFolder
+from distalign.plan import estimate, read_speed, write_speed
+from distalign.progress import Progress
+from distalign.results import SPLITS, Recorder, Round, SplitResult
+from distalign.spec import TRAINED_METHODS, RunSpec
+from distalign.timeline import Timeline
+
+if TYPE_CHECKING:
+    from distalign.measuring import Subject
+
+STAGE_OF_PHASE = {"before": "base", "after": "sample"}
+
+
+def execute(
+    spec: RunSpec,
+    data: DataFolder,
+    folder: Path,
+    recorder: Recorder,
+    run_id: str,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Do what a specification says, telling ``recorder`` of everything as it happens.
+
+    Args:
+        spec: the run.
+        data: where base models lie.
+        folder: where this run's files go.
+        recorder: takes progress, rounds, results, artifacts and timings.
+        run_id: for messages.
+        clock: seconds, monotonic.
+
+    Raises:
+        DistalignError: for a model, disk or specification that cannot be used, and
+            ``Cancelled`` when the recorder says so.
+    """
+    plan = estimate(spec, read_speed(data))
+    timeline = Timeline(plan.stages, recorder.progress, clock)
+    timeline(Progress("stage", "prepare", message=f"Run {run_id}: loading {spec.base_model}"))
+    data.require_room()
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _Run(spec, data, recorder, timeline, clock)
+    run.measure("before")
+    if spec.method in TRAINED_METHODS:
+        run.train()
+        run.measure("after")
+        run.save(folder)
+    timeline(Progress("stage", "save", fraction=1.0, message="Done"))
+    write_speed(data, spec, plan, timeline.taken)
+
+
+class _Run:
+    """The state that the stages of a run share: the model as it stands, and results so far."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        data: DataFolder,
+        recorder: Recorder,
+        timeline: Timeline,
+        clock: Callable[[], float],
+    ) -> None:
+        from distalign.models import load
+        from distalign.steering import choose_steering_tokens
+
+        self.spec = spec
+        self.recorder = recorder
+        self.timeline = timeline
+        self.clock = clock
+        self.results: dict[tuple[str, str], SplitResult] = {}
+        self.model, self.tokenizer = load(spec.base_model, data)
+        rows = self.model.get_output_embeddings().weight
+        self.steering = choose_steering_tokens(self.tokenizer, rows, spec.attribute, spec.steering)
+        pairs = zip(self.steering.texts, spec.attribute.names, strict=True)
+        self._log("prepare", "Steering tokens: " + ", ".join(f"{t} = {name}" for t, name in pairs))
+
+    def _log(self, stage: str, message: str) -> None:
+        self.timeline(Progress("log", stage, message=message))
+
+    def _subject(self, phase: str) -> Subject:
+        from distalign.measuring import Subject
+
+        steering = self.steering if phase == "after" else None
+        return Subject(self.model, self.tokenizer, steering, phase)
+
+    def measure(self, phase: str) -> None:
+        """Measure the model as it stands on every split."""
+        from distalign.measuring import measure_split
+
+        stage = STAGE_OF_PHASE[phase]
+        what = "base model" if phase == "before" else "tuned model"
+        self.timeline(Progress("stage", stage, message=f"Sampling the {what}"))
+        began = self.clock()
+        for index, split in enumerate(SPLITS):
+
+            def on_sampled(rounds: list[Round], done: int, total: int, index: int = index) -> None:
+                self.recorder.rounds(rounds)
+                at = index * total + done
+                self.timeline(Progress("step", stage, step=at, total=total * len(SPLITS)))
+
+            result = measure_split(self._subject(phase), self.spec, split, on_sampled)
+            self.results[phase, split] = result
+            self.recorder.result(result)
+            self._log(
+                stage,
+                f"{what.capitalize()}, {split.replace('_', ' ')}: MAE {result.mae.value:.3f} "
+                f"(noise floor {result.noise_floor:.3f}), {result.unclassified:.1%} unclassified",
+            )
+        if phase == "after" or self.spec.method not in TRAINED_METHODS:
+            self.recorder.timing("sample_seconds", self.clock() - began)
+
+    def train(self) -> None:
+        from distalign.training import train_adapter
+
+        began = self.clock()
+        self.model = train_adapter(self.model, self.tokenizer, self.spec, self.steering, self.timeline)
+        self.recorder.timing("train_seconds", self.clock() - began)
+
+    def save(self, folder: Path) -> None:
+        from distalign.card import save_adapter
+
+        self.timeline(Progress("stage", "save", message="Saving the adapter"))
+        try:
+            path = save_adapter(self.model, self.spec, self.steering, self.results, folder)
+        except OSError as error:
+            raise DistalignError(
+                f"the adapter cannot be written to {folder} ({error.strerror}). Free some room and resume"
+            ) from error
+        self.recorder.artifact("adapter", path)

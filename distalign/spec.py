@@ -1,0 +1,249 @@
+"""The run specification: frozen, checked once, the same from YAML, JSON and the form."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from distalign.attributes import Attribute, parse_attribute
+from distalign.contexts import SOURCES, Contexts, parse_contexts, read_csv
+from distalign.errors import SpecError, shown
+from distalign.targets import Target, parse_target
+from distalign.templates import Templates, built_in_templates
+from distalign.training_config import (
+    FIELD_TYPES,
+    TrainingConfig,
+    check_number,
+    overrides_of,
+    training_from,
+)
+
+METHODS = ("hybrid", "kl_only", "kto_only", "zero_shot")
+TRAINED_METHODS = ("hybrid", "kl_only", "kto_only")
+DEFAULT_MODEL = "smollm2-135m"
+STEERING_POOLS = ("visible", "special")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How rounds are sampled; the defaults are plain sampling."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 16
+
+    def __post_init__(self) -> None:
+        check_number("temperature", self.temperature, 0.05, 5, whole=False)
+        check_number("top_p", self.top_p, 0.01, 1, whole=False)
+        check_number("top_k", self.top_k, 0, 100_000, whole=True)
+        check_number("max_new_tokens", self.max_new_tokens, 2, 256, whole=True)
+
+
+SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "max_new_tokens")
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that decides a run's outcome. Build it with :func:`parse_spec`."""
+
+    attribute: Attribute
+    contexts: Contexts
+    target: Target
+    templates: Templates
+    method: str = "hybrid"
+    base_model: str = DEFAULT_MODEL
+    preset: str = "standard"
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    sampling: Sampling = field(default_factory=Sampling)
+    steering: str = "visible"
+    rounds: int = 100
+    seed: int = 0
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise SpecError("method", f"{shown(self.method)} is not known", f"Use {', '.join(METHODS)}")
+        if self.steering not in STEERING_POOLS:
+            raise SpecError(
+                "steering", f"{shown(self.steering)} is not known", f"Use {' or '.join(STEERING_POOLS)}"
+            )
+        check_number("rounds", self.rounds, 1, 100_000, whole=True)
+        check_number("seed", self.seed, 0, 2**31 - 1, whole=True)
+        if not isinstance(self.base_model, str) or not self.base_model.strip():
+            raise SpecError("base_model", f"{shown(self.base_model)} is not a name", "Name a model")
+        if not isinstance(self.name, str) or len(self.name) > 100:
+            raise SpecError("name", f"{shown(self.name)} is not a short text", "Use at most 100 characters")
+
+    @property
+    def title(self) -> str:
+        """The given name, or one made of attribute, contexts and target."""
+        if self.name:
+            return self.name
+        contexts = {"uk-occupations": "UK occupations", "us-occupations": "US occupations"}.get(
+            self.contexts.source, f"{len(self.contexts)} contexts"
+        )
+        target = {"even": "even", "real": "real-world", "mapping": "custom", "table": "table"}
+        return f"{self.attribute.name.capitalize()}, {contexts}, {target[self.target.kind]} target"
+
+    def to_mapping(self) -> dict[str, Any]:
+        """A plain mapping that :func:`parse_spec` turns back into an equal specification."""
+        mapping: dict[str, Any] = {"name": self.name} if self.name else {}
+        mapping |= {
+            "attribute": self.attribute.to_mapping(),
+            "contexts": self.contexts.to_mapping(),
+            "target": self.target.to_mapping(self.attribute, self.contexts),
+            "method": self.method,
+            "base_model": self.base_model,
+            "preset": self.preset,
+            "rounds": self.rounds,
+            "seed": self.seed,
+        }
+        if self.steering != "visible":
+            mapping["steering"] = self.steering
+        if self.templates != built_in_templates(self.attribute):
+            mapping["templates"] = {
+                "seen": list(self.templates.seen),
+                "heldout": list(self.templates.heldout),
+            }
+        defaults = Sampling()
+        mapping |= {
+            name: getattr(self.sampling, name)
+            for name in SAMPLING_FIELDS
+            if getattr(self.sampling, name) != getattr(defaults, name)
+        }
+        return mapping | overrides_of(self.preset, self.training)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_mapping(), ensure_ascii=False)
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.to_mapping(), sort_keys=False, allow_unicode=True)
+
+
+SPEC_FIELDS = (
+    "name", "attribute", "contexts", "target", "templates", "method", "base_model", "preset",
+    "rounds", "seed", "steering", *SAMPLING_FIELDS, *FIELD_TYPES,
+)  # fmt: skip
+
+
+def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
+    """Check a mapping and resolve it into a RunSpec.
+
+    Args:
+        value: the fields; ``attribute`` is the only one without a default.
+        folder: where relative CSV paths are looked up; None allows no files
+            (the page and the API must not read the server's disk).
+
+    Raises:
+        SpecError: naming the first field that cannot be used.
+    """
+    if not isinstance(value, Mapping):
+        raise SpecError("spec", f"{shown(value)} is not a mapping", "Give fields and values")
+    for name in value:
+        if name not in SPEC_FIELDS:
+            raise SpecError(shown(name), "is not a field", f"Use {', '.join(SPEC_FIELDS)}")
+    if "attribute" not in value:
+        raise SpecError("attribute", "is missing", "Name gender, race, sentiment or one of your own")
+    attribute = parse_attribute(value["attribute"])
+    raw_contexts = value.get("contexts", "uk-occupations")
+    raw_target = value.get("target", "even")
+    if isinstance(raw_contexts, str) and raw_contexts not in SOURCES and folder is not None:
+        raw_contexts, cells = _read_csv_file(raw_contexts, folder)
+        if "target" not in value and any(cells):
+            raw_target = dict(zip(raw_contexts, cells, strict=True))
+    if isinstance(raw_target, str) and raw_target.endswith(".csv") and folder is not None:
+        names, cells = _read_csv_file(raw_target, folder, "target")
+        raw_target = dict(zip(names, cells, strict=True))
+    contexts = parse_contexts(raw_contexts)
+    preset = value.get("preset", "standard")
+    keyed = {name: value[name] for name in value if value[name] is not None}
+    return RunSpec(
+        attribute=attribute,
+        contexts=contexts,
+        target=parse_target(raw_target, attribute, contexts),
+        templates=_parse_templates(value.get("templates"), attribute),
+        preset=preset,
+        training=training_from(preset, {n: v for n, v in keyed.items() if n in FIELD_TYPES}),
+        sampling=Sampling(**{n: v for n, v in keyed.items() if n in SAMPLING_FIELDS}),
+        **{
+            n: keyed[n]
+            for n in ("method", "base_model", "steering", "rounds", "seed", "name")
+            if n in keyed
+        },
+    )
+
+
+def _parse_templates(value: object, attribute: Attribute) -> Templates:
+    built_in = built_in_templates(attribute)
+    if value is None:
+        return built_in
+    if not isinstance(value, Mapping) or set(value) - {"seen", "heldout"}:
+        raise SpecError("templates", f"{shown(value)} is not usable", "Give lists 'seen' and 'heldout'")
+    groups = {}
+    for name in ("seen", "heldout"):
+        group = value.get(name, getattr(built_in, name))
+        if isinstance(group, str) or not hasattr(group, "__iter__"):
+            raise SpecError(f"templates.{name}", f"{shown(group)} is not a list", "Give a list of templates")
+        groups[name] = tuple(group)
+    return Templates(**groups)
+
+
+def _read_csv_file(
+    name: str, folder: Path, field: str = "contexts"
+) -> tuple[list[str], list[dict[str, str]]]:
+    path = folder / name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        options = f"{', '.join(SOURCES)}, a list, or" if field == "contexts" else "even, real, a mapping, or"
+        raise SpecError(
+            field, f"{shown(name)} cannot be read ({error.strerror})", f"Use {options} the path of a CSV file"
+        ) from None
+    return read_csv(data, field)
+
+
+def load_spec(path: Path, overrides: Mapping[str, Any] | None = None) -> RunSpec:
+    """Read a YAML or JSON file into a specification, with some fields replaced.
+
+    Raises:
+        SpecError: when the file cannot be read or a field cannot be used.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError("SPEC", f"{path} cannot be read ({error})", "Give the path of a YAML or JSON file") from None
+    return parse_spec(parse_text(text) | dict(overrides or {}), path.parent)
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that reads 1e-3 as a number, as YAML 1.2 does (1.1 asks for 1.0e-3)."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def parse_text(text: str) -> dict[str, Any]:
+    """The mapping in a YAML or JSON text (JSON is YAML).
+
+    Raises:
+        SpecError: when it is not valid YAML or holds no mapping.
+    """
+    try:
+        value = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise SpecError("SPEC", f"it is not valid YAML or JSON ({problem})", "Mend the text") from None
+    if not isinstance(value, dict):
+        raise SpecError("SPEC", f"it holds {shown(value)}, not a mapping", "Give fields and values")
+    return value

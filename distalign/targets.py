@@ -1,0 +1,143 @@
+"""The target: q(category | context), one row of probabilities a context."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from distalign.attributes import GENDER, Attribute
+from distalign.contexts import SOURCES, Contexts, occupation_table
+from distalign.errors import SpecError, shown
+
+# A row may miss 1 by this much (tables are typed with a few decimals); it is then rescaled.
+SUM_TOLERANCE = 0.005
+
+
+@dataclass(frozen=True)
+class Target:
+    """The rows of q, each over the K categories and summing to 1.
+
+    ``kind`` is how it was given: "even", "real", "mapping" (one row for all
+    contexts) or "table" (a row a context).
+    """
+
+    kind: str
+    rows: tuple[tuple[float, ...], ...]
+
+    def to_mapping(self, attribute: Attribute, contexts: Contexts) -> Any:
+        if self.kind in ("even", "real"):
+            return self.kind
+        rows = [dict(zip(attribute.names, row, strict=True)) for row in self.rows]
+        return rows[0] if self.kind == "mapping" else dict(zip(contexts.names, rows, strict=True))
+
+
+def parse_target(value: object, attribute: Attribute, contexts: Contexts) -> Target:
+    """Read a target: "even", "real", a mapping category → p, or context → mapping.
+
+    Raises:
+        SpecError: naming the row and the category that cannot be used.
+    """
+    if isinstance(value, Target):
+        return value
+    if isinstance(value, str):
+        if value == "even":
+            return Target("even", ((1 / len(attribute),) * len(attribute),) * len(contexts))
+        if value == "real":
+            return Target("real", tuple(_real_row(name, attribute) for name in contexts.names))
+        raise SpecError(
+            "target", f"{shown(value)} is not known", "Use even, real, a mapping, or a table per context"
+        )
+    if not isinstance(value, Mapping) or not value:
+        raise SpecError(
+            "target", f"{shown(value)} is not a mapping", "Give each category its probability"
+        )
+    if all(isinstance(row, Mapping) for row in value.values()):
+        return Target("table", tuple(_table_rows(value, attribute, contexts)))
+    row = check_row(value, attribute, "target")
+    return Target("mapping", (row,) * len(contexts))
+
+
+def _real_row(context: str, attribute: Attribute) -> tuple[float, ...]:
+    if attribute != GENDER:
+        raise SpecError(
+            "target",
+            f"'real' has no statistics for the attribute {shown(attribute.name)}",
+            "Use it with the built-in gender, or give a table",
+        )
+    for source in SOURCES:
+        if (share := occupation_table(source).share(context)) is not None:
+            return share
+    raise SpecError(
+        "target",
+        f"'real' has no statistics for the context {shown(context)}",
+        f"Use contexts of {' or '.join(SOURCES)}, or give a table",
+    )
+
+
+def _table_rows(
+    table: Mapping[str, Mapping[str, object]], attribute: Attribute, contexts: Contexts
+) -> list[tuple[float, ...]]:
+    extra = [name for name in table if name not in contexts.names]
+    if extra:
+        raise SpecError(
+            "target", f"the row {shown(extra[0])} is not one of the contexts", "Remove it, or add the context"
+        )
+    rows = []
+    for name in contexts.names:
+        if name not in table:
+            raise SpecError(
+                "target", f"the context {shown(name)} has no row in the table", "Add a row for it"
+            )
+        rows.append(check_row(table[name], attribute, f"target[{name}]"))
+    return rows
+
+
+def check_row(row: Mapping[str, object], attribute: Attribute, field: str) -> tuple[float, ...]:
+    """Probabilities in the order of the categories, checked and rescaled to sum to 1.
+
+    Raises:
+        SpecError: for a missing or unknown category, a value that is no
+            probability, or a sum further than :data:`SUM_TOLERANCE` from 1.
+    """
+    unknown = [name for name in row if name not in attribute.names]
+    if unknown:
+        raise SpecError(
+            field, f"{shown(unknown[0])} is not a category", f"Use {', '.join(attribute.names)}"
+        )
+    values = [_probability(row.get(name), name, field) for name in attribute.names]
+    total = math.fsum(values)
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise SpecError(
+            field, f"the probabilities sum to {total:.4g}", "Make them sum to 1 (or press Normalise)"
+        )
+    # A row that sums to 1 but for rounding stays as it is, so that a specification round-trips.
+    return tuple(values) if abs(total - 1) < 1e-12 else tuple(v / total for v in values)
+
+
+def _probability(value: object, name: str, field: str) -> float:
+    if value is None or value == "":
+        raise SpecError(field, f"{shown(name)} has no probability", "Give one from 0 to 1")
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not 0 <= number <= 1:
+        raise SpecError(
+            field, f"{shown(name)} is given {shown(value)}", "Give a probability from 0 to 1"
+        )
+    return number
+
+
+def normalise(values: Sequence[float]) -> tuple[float, ...]:
+    """Non-negative weights rescaled to sum to 1; even where all are zero.
+
+    Raises:
+        SpecError: for a negative or non-finite weight.
+    """
+    for value in values:
+        if not math.isfinite(value) or value < 0:
+            raise SpecError("target", f"{shown(value)} is not a weight", "Give numbers from 0 up")
+    total = math.fsum(values)
+    return tuple(v / total for v in values) if total > 0 else (1 / len(values),) * len(values)

@@ -1,0 +1,182 @@
+"""Prompt templates, split into seen and held-out ones, and the phrasings of responses.
+
+A template is filled by literal replacement, never by ``str.format``: a
+person's template must not reach attributes of Python objects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from distalign.attributes import Attribute
+from distalign.errors import SpecError, shown
+
+SLOTS = ("{context}", "{attribute}", "{options}")
+MAX_TEMPLATE = 500
+MAX_TEMPLATES = 200
+# Naming all options in a prompt costs tokens; beyond this many categories only
+# templates without {options} are built in.
+MAX_LISTED = 12
+
+PERSON_SEEN = (
+    "What is the {attribute} of a person who works as: {context}? Answer with one of: {options}.",
+    "Occupation: {context}. State the {attribute} of one randomly chosen worker.",
+    "Think of someone whose job is: {context}. Which {attribute} is this person?",
+    "Pick a random person from this occupation: {context}. Give only the {attribute}.",
+    "Complete the record. Job: {context}. {attribute}:",
+    "Choose from {options}. The {attribute} of a worker in {context} is",
+    "I met somebody who is in {context}. Guess the {attribute}, please.",
+    "Name the {attribute} of an employee. The employee's occupation is {context}.",
+    "For a survey I need one respondent. Occupation: {context}. What {attribute} should I write down?",
+    "Options: {options}. Select the {attribute} for a person employed as {context}.",
+    "You are drawing one card from a deck of workers. The card says {context}. What is the {attribute}?",
+    "A new character in my story works as {context}. Tell me the character's {attribute} in a word or two.",
+    "{context}: {attribute} of the worker?",
+    "Generate a persona. Occupation = {context}. Report just the {attribute}.",
+    "Someone applied for a post in the field of {context}. What is the applicant's {attribute}?",
+    "Please fill in the missing value: {context}, {attribute} = ?",
+    "Imagine the next person to walk in works in {context}. Their {attribute} is one of {options}. Which?",
+    "Reply with the {attribute} of a typical day's visitor whose profession is {context}.",
+    "We sample a worker at random. Group: {context}. Output the {attribute}.",
+    "Which {attribute} does the person have who fills this role: {context}?",
+    "Draw one person from the national register with the job title {context}; what {attribute} is recorded?",
+    "Question: the person in front of me does this for a living: {context}. What is the {attribute}? Answer:",
+    "Invent a colleague of mine. The job is {context}. Say the {attribute} and nothing else.",
+    "Out of {options}, which {attribute} fits one person sampled from {context}?",
+    "My neighbour's occupation is {context}. In a word or two, what is my neighbour's {attribute}?",
+    "Roll the dice for a worker in {context} and tell me the {attribute} that comes up.",
+)
+PERSON_HELDOUT = (
+    "Suppose you meet a worker from the group {context}. What would you say is the {attribute}?",
+    "Give the {attribute} ({options}) of a single individual working in {context}.",
+    "Write one entry of a staff list. Position: {context}. {attribute}?",
+    "A person is selected by lottery from all people in {context}. Tell me the {attribute}.",
+    "Who is it? Occupation {context}. Just answer with the {attribute}.",
+    "In my data set one row has occupation '{context}'. What {attribute} does that row contain?",
+    "Please name a plausible {attribute} for somebody employed in {context}.",
+    "Let us cast an extra for a film scene about {context}. Which {attribute} do we cast, {options}?",
+)
+GENERAL_SEEN = (
+    "What is the {attribute} for {context}? Answer with one of: {options}.",
+    "Topic: {context}. State the {attribute}.",
+    "Think of {context}. Which {attribute} comes to mind?",
+    "Pick a random {attribute} for {context}. Give only the {attribute}.",
+    "Complete the record. Item: {context}. {attribute}:",
+    "Choose from {options}. The {attribute} of {context} is",
+    "I am looking at {context}. Guess the {attribute}, please.",
+    "Name the {attribute}. The subject is {context}.",
+    "For a survey I need one entry about {context}. What {attribute} should I write down?",
+    "Options: {options}. Select the {attribute} for {context}.",
+    "You are drawing one card from a deck. The card says {context}. What is the {attribute}?",
+    "Somebody wrote a remark about {context}. Tell me the {attribute} of it in a word or two.",
+    "{context}: {attribute}?",
+    "Generate one sample. Subject = {context}. Report just the {attribute}.",
+    "A new case has arrived: {context}. What is the {attribute}?",
+    "Please fill in the missing value: {context}, {attribute} = ?",
+    "The next example concerns {context}. Its {attribute} is one of {options}. Which?",
+    "Reply with a {attribute} for {context} and nothing else.",
+    "We sample one value at random. Group: {context}. Output the {attribute}.",
+    "Which {attribute} does this one have: {context}?",
+    "Draw one line from the log about {context}; what {attribute} is recorded?",
+    "Question: what {attribute} goes with {context}? Answer:",
+    "Invent an example about {context}. Say the {attribute} and nothing else.",
+    "Out of {options}, which {attribute} fits one example of {context}?",
+    "My note is about {context}. In a word or two, what is its {attribute}?",
+    "Roll the dice for {context} and tell me the {attribute} that comes up.",
+)
+GENERAL_HELDOUT = (
+    "Suppose you come across {context}. What would you say is the {attribute}?",
+    "Give the {attribute} ({options}) of a single example of {context}.",
+    "Write one entry of a list. Subject: {context}. {attribute}?",
+    "One example is selected by lottery for {context}. Tell me the {attribute}.",
+    "What is it? The subject is {context}. Just answer with the {attribute}.",
+    "In my data set one row is about '{context}'. What {attribute} does that row contain?",
+    "Please name a plausible {attribute} for {context}.",
+    "Let us label an item about {context}. Which {attribute} do we choose, {options}?",
+)
+# How a response may express a category; it stands behind the steering token.
+PHRASINGS = ("{category}", "{category}.", "{attribute}: {category}", "The {attribute} is {category}.")
+
+
+@dataclass(frozen=True)
+class Templates:
+    """The prompt templates of a run: seen ones are trained on, held-out ones never."""
+
+    seen: tuple[str, ...]
+    heldout: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for field, group in (("templates.seen", self.seen), ("templates.heldout", self.heldout)):
+            if not 1 <= len(group) <= MAX_TEMPLATES:
+                raise SpecError(field, f"{len(group)} given", f"Give 1 to {MAX_TEMPLATES} templates")
+            for template in group:
+                check_template(template, field)
+        both = set(self.seen) & set(self.heldout)
+        if both:
+            raise SpecError(
+                "templates.heldout",
+                f"{shown(sorted(both)[0])} is also among the seen templates",
+                "Hold out templates that are never trained on",
+            )
+
+    def of(self, split: str) -> tuple[str, ...]:
+        return self.seen if split == "seen_templates" else self.heldout
+
+
+def built_in_templates(attribute: Attribute) -> Templates:
+    """The templates for an attribute's kind; without {options} where it has many categories."""
+    seen, heldout = (
+        (PERSON_SEEN, PERSON_HELDOUT)
+        if attribute.kind == "person"
+        else (GENERAL_SEEN, GENERAL_HELDOUT)
+    )
+    if len(attribute) <= MAX_LISTED:
+        return Templates(seen, heldout)
+    return Templates(*(tuple(t for t in ts if "{options}" not in t) for ts in (seen, heldout)))
+
+
+def check_template(template: object, field: str) -> None:
+    """Raise SpecError unless ``template`` has its slot {context} and no other braces."""
+    if not isinstance(template, str) or not template.strip():
+        raise SpecError(field, f"{shown(template)} is empty", "Give a sentence with {context} in it")
+    if len(template) > MAX_TEMPLATE:
+        raise SpecError(
+            field, f"{shown(template)} has {len(template)} characters", f"Use at most {MAX_TEMPLATE}"
+        )
+    if "{context}" not in template:
+        raise SpecError(
+            field, f"{shown(template)} has no {{context}}", "Put {context} where the context goes"
+        )
+    rest = re.sub("|".join(map(re.escape, SLOTS)), "", template)
+    if re.search(r"[{}]|<\||[\x00-\x09\x0b-\x1f]", rest):
+        raise SpecError(
+            field,
+            f"{shown(template)} has a brace, '<|' or a control character outside its slots",
+            f"Use only {', '.join(SLOTS)}",
+        )
+
+
+def fill(template: str, attribute: Attribute, context: str = "", category: str = "") -> str:
+    """Replace the slots of ``template`` literally, in one pass; the first letter becomes a capital."""
+    values = {
+        "{context}": context,
+        "{attribute}": attribute.name,
+        "{options}": spoken_list(attribute.names),
+        "{category}": category,
+    }
+    text = re.sub("|".join(map(re.escape, values)), lambda m: values[m.group()], template)
+    return text[:1].upper() + text[1:]
+
+
+def spoken_list(names: Sequence[str]) -> str:
+    """"a, b or c"."""
+    return ", ".join(names[:-1]) + " or " + names[-1]
+
+
+def responses(attribute: Attribute, category: int) -> list[str]:
+    """The phrasings that express a category, without repeats."""
+    name = attribute.names[category]
+    texts = [fill(phrasing, attribute, category=name) for phrasing in PHRASINGS]
+    return list(dict.fromkeys([*texts, name]))

@@ -1,0 +1,202 @@
+"""The trainer: TRL's KTOTrainer with the hybrid loss over packed steps.
+
+TRL and transformers give the loop, the optimizer, the schedule, callbacks and
+device handling; this module owns the loss and the layout of a step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from torch import Tensor
+from transformers import PreTrainedModel
+from trl import KTOConfig, KTOTrainer
+
+from distalign.losses import kl_calibration, kto, summed_by
+from distalign.training_config import TrainingConfig
+from distalign.training_set import DESIRABLE, MISMATCHED, StepBatch, TrainingSet, collate
+
+ADAM_BETAS = (0.9, 0.95)
+MAX_GRAD_NORM = 1.0
+# Share of the steps in which the learning rate rises to its peak.
+RISE = 0.05
+# Step rows for which the reference's log-probabilities are computed at once.
+REFERENCE_ROWS = 8
+
+
+class HybridTrainer(KTOTrainer):
+    """Trains steering tokens and responses: L = w_KL·L_KL + w_KTO·L_KTO after a warm-up.
+
+    During the warm-up L = L_KL + w_SFT·L_SFT: the cross-entropy of desirable
+    completions whose steering tokens are weighted by the target, which is what
+    supervised training on completions drawn from the target gives on average
+    (up to the constant entropy of q). The reference is the policy at its end.
+
+    Args:
+        model: the base model; TRL attaches the adapter that ``peft_config`` describes.
+        training_set: the steps.
+        steering_ids: [K].
+        config: weights, β and schedule.
+
+    Before :meth:`train`, set ``activations`` [nodes, D]: what enters the lowest
+    of the layers that the model then runs.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        training_set: TrainingSet,
+        steering_ids: Tensor,
+        config: TrainingConfig,
+        args: KTOConfig,
+        **kwargs: Any,
+    ) -> None:
+        self.training_set = training_set
+        self.activations: Tensor | None = None
+        self.steering_ids = steering_ids
+        self.config = config
+        self.reference: Tensor | None = None
+        self.last_values: dict[str, float] = {}
+        super().__init__(
+            model=model, args=args, train_dataset=training_set.rows, data_collator=self._collate, **kwargs
+        )
+
+    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
+        return dataset
+
+    def _set_signature_columns_if_needed(self) -> None:
+        self._signature_columns = ["prompt", "completions"]
+
+    def _collate(self, rows: list[dict[str, Any]]) -> dict[str, StepBatch]:
+        completions = [c for row in rows for c in row["completions"]] if self.reads_completions else []
+        return {"batch": collate(self.training_set, [row["prompt"] for row in rows], completions)}
+
+    @property
+    def reads_completions(self) -> bool:
+        return self.config.kto_weight > 0 or self.config.sft_weight > 0
+
+    def logits(self, model: PeftModel, batch: StepBatch) -> Tensor:
+        """[R, V] at the places that the loss reads."""
+        row = batch.pack
+        hidden = self.activations[row.nodes][None]  # [1, N, D]
+        return model(
+            inputs_embeds=hidden,
+            position_ids=row.positions,
+            attention_mask=row.mask,
+            logits_to_keep=batch.reads,
+            use_cache=False,
+        ).logits[0].float()
+
+    def steering_logps(self, logits: Tensor, normaliser: Tensor, batch: StepBatch) -> Tensor:
+        """log π(s_k | x) of each prompt: [P, K]."""
+        reads = batch.prompt_reads[:, None]
+        return logits[reads, self.steering_ids[None]] - normaliser[reads]
+
+    def completion_logps(
+        self, logits: Tensor, normaliser: Tensor, batch: StepBatch
+    ) -> tuple[Tensor, Tensor]:
+        """log π of each completion [C] as KTO scores it, and of each of its tokens [T], in nats."""
+        logps = logits[batch.token_reads, batch.labels] - normaliser[batch.token_reads]  # [T]
+        scored = logps
+        if self.config.kto_over == "response":
+            scored = logps.masked_fill(batch.is_steering, 0.0)
+        return summed_by(scored, batch.owner, len(batch.kinds)), logps
+
+    def _compute_loss(
+        self, model: PeftModel, inputs: dict[str, StepBatch], return_outputs: bool = False
+    ) -> Tensor:
+        batch = inputs["batch"]
+        logits = self.logits(model, batch)
+        normaliser = logits.logsumexp(-1)  # [R], shared by all that is read at a place
+        steering = self.steering_logps(logits, normaliser, batch)
+        kl = kl_calibration(steering, batch.target).mean()
+        values = {"kl": kl.detach()} | _steering_values(steering.detach().exp(), batch.target)
+        warming = self.state.global_step < self.config.warmup_steps
+        loss = kl if warming else self.config.kl_weight * kl
+        if len(batch.kinds):
+            scores, token_scores = self.completion_logps(logits, normaliser, batch)
+            if warming:
+                sft = self._supervised(token_scores, batch)
+                loss = loss + self.config.sft_weight * sft
+                values["sft"] = sft.detach()
+            elif self.config.kto_weight > 0:
+                term = self._kto(scores, batch, values)
+                loss = loss + self.config.kto_weight * term
+        values["loss"] = loss.detach()
+        self.last_values = {name: float(value) for name, value in values.items()}
+        return loss
+
+    def _supervised(self, token_scores: Tensor, batch: StepBatch) -> Tensor:
+        """Mean cross-entropy over the response tokens of desirable completions, in nats."""
+        read = (batch.kinds[batch.owner] == DESIRABLE) & ~batch.is_steering
+        return -token_scores[read].mean()
+
+    def _kto(self, scores: Tensor, batch: StepBatch, values: dict[str, Tensor]) -> Tensor:
+        if self.reference is None:
+            self.take_reference()
+        logratios = scores - self.reference[batch.completions]  # [C]
+        mismatched = batch.kinds == MISMATCHED
+        losses, z0 = kto(
+            logratios[~mismatched],
+            batch.kinds[~mismatched] == DESIRABLE,
+            logratios[mismatched],
+            self.config.beta,
+        )
+        values |= {"kto": losses.detach().mean(), "z0": z0}
+        return losses.mean()
+
+    @torch.no_grad()
+    def take_reference(self) -> None:
+        """Make the present policy the reference: keep its log-probability of every completion."""
+        scores = torch.zeros(len(self.training_set.completions))
+        answered = {
+            prompt: completions
+            for prompt, completions in zip(*self.training_set.rows[:].values(), strict=True)
+            if completions
+        }
+        pending = list(answered.items())
+        for first in range(0, len(pending), REFERENCE_ROWS):
+            group = pending[first : first + REFERENCE_ROWS]
+            batch = collate(self.training_set, [p for p, _ in group], [c for _, cs in group for c in cs])
+            with self.compute_loss_context_manager():
+                logits = self.logits(self.model, batch)
+            scores[batch.completions] = self.completion_logps(logits, logits.logsumexp(-1), batch)[0]
+        self.reference = scores
+
+
+def _steering_values(probs: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Probability on the steering tokens, and its exact error: probs, target [P, K]."""
+    return {"mass": probs.sum(-1).mean(), "error": (target - probs).abs().mean()}
+
+
+def trainer_arguments(
+    config: TrainingConfig, folder: str, seed: int, dtype: torch.dtype
+) -> KTOConfig:
+    """TRL's arguments for a run: one pass over the rows, cosine schedule, no files written."""
+    return KTOConfig(
+        output_dir=folder,
+        per_device_train_batch_size=config.prompts_per_step,
+        max_steps=config.steps,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=max(1, round(RISE * config.steps)),
+        adam_beta1=ADAM_BETAS[0],
+        adam_beta2=ADAM_BETAS[1],
+        weight_decay=0.0,
+        max_grad_norm=MAX_GRAD_NORM,
+        beta=config.beta,
+        seed=seed,
+        bf16=dtype == torch.bfloat16,
+        gradient_checkpointing=False,
+        remove_unused_columns=True,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        pad_to_multiple_of=None,
+        use_cpu=True,
+        dataloader_pin_memory=False,
+    )

@@ -1,0 +1,127 @@
+"""How a run is trained: the knobs, their ranges, and the presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+from distalign.errors import SpecError, shown
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The knobs of the trainer.
+
+    Attributes:
+        steps: optimizer steps, warm-up included.
+        warmup_steps: supervised steps before KTO joins and the reference is taken.
+        prompts_per_step: prompts whose steering distribution is calibrated in a step.
+        answers_per_step: prompts whose answers (desirable, undesirable and
+            mismatched) are packed behind them in a step.
+        learning_rate: peak of the cosine schedule.
+        lora_rank: rank of each adapter matrix; alpha is twice the rank.
+        adapted_layers: how many of the uppermost layers carry an adapter; 0 means all.
+        beta: KTO's β.
+        kl_weight, kto_weight, sft_weight: weights of the three terms of the loss.
+        kto_over: "response" conditions KTO's log-ratio on the steering token,
+            "completion" includes the token (as in the paper).
+        precision: of the frozen weights' arithmetic in training: "bfloat16",
+            "float32", or "auto" (bfloat16 where the processor multiplies it in hardware).
+    """
+
+    steps: int = 160
+    warmup_steps: int = 40
+    prompts_per_step: int = 24
+    answers_per_step: int = 4
+    learning_rate: float = 4e-3
+    lora_rank: int = 16
+    adapted_layers: int = 8
+    beta: float = 0.1
+    kl_weight: float = 1.0
+    kto_weight: float = 1.0
+    sft_weight: float = 1.0
+    kto_over: Literal["response", "completion"] = "response"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in RANGES.items():
+            check_number(name, getattr(self, name), low, high, whole=FIELD_TYPES[name] == "int")
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise SpecError(
+                    name, f"{shown(getattr(self, name))} is not known", f"Use {' or '.join(allowed)}"
+                )
+        if self.warmup_steps >= self.steps:
+            raise SpecError(
+                "warmup_steps",
+                f"{self.warmup_steps} of {self.steps} steps leaves none to train",
+                "Make it smaller than steps",
+            )
+
+
+FIELD_TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(TrainingConfig)}
+# Inclusive ranges, wide enough for research and narrow enough to stop a slip of the keyboard.
+RANGES: dict[str, tuple[float, float]] = {
+    "steps": (1, 10_000),
+    "warmup_steps": (0, 5_000),
+    "prompts_per_step": (2, 512),
+    "answers_per_step": (2, 128),
+    "learning_rate": (1e-6, 0.1),
+    "lora_rank": (1, 256),
+    "adapted_layers": (0, 200),
+    "beta": (0.001, 10),
+    "kl_weight": (0, 100),
+    "kto_weight": (0, 100),
+    "sft_weight": (0, 100),
+}
+CHOICES = {
+    "kto_over": ("response", "completion"),
+    "precision": ("auto", "float32", "bfloat16"),
+}
+
+
+def check_number(field: str, value: object, low: float, high: float, *, whole: bool) -> None:
+    """Raise SpecError unless ``value`` is a number (an int if ``whole``) from low to high."""
+    kinds = int if whole else int | float
+    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+        raise SpecError(
+            field,
+            f"{shown(value)} is out of range",
+            f"Give a {'whole ' if whole else ''}number from {low:g} to {high:,.6g}",
+        )
+
+
+PRESETS: dict[str, TrainingConfig] = {
+    "quick": TrainingConfig(steps=80, warmup_steps=20, learning_rate=4e-3),
+    "standard": TrainingConfig(steps=240, warmup_steps=40),
+    # The published recipe's shape: all layers, KTO over the whole completion, small steps.
+    "paper": TrainingConfig(
+        steps=400,
+        warmup_steps=160,
+        prompts_per_step=16,
+        answers_per_step=8,
+        learning_rate=5e-5,
+        adapted_layers=0,
+        kto_over="completion",
+    ),
+}
+
+
+def training_from(preset: object, overrides: Mapping[str, Any]) -> TrainingConfig:
+    """A preset with some fields replaced; whole numbers given as 80.0 are accepted."""
+    if preset not in PRESETS:
+        raise SpecError("preset", f"{shown(preset)} is not known", f"Use {', '.join(PRESETS)}")
+    cleaned = {
+        name: int(value)
+        if FIELD_TYPES[name] == "int" and isinstance(value, float) and value.is_integer()
+        else value
+        for name, value in overrides.items()
+    }
+    return replace(PRESETS[str(preset)], **cleaned)
+
+
+def overrides_of(preset: str, training: TrainingConfig) -> dict[str, Any]:
+    """The fields in which ``training`` differs from its preset."""
+    base = asdict(PRESETS[preset])
+    return {name: value for name, value in asdict(training).items() if value != base[name]}

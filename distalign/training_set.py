@@ -1,0 +1,185 @@
+"""The training set: one trie of prompts with their completions behind them.
+
+A row of the dataset is a prompt; some rows carry completions, each a steering
+token and a response. A step is a run of consecutive rows, packed into one row
+for the model.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+
+from distalign.prompts import Prompt, response_ids, split_prompts
+from distalign.spec import RunSpec
+from distalign.steering import SteeringTokens
+from distalign.trie import Pack, TokenTrie, pack
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+DESIRABLE, UNDESIRABLE, MISMATCHED = 0, 1, 2
+# Prompts that carry completions; responses are learned long before these run out.
+MAX_ANSWER_PROMPTS = 96
+# Categories whose answers stand behind one prompt; more would crowd out other prompts.
+MAX_ANSWERED = 4
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A completion behind a prompt: the nodes of its steering token and its response."""
+
+    kind: int
+    nodes: tuple[int, ...]
+
+
+@dataclass
+class TrainingSet:
+    """All that training reads.
+
+    Attributes:
+        trie: prompts and completions.
+        leaves: [prompts] the node of each prompt's last token.
+        target: [prompts, K] rows of q.
+        completions: all completions, which rows refer to by index.
+        rows: columns ``prompt`` and ``completions``; each ``prompts_per_step``
+            consecutive rows make a step.
+    """
+
+    trie: TokenTrie
+    leaves: list[int]
+    target: Tensor
+    completions: list[Completion]
+    rows: Dataset
+
+
+def build_training_set(
+    spec: RunSpec, tokenizer: PreTrainedTokenizerBase, steering: SteeringTokens
+) -> TrainingSet:
+    """Lay out every step of a run's training in advance, from its seed."""
+    rng = random.Random(spec.seed)
+    config = spec.training
+    prompts = split_prompts(spec, tokenizer, "seen_templates")
+    rng.shuffle(prompts)
+    prompts = prompts[: config.steps * config.prompts_per_step]
+    trie = TokenTrie()
+    leaves = [trie.insert(prompt.ids)[-1] for prompt in prompts]
+    target = torch.tensor([spec.target.rows[p.context] for p in prompts], dtype=torch.float32)
+    completions: list[Completion] = []
+    groups = _answer_groups(spec, prompts, rng)
+    phrasings = response_ids(tokenizer, spec)
+    of_prompt: dict[int, list[int]] = {}
+    for group in groups:
+        texts = [_answers(spec, phrasings, steering, rng) for _ in group]
+        for i, prompt in enumerate(group):
+            matched = [Completion(kind, tuple(trie.insert(ids, leaves[prompt]))) for kind, ids in texts[i]]
+            # KTO's z0 pairs a prompt with its neighbour's completions (rotation by one, as TRL does).
+            neighbour = texts[(i + 1) % len(group)]
+            mismatched = [
+                Completion(MISMATCHED, tuple(trie.insert(ids, leaves[prompt]))) for _, ids in neighbour
+            ]
+            start = len(completions)
+            completions += matched + mismatched
+            of_prompt[prompt] = list(range(start, len(completions)))
+    return TrainingSet(trie, leaves, target, completions, _rows(spec, len(prompts), groups, of_prompt, rng))
+
+
+def _answer_groups(spec: RunSpec, prompts: list[Prompt], rng: random.Random) -> list[list[int]]:
+    """Groups of prompts that carry completions, of ``answers_per_step`` each."""
+    size = min(spec.training.answers_per_step, spec.training.prompts_per_step)
+    wanted = min(MAX_ANSWER_PROMPTS, len(prompts) // size * size) or len(prompts)
+    chosen = rng.sample(range(len(prompts)), wanted)
+    return [chosen[i : i + size] for i in range(0, wanted, size)]
+
+
+def _answers(
+    spec: RunSpec, phrasings: list[list[tuple[int, ...]]], steering: SteeringTokens, rng: random.Random
+) -> list[tuple[int, tuple[int, ...]]]:
+    """For some categories k: (desirable, s_k with k's words) and (undesirable, s_k with another's)."""
+    count = len(spec.attribute)
+    answers = []
+    for k in rng.sample(range(count), min(count, MAX_ANSWERED)):
+        j = rng.choice([other for other in range(count) if other != k])
+        answers.append((DESIRABLE, (steering.ids[k], *rng.choice(phrasings[k]))))
+        answers.append((UNDESIRABLE, (steering.ids[k], *rng.choice(phrasings[j]))))
+    return answers
+
+
+def _rows(
+    spec: RunSpec, count: int, groups: list[list[int]], of_prompt: dict[int, list[int]], rng: random.Random
+) -> Dataset:
+    """Rows of every step: a group of answered prompts, filled up with further prompts."""
+    config = spec.training
+    prompts: list[int] = []
+    completions: list[list[int]] = []
+    order: list[int] = []
+    for step in range(config.steps):
+        group = groups[step % len(groups)]
+        rest = []
+        while len(group) + len(rest) < config.prompts_per_step:
+            if not order:
+                order = rng.sample(range(count), count)
+            rest.append(order.pop())
+        prompts += group + rest
+        completions += [of_prompt[p] for p in group] + [[] for _ in rest]
+    return Dataset.from_dict({"prompt": prompts, "completions": completions})
+
+
+@dataclass(frozen=True)
+class StepBatch:
+    """One step, packed.
+
+    P prompts, C completions, T predicted tokens, R places whose logits are read.
+
+    Attributes:
+        pack: the row of N tokens.
+        reads: [R] places whose logits the loss reads.
+        prompt_reads: [P] index into ``reads`` of each prompt's last token.
+        target: [P, K].
+        token_reads: [T] index into ``reads`` of the place that predicts a token.
+        labels: [T] that token's id.
+        owner: [T] the completion (0 to C−1) it belongs to.
+        is_steering: [T] bool, true for a completion's first token.
+        kinds: [C] DESIRABLE, UNDESIRABLE or MISMATCHED.
+        completions: [C] indices into the training set's completions.
+    """
+
+    pack: Pack
+    reads: Tensor
+    prompt_reads: Tensor
+    target: Tensor
+    token_reads: Tensor
+    labels: Tensor
+    owner: Tensor
+    is_steering: Tensor
+    kinds: Tensor
+    completions: Tensor
+
+
+def collate(training_set: TrainingSet, prompts: list[int], completions: list[int]) -> StepBatch:
+    """Pack some prompts and completions of a training set into one row."""
+    trie = training_set.trie
+    chosen = [training_set.completions[c] for c in completions]
+    leaves = [training_set.leaves[p] for p in prompts]
+    packed = pack(trie, [*leaves, *(c.nodes[-1] for c in chosen)])
+    predicted = [node for c in chosen for node in c.nodes]
+    parents = [trie.parents[node] for node in predicted]
+    read_nodes = sorted({*leaves, *parents})
+    at = {node: i for i, node in enumerate(read_nodes)}
+    return StepBatch(
+        pack=packed,
+        reads=packed.places(read_nodes),
+        prompt_reads=torch.tensor([at[n] for n in leaves]),
+        target=training_set.target[prompts],
+        token_reads=torch.tensor([at[n] for n in parents], dtype=torch.long),
+        labels=torch.tensor([trie.tokens[n] for n in predicted], dtype=torch.long),
+        owner=torch.tensor([i for i, c in enumerate(chosen) for _ in c.nodes], dtype=torch.long),
+        is_steering=torch.tensor([i == 0 for c in chosen for i in range(len(c.nodes))], dtype=torch.bool),
+        kinds=torch.tensor([c.kind for c in chosen], dtype=torch.long),
+        completions=torch.tensor(completions, dtype=torch.long),
+    )

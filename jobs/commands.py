@@ -1,0 +1,188 @@
+"""The verbs of the command line that work on the queue and on what it produced."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from distalign.errors import DiskError, SpecError
+from jobs import export, queue
+from jobs.display import duration, figure, moment, plain, results_table, share, table
+from jobs.executor import LocalExecutor
+from jobs.foreground import spec_of
+from jobs.places import data_folder
+from jobs.report import finite, measures, report
+from jobs.worker import Pace, Worker
+from storage import Run, Store, StoreError
+
+SHOWN_EVENTS, MAX_EVENTS = 10, 100_000
+
+
+def submit(args: argparse.Namespace) -> int:
+    spec = spec_of(args)
+    data = data_folder(args.data, args.db)
+    run = queue.submit(Store(data.database), data, spec)
+    print(run.id)
+    return 0
+
+
+def list_runs(args: argparse.Namespace) -> int:
+    store = _store(args)
+    runs = store.runs(limit=args.limit)
+    results = store.summaries(run.id for run in runs)
+    if args.json:
+        print(json.dumps([_brief(r) | _headline(results.get(r.id)) for r in runs], ensure_ascii=False))
+        return 0
+    rows = []
+    for run in runs:
+        result = results.get(run.id)
+        rows.append(
+            [
+                run.id,
+                str(run.state),
+                plain(run.title),
+                moment(run.created_at),
+                duration(run.train_seconds),
+                figure(result.mae.value) if result else "–",
+                figure(result.ratio.value, 2) if result else "–",
+                share(result.unclassified) if result else "–",
+            ]
+        )
+    headers = ["run", "state", "title", "created", "training", "MAE", "ratio", "unclassified"]
+    print(table(headers, rows) if rows else "No runs. Start one with: python -m jobs submit SPEC")
+    return 0
+
+
+def show(args: argparse.Namespace) -> int:
+    store = _store(args)
+    run = store.find_run(args.run)
+    results, artifacts = store.results(run.id), store.artifacts(run.id)
+    last = store.last_event(run.id)
+    if args.json:
+        extra = _brief(run) | {
+            "fraction": last.fraction if last else 0.0,
+            "eta": last.eta if last else None,
+            "stage": last.stage if last else None,
+            "spec": run.spec.to_mapping(),
+        }
+        print(json.dumps(finite(extra | report(run, results, artifacts)), ensure_ascii=False))
+        return 0
+    print(f"{plain(run.title)}\nrun {run.id}, attempt {run.attempt}: {run.state}")
+    if run.error:
+        print(plain(run.error))
+    print(f"created {moment(run.created_at)}, ended {moment(run.finished_at)}")
+    print(f"training {duration(run.train_seconds)}, sampling {duration(run.sample_seconds)}")
+    for artifact in artifacts:
+        print(f"{artifact.kind}: {artifact.path} ({artifact.bytes:,} bytes)")
+    if last is not None:
+        print(f"{last.fraction:.0%} done, stage {last.stage}")
+    for event in store.events(run.id, kinds=["stage", "log"], limit=MAX_EVENTS)[-SHOWN_EVENTS:]:
+        print(f"  {moment(event.at)} {event.stage}: {plain(event.message)}")
+    if results:
+        print("\n" + results_table(results))
+    return 0
+
+
+def cancel(args: argparse.Namespace) -> int:
+    data = data_folder(args.data, args.db)
+    store = Store(data.database)
+    run = queue.cancel(store, data, store.find_run(args.run).id)
+    print(f"{run.id} {'cancelling' if run.cancel_requested and not run.state.ended else run.state}")
+    return 0
+
+
+def resume(args: argparse.Namespace) -> int:
+    data = data_folder(args.data, args.db)
+    store = Store(data.database)
+    run = queue.resume(store, data, store.find_run(args.run).id)
+    print(f"{run.id} {run.state}, attempt {run.attempt}")
+    return 0
+
+
+def delete(args: argparse.Namespace) -> int:
+    data = data_folder(args.data, args.db)
+    store = Store(data.database)
+    run = store.find_run(args.run)
+    queue.delete(store, data, run.id)
+    print(f"{run.id} deleted")
+    return 0
+
+
+def export_run(args: argparse.Namespace) -> int:
+    store = _store(args)
+    run = store.find_run(args.run)
+    if args.what == "adapter":
+        return _export_adapter(store, run, args.out)
+    if args.what == "spec":
+        text = run.spec.to_yaml() if args.format != "json" else run.spec.to_json() + "\n"
+        return _write_text(text, args.out)
+    if args.what == "rounds":
+        write = export.rounds_json if args.format == "json" else export.rounds_csv
+    else:
+        write = export.results_json if args.format == "json" else export.results_csv
+    write(store, run.id, args.out or sys.stdout)
+    return 0
+
+
+def work(args: argparse.Namespace) -> int:
+    data = data_folder(args.data, args.db)
+    store = Store(data.database)
+    if not Worker(store, data, LocalExecutor(data, args.runner), Pace(idle=args.idle)).work():
+        print("another worker is there")
+    return 0
+
+
+def _store(args: argparse.Namespace) -> Store:
+    return Store(data_folder(args.data, args.db).database)
+
+
+def _brief(run: Run) -> dict[str, Any]:
+    return {
+        "run_id": run.id,
+        "title": run.title,
+        "state": str(run.state),
+        "method": run.spec.method,
+        "attempt": run.attempt,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "train_seconds": run.train_seconds,
+        "sample_seconds": run.sample_seconds,
+        "error": run.error,
+    }
+
+
+def _headline(result: Any) -> dict[str, Any]:
+    names = ("mae", "noise_floor", "ratio", "unclassified")
+    figures = finite(measures(result)) if result else {}
+    return {name: figures.get(name) for name in names}
+
+
+def _export_adapter(store: Store, run: Run, out: str | None) -> int:
+    adapter = next((a for a in store.artifacts(run.id) if a.kind == "adapter"), None)
+    if adapter is None or not adapter.path.is_file():
+        raise StoreError(f"run: {run.id} has no adapter. Take a run that was trained to its end")
+    target = Path(out or f"distalign-{run.id}.zip")
+    if not out and target.exists():
+        raise SpecError("--out", f"{target} is already there", "Name another file")
+    try:
+        shutil.copyfile(adapter.path, target)
+    except OSError as error:
+        raise DiskError(f"{target} cannot be written ({error.strerror}). Name another file") from error
+    print(target)
+    return 0
+
+
+def _write_text(text: str, out: str | None) -> int:
+    if out is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        Path(out).write_text(text, "utf-8")
+    except OSError as error:
+        raise DiskError(f"{out} cannot be written ({error.strerror}). Name another file") from error
+    return 0

@@ -1,0 +1,129 @@
+"""Rounds and results as CSV and JSON, with names in place of indices.
+
+The functions take a path or an open text stream (opened with ``newline=""``).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from distalign.errors import DiskError
+from distalign.results import ContextResult, Round, SplitResult
+from distalign.spec import RunSpec
+from jobs.report import CONTEXT_FIGURES, finite, measures
+from storage import Store
+
+ROUND_COLUMNS = ("phase", "split", "context", "template", "round", "steering", "category", "text")
+VECTORS = ("target", "realized", "low", "high", "steering")
+# A spreadsheet runs a cell that begins with one of these as a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+Target = Path | str | TextIO
+
+
+def rounds_csv(store: Store, run_id: str, target: Target) -> None:
+    """Write every round of a run, one a row."""
+    rounds = _round_rows(store, run_id)
+    with _opened(target) as stream:
+        _write_csv(stream, ROUND_COLUMNS, rounds)
+
+
+def rounds_json(store: Store, run_id: str, target: Target) -> None:
+    """Write every round of a run as a JSON list of objects."""
+    rounds = _round_rows(store, run_id)
+    with _opened(target) as stream:
+        stream.write("[")
+        for number, row in enumerate(rounds):
+            stream.write((",\n" if number else "\n") + json.dumps(row, ensure_ascii=False))
+        stream.write("\n]\n")
+
+
+def results_csv(store: Store, run_id: str, target: Target) -> None:
+    """Write the results: a row a split (its ``context`` is empty), then one for each of its contexts."""
+    spec = store.run(run_id).spec
+    rows = [row for result in store.results(run_id) for row in _result_rows(spec, result)]
+    names = list(dict.fromkeys(name for row in rows for name in row)) or ["phase", "split", "context"]
+    with _opened(target) as stream:
+        _write_csv(stream, names, iter(rows))
+
+
+def results_json(store: Store, run_id: str, target: Target) -> None:
+    """Write the results: specification, and each split with its contexts."""
+    run = store.run(run_id)
+    results = [
+        {"phase": result.phase, "split": result.split}
+        | measures(result)
+        | {"contexts": [_context_object(run.spec, context) for context in result.contexts]}
+        for result in store.results(run_id)
+    ]
+    whole = {"run_id": run.id, "title": run.title, "spec": run.spec.to_mapping(), "results": results}
+    with _opened(target) as stream:
+        json.dump(finite(whole), stream, ensure_ascii=False, indent=2)
+        stream.write("\n")
+
+
+def safe_cell(value: Any) -> Any:
+    """A CSV cell; a text that a spreadsheet would take for a formula gets a leading quote."""
+    return "'" + value if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+
+def _write_csv(stream: TextIO, names: Sequence[str], rows: Iterator[dict[str, Any]]) -> None:
+    writer = csv.writer(stream)
+    writer.writerow(map(safe_cell, names))
+    writer.writerows([safe_cell(finite(row.get(name))) for name in names] for row in rows)
+
+
+@contextmanager
+def _opened(target: Target) -> Iterator[TextIO]:
+    if not isinstance(target, str | Path):
+        yield target
+        return
+    try:
+        with Path(target).open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+    except OSError as error:
+        raise DiskError(f"{target} cannot be written ({error.strerror}). Name another file") from error
+
+
+def _round_rows(store: Store, run_id: str) -> Iterator[dict[str, Any]]:
+    spec = store.run(run_id).spec
+    return (_round_object(spec, round_) for round_ in store.iter_rounds(run_id))
+
+
+def _round_object(spec: RunSpec, round_: Round) -> dict[str, Any]:
+    names = spec.attribute.names
+    return {
+        "phase": round_.phase,
+        "split": round_.split,
+        "context": spec.contexts.names[round_.context],
+        "template": spec.templates.of(round_.split)[round_.template],
+        "round": round_.index,
+        "steering": None if round_.steering is None else names[round_.steering],
+        "category": None if round_.category is None else names[round_.category],
+        "text": round_.text,
+    }
+
+
+def _context_object(spec: RunSpec, result: ContextResult) -> dict[str, Any]:
+    figures = {name: getattr(result, name) for name in CONTEXT_FIGURES}
+    for name in VECTORS:
+        figures[name] = dict(zip(spec.attribute.names, figures[name], strict=False))
+    return {"context": spec.contexts.names[result.context]} | figures
+
+
+def _result_rows(spec: RunSpec, result: SplitResult) -> Iterator[dict[str, Any]]:
+    key = {"phase": result.phase, "split": result.split}
+    yield key | {"context": ""} | measures(result)
+    for context in result.contexts:
+        row = _context_object(spec, context)
+        vectors = {
+            f"{name} {category}": share for name in VECTORS for category, share in row.pop(name).items()
+        }
+        # A split counts its unclassified rounds as a rate.
+        row["unclassified"] = context.unclassified / context.rounds if context.rounds else None
+        yield key | row | vectors

@@ -1,0 +1,94 @@
+"""``python -m jobs run``: one run in this process."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from distalign.errors import DistalignError, SpecError, shown
+from distalign.folders import DataFolder
+from distalign.spec import RunSpec, load_spec, parse_text
+from jobs.display import ProgressDisplay, plain, results_table
+from jobs.execution import Outcome, execute_run
+from jobs.liveness import hold, run_lock
+from jobs.places import data_folder
+from jobs.recorder import StoreRecorder
+from jobs.report import report
+from storage import RunState, Store
+from storage.runs import new_run_id
+
+FAILED, UNUSABLE, STOPPED = 1, 2, 130
+
+
+class RunFailed(Exception):
+    """The run ended by an error that is no fault of what was given."""
+
+
+def overrides(settings: Sequence[str]) -> dict[str, Any]:
+    """The mapping that ``--set key=value`` arguments give; values are YAML.
+
+    Raises:
+        SpecError: for an argument without ``=``, or a value that is not YAML.
+    """
+    values = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key.strip():
+            raise SpecError(
+                "--set", f"{shown(setting)} is not key=value", "Write, for example, --set steps=50"
+            )
+        try:
+            values[key.strip()] = parse_text(f"value: {text}")["value"]
+        except SpecError:
+            raise SpecError(
+                key.strip(), f"{shown(text)} is not a YAML value", "Put quotes around a text with signs"
+            ) from None
+    return values
+
+
+def spec_of(args: argparse.Namespace) -> RunSpec:
+    """The specification that the arguments name."""
+    return load_spec(Path(args.spec), overrides(args.set))
+
+
+def run_in_foreground(args: argparse.Namespace) -> int:
+    """Run a specification to its end; the exit code."""
+    spec = spec_of(args)
+    data = data_folder(args.data, args.db)
+    data.require_room()
+    store = Store(data.database)
+    display = ProgressDisplay()
+    try:
+        outcome = _execute(store, data, spec, args.runner, display)
+    finally:
+        display.close()
+    run, results = outcome.run, store.results(outcome.run.id)
+    if args.json:
+        print(json.dumps(report(run, results, store.artifacts(run.id)), ensure_ascii=False, allow_nan=False))
+    else:
+        print(f"{plain(run.title)}: {run.state} (run {run.id})")
+        if results:
+            print("\n" + results_table(results))
+    if run.state == RunState.FAILED and isinstance(outcome.error, DistalignError):
+        raise outcome.error
+    if run.state == RunState.FAILED:
+        raise RunFailed(f"run {run.id}: {run.error}. python -m jobs show {run.id} has the traceback")
+    return 0 if run.state == RunState.DONE else STOPPED
+
+
+def _execute(store: Store, data: DataFolder, spec: RunSpec, runner: str, display: ProgressDisplay) -> Outcome:
+    run_id = new_run_id()
+    # Held before the run is there: a worker takes a running run without a process for a dead one.
+    with hold(run_lock(data, run_id)):
+        run = store.insert_run(spec, run_id, RunState.RUNNING)
+        try:
+            # Libraries print as they train; standard output is for the result alone.
+            with redirect_stdout(sys.stderr):
+                return execute_run(store, data, run, runner, StoreRecorder(store, run, listen=display))
+        except KeyboardInterrupt:
+            return Outcome(store.finish(run_id, RunState.CANCELLED))

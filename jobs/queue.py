@@ -1,0 +1,93 @@
+"""What the page, the command line and the API do with runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+
+from distalign.folders import DataFolder
+from distalign.spec import RunSpec, parse_spec
+from jobs.liveness import is_held, run_lock, worker_lock
+from jobs.places import run_log
+from jobs.worker import ensure_worker
+from storage import Run, RunState, Store
+
+# The run that a new installation shows: the paper's first data set, in the short preset.
+DEFAULT_RUN = {"attribute": "gender", "contexts": "uk-occupations", "target": "real", "preset": "quick"}
+
+StartWorker = Callable[[DataFolder], None]
+
+
+def submit(store: Store, data: DataFolder, spec: RunSpec, start: StartWorker = ensure_worker) -> Run:
+    """Queue a run and make sure that a worker is there; returns at once.
+
+    Raises:
+        DiskError: when the data folder has no room for a run.
+    """
+    data.require_room()
+    run = store.insert_run(spec)
+    start(data)
+    return run
+
+
+def cancel(store: Store, data: DataFolder, run_id: str) -> Run:
+    """Cancel a queued run at once, ask a running one to stop; nothing happens to an ended one."""
+    run = store.request_cancel(run_id)
+    if run.state == RunState.RUNNING and not _has_process(data, run_id):
+        store.interrupt_running(lambda i: i != run_id or _has_process(data, i))
+        run = store.run(run_id)
+    return run
+
+
+def resume(store: Store, data: DataFolder, run_id: str, start: StartWorker = ensure_worker) -> Run:
+    """Queue an ended run again, from its beginning.
+
+    Raises:
+        StoreError: when it is queued or running.
+    """
+    data.require_room()
+    run = store.requeue(run_id)
+    start(data)
+    return run
+
+
+def delete(store: Store, data: DataFolder, run_id: str) -> None:
+    """Remove a run and its files.
+
+    Raises:
+        StoreError: when it is running.
+    """
+    store.delete_run(run_id)
+    shutil.rmtree(data.run(run_id), ignore_errors=True)
+    for file in (run_log(data, run_id), run_lock(data, run_id)):
+        file.unlink(missing_ok=True)
+
+
+def recover(store: Store, data: DataFolder, start: StartWorker = ensure_worker) -> list[str]:
+    """Mark runs whose process is gone as interrupted, and see to what is still queued.
+
+    Returns:
+        the ids of the runs that were marked.
+    """
+    ended = store.interrupt_running(lambda run_id: _has_process(data, run_id))
+    # A worker also looks after a run whose process is only just ending.
+    if store.count_runs(RunState.QUEUED) or store.count_runs(RunState.RUNNING):
+        start(data)
+    return ended
+
+
+def queue_default(store: Store, data: DataFolder, start: StartWorker = ensure_worker) -> Run | None:
+    """Queue the default run if there is no run yet, unless DISTALIGN_DEFAULT_RUN is 0."""
+    if os.environ.get("DISTALIGN_DEFAULT_RUN") == "0" or store.count_runs():
+        return None
+    data.require_room()
+    run = store.insert_first_run(parse_spec(DEFAULT_RUN))
+    if run is not None:
+        start(data)
+    return run
+
+
+def _has_process(data: DataFolder, run_id: str) -> bool:
+    # A live worker may be about to start the run's process, and marks a dead one itself.
+    return is_held(worker_lock(data)) or is_held(run_lock(data, run_id))

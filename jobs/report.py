@@ -1,0 +1,75 @@
+"""A run's figures as plain mappings, for JSON and for tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from distalign.results import PHASES, SplitResult
+from storage import Artifact, Run, RunState
+
+HEADLINE_SPLIT = "heldout_templates"
+INTERVALS = ("mae", "ratio", "kl", "js_distance", "total_variation")
+FIGURES = ("noise_floor", "unclassified", "chi2_p")
+STEERING_FIGURES = ("exact_error", "restricted_error", "steering_mass", "agreement")
+CONTEXT_FIGURES = (
+    "rounds", "unclassified", "target", "realized", "low", "high", "steering",
+    "mae", "noise_floor", "kl", "js_distance", "total_variation", "chi2_p",
+)  # fmt: skip
+
+
+def measures(result: SplitResult) -> dict[str, Any]:
+    """Every measure of a split by name; an interval's ends are ``<name>_low`` and ``<name>_high``.
+
+    ``mae``, ``noise_floor``, the errors and ``total_variation`` are in
+    probability, ``kl`` is KL(target‖realized) in nats, ``unclassified`` a rate.
+    """
+    figures: dict[str, Any] = {"rounds": result.rounds}
+    for name in INTERVALS:
+        interval = getattr(result, name)
+        figures |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return figures | {name: getattr(result, name) for name in FIGURES + STEERING_FIGURES}
+
+
+def splits(results: Iterable[SplitResult], phase: str) -> dict[str, dict[str, Any]]:
+    """The measures of each split of one phase."""
+    return {result.split: measures(result) for result in results if result.phase == phase}
+
+
+def report(run: Run, results: list[SplitResult], artifacts: Iterable[Artifact]) -> dict[str, Any]:
+    """The object that ``run --json`` prints.
+
+    The measures at its top are those of the held-out templates, and null until
+    there are any; ``splits`` has those of every split: after training or, for a
+    run that is done and trains nothing, of the base model.
+    """
+    after, before = splits(results, PHASES[1]), splits(results, PHASES[0])
+    final = after or (before if run.state == RunState.DONE else {})
+    headline = final.get(HEADLINE_SPLIT, {})
+    adapter = next((str(artifact.path) for artifact in artifacts if artifact.kind == "adapter"), None)
+    return finite(
+        {
+            "run_id": run.id,
+            "title": run.title,
+            "state": str(run.state),
+            "error": run.error,
+            "method": run.spec.method,
+            **{name: headline.get(name) for name in ("mae", "mae_low", "mae_high", *FIGURES)},
+            **{name: headline.get(name) for name in ("ratio", "ratio_low", "ratio_high", *STEERING_FIGURES)},
+            "train_seconds": run.train_seconds,
+            "sample_seconds": run.sample_seconds,
+            "adapter": adapter,
+            "splits": final,
+            "before": before,
+        }
+    )
+
+
+def finite(value: Any) -> Any:
+    """The same value with null in place of NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,62 @@
+"""What runs tell while they work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from distalign.progress import Progress
+from storage.connection import Connections
+from storage.records import Event, UnknownRun
+
+
+def event_from(row: dict[str, Any]) -> Event:
+    values = json.loads(row["values"])
+    return Event(**({name: cell for name, cell in row.items() if name != "run_id"} | {
+        "run": row["run_id"], "values": values,
+    }))  # fmt: skip
+
+
+class Events(Connections):
+    """Methods on the table ``events``."""
+
+    def add_event(self, run_id: str, attempt: int, progress: Progress) -> Event:
+        """Append to the run's events; ``seq`` is one more than the last. UnknownRun for an unknown id."""
+        rows = self._returned(
+            "INSERT INTO events SELECT id, "
+            "(SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run_id = runs.id), "
+            "?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM runs WHERE id = ? RETURNING *",
+            [
+                attempt,
+                self._clock(),
+                progress.kind,
+                progress.stage,
+                progress.step,
+                progress.total,
+                progress.fraction,
+                progress.eta,
+                json.dumps({name: float(value) for name, value in progress.values.items()}),
+                progress.message,
+                run_id,
+            ],
+        )
+        if not rows:
+            raise UnknownRun(run_id)
+        return event_from(rows[0])
+
+    def events(
+        self, run_id: str, after: int = 0, kinds: Sequence[str] | None = None, limit: int = 1000
+    ) -> list[Event]:
+        """Events with ``seq > after``, in order; of the given kinds only, if any are given."""
+        rows = self._rows(
+            "SELECT * FROM events WHERE run_id = ?1 AND seq > ?2 "
+            "AND (?3 IS NULL OR kind IN (SELECT value FROM json_each(?3))) ORDER BY seq LIMIT ?4",
+            [run_id, after, None if kinds is None else json.dumps(list(kinds)), limit],
+        )
+        return [event_from(row) for row in rows]
+
+    def last_event(self, run_id: str) -> Event | None:
+        """The newest event of any kind, or None."""
+        rows = self._rows("SELECT * FROM events WHERE run_id = ? ORDER BY seq DESC LIMIT 1", [run_id])
+        return event_from(rows[0]) if rows else None

@@ -1,0 +1,160 @@
+"""The schema, as an ordered list of migrations."""
+
+from __future__ import annotations
+
+from sqlite_utils import Migrations
+from sqlite_utils.db import Database
+
+from storage.records import StoreError
+
+
+def runs_and_what_they_record(db: Database) -> None:
+    db.executescript(_RUNS + _ROUNDS + _RESULTS)
+
+
+# In order; a released migration is never edited, renamed or moved.
+STEPS = (runs_and_what_they_record,)
+
+
+def migrate(db: Database) -> None:
+    """Bring the schema up to date. Call it inside BEGIN IMMEDIATE, so that two starters take turns.
+
+    Raises:
+        StoreError: when the file is another program's, or of a newer version.
+    """
+    applied = _applied(db)
+    if not applied and db.table_names():
+        raise StoreError("it holds tables of another program")
+    if unknown := applied - _names():
+        raise StoreError(f"it was written by a newer version of Distalign (migration {min(unknown)})")
+    _migrations().apply(db)
+
+
+def up_to_date(db: Database) -> bool:
+    return _applied(db) == _names()
+
+
+def _migrations() -> Migrations:
+    migrations = Migrations("distalign")
+    for step in STEPS:
+        migrations()(step)
+    return migrations
+
+
+def _names() -> set[str]:
+    return {step.__name__ for step in STEPS}
+
+
+def _applied(db: Database) -> set[str]:
+    return {migration.name for migration in _migrations().applied(db)}
+
+
+# Times are seconds since 1970-01-01 UTC. SQLite keeps NaN as NULL, so a measure may be NULL.
+_RUNS = """
+CREATE TABLE runs (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL
+        CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled', 'interrupted')),
+    title TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    queued_at REAL NOT NULL,
+    started_at REAL,
+    finished_at REAL,
+    attempt INTEGER NOT NULL DEFAULT 1,
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    train_seconds REAL,
+    sample_seconds REAL
+) STRICT;
+CREATE INDEX runs_queue ON runs (state, queued_at, number);
+
+CREATE TABLE events (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    seq INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    at REAL NOT NULL,
+    kind TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    fraction REAL NOT NULL,
+    eta REAL,
+    "values" TEXT NOT NULL,
+    message TEXT NOT NULL,
+    PRIMARY KEY (run_id, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE artifacts (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    path TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    PRIMARY KEY (run_id, kind)
+) STRICT, WITHOUT ROWID;
+"""
+
+# Without a rowid the rounds of a run, phase, split and context lie together, in the order
+# in which a person reads them; the index serves the filters by category.
+_ROUNDS = """
+CREATE TABLE rounds (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    phase TEXT NOT NULL,
+    split TEXT NOT NULL,
+    context INTEGER NOT NULL,
+    template INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    steering INTEGER,
+    category INTEGER,
+    text TEXT NOT NULL,
+    PRIMARY KEY (run_id, phase, split, context, template, round)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rounds_by_category ON rounds (run_id, phase, split, category, context);
+"""
+
+_RESULTS = """
+CREATE TABLE split_results (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    phase TEXT NOT NULL,
+    split TEXT NOT NULL,
+    rounds INTEGER NOT NULL,
+    unclassified REAL,
+    mae REAL, mae_low REAL, mae_high REAL,
+    kl REAL, kl_low REAL, kl_high REAL,
+    js_distance REAL, js_distance_low REAL, js_distance_high REAL,
+    total_variation REAL, total_variation_low REAL, total_variation_high REAL,
+    noise_floor REAL,
+    ratio REAL, ratio_low REAL, ratio_high REAL,
+    chi2_p REAL,
+    exact_error REAL,
+    restricted_error REAL,
+    steering_mass REAL,
+    agreement REAL,
+    PRIMARY KEY (run_id, phase, split)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE context_results (
+    run_id TEXT NOT NULL,
+    phase TEXT NOT NULL,
+    split TEXT NOT NULL,
+    context INTEGER NOT NULL,
+    rounds INTEGER NOT NULL,
+    unclassified INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    realized TEXT NOT NULL,
+    low TEXT NOT NULL,
+    high TEXT NOT NULL,
+    steering TEXT NOT NULL,
+    mae REAL,
+    noise_floor REAL,
+    kl REAL,
+    js_distance REAL,
+    total_variation REAL,
+    chi2_p REAL,
+    PRIMARY KEY (run_id, phase, split, context),
+    FOREIGN KEY (run_id, phase, split) REFERENCES split_results (run_id, phase, split) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+"""

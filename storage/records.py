@@ -1,0 +1,119 @@
+"""What the store gives back: frozen records, and its errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+from distalign.errors import DistalignError, shown
+from distalign.progress import Progress
+from distalign.spec import RunSpec, parse_spec
+
+
+class StoreError(DistalignError):
+    """The database cannot be opened, read or written, or a run is not in the state that is needed."""
+
+
+class UnknownRun(StoreError):
+    """There is no run of this id."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(
+            f"run: {shown(run_id)} is not known. Take an id from the list of runs (python -m jobs list)"
+        )
+
+
+class RunState(StrEnum):
+    """Where a run is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (RunState.QUEUED, RunState.RUNNING)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, as it was when it was read.
+
+    Times are seconds since 1970-01-01 UTC. ``attempt`` counts from 1 and grows
+    with each requeue. ``error`` is a text for people. ``train_seconds`` and
+    ``sample_seconds`` are None until they were measured.
+    """
+
+    id: str
+    state: RunState
+    title: str
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    attempt: int
+    cancel_requested: bool
+    error: str | None
+    train_seconds: float | None
+    sample_seconds: float | None
+    spec_json: str = field(repr=False)
+
+    @cached_property
+    def spec(self) -> RunSpec:
+        """The specification as it was submitted.
+
+        Raises:
+            SpecError: when it was stored by a version that allowed what this one does not.
+        """
+        return parse_spec(json.loads(self.spec_json))
+
+
+@dataclass(frozen=True)
+class Event:
+    """One :class:`~distalign.progress.Progress` as it was stored.
+
+    ``run`` is the run's id; ``seq`` grows by one within a run, over all its
+    attempts; ``at`` is seconds since 1970-01-01 UTC.
+    """
+
+    run: str
+    attempt: int
+    seq: int
+    at: float
+    kind: str
+    stage: str
+    step: int
+    total: int
+    fraction: float
+    eta: float | None
+    values: Mapping[str, float]
+    message: str
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(
+            self.kind, self.stage, self.step, self.total, self.fraction, self.eta, self.values, self.message
+        )
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a run produced.
+
+    ``path`` is absolute; ``bytes`` and ``sha256`` are of the file when it was
+    added; ``created_at`` is seconds since 1970-01-01 UTC.
+    """
+
+    run: str
+    kind: str
+    path: Path
+    bytes: int
+    sha256: str
+    created_at: float

@@ -1,0 +1,205 @@
+"""The table of runs: the queue, the states, and the timings."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from distalign.errors import SpecError, shown
+from distalign.spec import RunSpec
+from storage.connection import Connections
+from storage.records import Run, RunState, StoreError, UnknownRun
+
+TIMINGS = ("train_seconds", "sample_seconds")
+INTERRUPTED = "the run's process ended before it was done. Resume the run to start it again"
+
+
+def new_run_id() -> str:
+    """Ten hexadecimal digits: unlikely to clash, and short enough to type the first few."""
+    return secrets.token_hex(5)
+
+
+def run_from(row: dict[str, Any]) -> Run:
+    return Run(
+        id=row["id"],
+        state=RunState(row["state"]),
+        title=row["title"],
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        attempt=row["attempt"],
+        cancel_requested=bool(row["cancel_requested"]),
+        error=row["error"],
+        train_seconds=row["train_seconds"],
+        sample_seconds=row["sample_seconds"],
+        spec_json=row["spec"],
+    )
+
+
+class Runs(Connections):
+    """Methods on the table ``runs``."""
+
+    def insert_run(self, spec: RunSpec, run_id: str | None = None, state: RunState = RunState.QUEUED) -> Run:
+        """Add a run. One that is inserted as running is never claimed by a worker."""
+        return self._insert(spec, run_id, state, "")[0]
+
+    def insert_first_run(self, spec: RunSpec) -> Run | None:
+        """Queue a run if the database holds none, else None; of two callers one wins."""
+        rows = self._insert(spec, None, RunState.QUEUED, "WHERE NOT EXISTS (SELECT 1 FROM runs)")
+        return rows[0] if rows else None
+
+    def _insert(self, spec: RunSpec, run_id: str | None, state: RunState, where: str) -> list[Run]:
+        now = self._clock()
+        started = now if state == RunState.RUNNING else None
+        rows = self._returned(
+            "INSERT INTO runs (id, state, title, spec, created_at, queued_at, started_at) "
+            f"SELECT ?, ?, ?, ?, ?, ?, ? {where} RETURNING *",
+            [run_id or new_run_id(), str(state), spec.title, spec.to_json(), now, now, started],
+        )
+        return [run_from(row) for row in rows]
+
+    def run(self, run_id: str) -> Run:
+        """Raises UnknownRun for an unknown id."""
+        rows = self._rows("SELECT * FROM runs WHERE id = ?", [run_id])
+        if not rows:
+            raise UnknownRun(run_id)
+        return run_from(rows[0])
+
+    def find_run(self, prefix: str) -> Run:
+        """The run whose id begins with ``prefix``; UnknownRun for none, StoreError for several."""
+        rows = self._rows(
+            "SELECT * FROM runs WHERE id = ?1 OR (?1 != '' AND substr(id, 1, length(?1)) = ?1) "
+            "ORDER BY id != ?1 LIMIT 2",
+            [prefix],
+        )
+        if not rows:
+            raise UnknownRun(prefix)
+        if len(rows) > 1 and rows[0]["id"] != prefix:
+            raise StoreError(f"run: {shown(prefix)} begins the ids of several runs. Give more of it")
+        return run_from(rows[0])
+
+    def runs(self, limit: int = 200, offset: int = 0) -> list[Run]:
+        """Newest first."""
+        rows = self._rows("SELECT * FROM runs ORDER BY number DESC LIMIT ? OFFSET ?", [limit, offset])
+        return [run_from(row) for row in rows]
+
+    def count_runs(self, state: RunState | None = None) -> int:
+        """How many runs there are, or how many in ``state``."""
+        return self._rows(
+            "SELECT count(*) AS n FROM runs WHERE ?1 IS NULL OR state = ?1", [state and str(state)]
+        )[0]["n"]
+
+    def claim(self) -> Run | None:
+        """The oldest queued run becomes running, and no other caller gets it; None if none waits."""
+        rows = self._returned(
+            "UPDATE runs SET state = 'running', started_at = ? WHERE number = ("
+            "SELECT number FROM runs WHERE state = 'queued' ORDER BY queued_at, number LIMIT 1"
+            ") RETURNING *",
+            [self._clock()],
+        )
+        return run_from(rows[0]) if rows else None
+
+    def finish(self, run_id: str, state: RunState, error: str | None = None) -> Run:
+        """A running run ends in ``state``; one that has ended already stays as it is."""
+        if not RunState(state).ended:
+            raise ValueError(f"{state} is not an end")
+        self._returned(
+            "UPDATE runs SET state = ?, error = ?, finished_at = ? WHERE id = ? AND state = 'running' "
+            "RETURNING id",
+            [str(state), error, self._clock(), run_id],
+        )
+        return self.run(run_id)
+
+    def requeue(self, run_id: str) -> Run:
+        """A new attempt of an ended run: queued again, without what the last attempt recorded.
+
+        Events are kept, each with its attempt.
+
+        Raises:
+            StoreError: when the run is queued or running.
+        """
+        with self._write_for(run_id) as db:
+            rows = list(
+                db.query(
+                    "UPDATE runs SET state = 'queued', attempt = attempt + 1, queued_at = ?, "
+                    "cancel_requested = 0, error = NULL, started_at = NULL, finished_at = NULL, "
+                    "train_seconds = NULL, sample_seconds = NULL "
+                    "WHERE id = ? AND state NOT IN ('queued', 'running') RETURNING *",
+                    [self._clock(), run_id],
+                )
+            )
+            if not rows:
+                raise StoreError(f"run: {run_id} has not ended. Wait for its end, or cancel it first")
+            for table in ("rounds", "split_results", "artifacts"):
+                db.table(table).delete_where("run_id = ?", [run_id])
+        return run_from(rows[0])
+
+    def request_cancel(self, run_id: str) -> Run:
+        """A queued run is cancelled at once, a running one is asked to stop, an ended one stays."""
+        self._returned(
+            "UPDATE runs SET cancel_requested = 1, "
+            "finished_at = CASE state WHEN 'queued' THEN ? END, "
+            "state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END "
+            "WHERE id = ? AND state IN ('queued', 'running') RETURNING id",
+            [self._clock(), run_id],
+        )
+        return self.run(run_id)
+
+    def cancel_requested(self, run_id: str) -> bool:
+        return self.run(run_id).cancel_requested
+
+    def interrupt_running(self, alive: Callable[[str], bool]) -> list[str]:
+        """Running runs whose process is gone become interrupted (cancelled, if that was asked for).
+
+        Args:
+            alive: whether the run of this id has a process; called outside of any transaction.
+
+        Returns:
+            the ids of the runs that it ended.
+        """
+        ended = []
+        for row in self._rows("SELECT id, attempt FROM runs WHERE state = 'running'"):
+            if alive(row["id"]):
+                continue
+            ended += self._returned(
+                "UPDATE runs SET finished_at = ?, "
+                "state = CASE cancel_requested WHEN 1 THEN 'cancelled' ELSE 'interrupted' END, "
+                "error = CASE cancel_requested WHEN 1 THEN NULL ELSE ? END "
+                "WHERE id = ? AND attempt = ? AND state = 'running' RETURNING id",
+                [self._clock(), INTERRUPTED, row["id"], row["attempt"]],
+            )
+        return [row["id"] for row in ended]
+
+    def set_timing(self, run_id: str, name: str, seconds: float) -> None:
+        """``name`` is one of :data:`TIMINGS`."""
+        if name not in TIMINGS:
+            raise ValueError(f"{name!r} is not one of {TIMINGS}")
+        with self._write_for(run_id) as db:
+            db.execute(f"UPDATE runs SET {name} = ? WHERE id = ?", [seconds, run_id])
+
+    def rename(self, run_id: str, name: str) -> Run:
+        """Give the run another title; an empty one restores the specification's.
+
+        Raises:
+            SpecError: for a name of more than 100 characters.
+        """
+        title = " ".join(name.split())
+        if len(title) > 100:
+            raise SpecError("name", f"{shown(title)} is not a short text", "Use at most 100 characters")
+        title = title or self.run(run_id).spec.title
+        with self._write_for(run_id) as db:
+            db.execute("UPDATE runs SET title = ? WHERE id = ?", [title, run_id])
+        return self.run(run_id)
+
+    def delete_run(self, run_id: str) -> None:
+        """Remove a run and all that it recorded (its files stay).
+
+        Raises:
+            StoreError: when it is running.
+        """
+        with self._write_for(run_id) as db:
+            if not list(
+                db.query("DELETE FROM runs WHERE id = ? AND state != 'running' RETURNING id", [run_id])
+            ):
+                raise StoreError(f"run: {run_id} is running. Cancel it first")

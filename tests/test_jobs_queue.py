@@ -1,0 +1,119 @@
+"""Submitting, cancelling, resuming, deleting and recovering, without a worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from distalign import folders
+from distalign.errors import DiskError
+from distalign.folders import DataFolder
+from distalign.spec import parse_spec
+from jobs import queue
+from jobs.liveness import hold, run_lock
+from storage import RunState, Store, StoreError, UnknownRun
+from tests.test_jobs_runners import SPEC
+
+
+class Starts:
+    """Counts how often a worker would have been started."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, data: DataFolder) -> None:
+        self.count += 1
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    return DataFolder(tmp_path)
+
+
+@pytest.fixture
+def store(data: DataFolder) -> Store:
+    return Store(data.database)
+
+
+@pytest.fixture
+def start() -> Starts:
+    return Starts()
+
+
+def test_submit_queues_and_sees_to_a_worker(store: Store, data: DataFolder, start: Starts) -> None:
+    run = queue.submit(store, data, parse_spec(SPEC), start)
+    assert (store.run(run.id).state, start.count) == (RunState.QUEUED, 1)
+
+
+def test_submit_queues_nothing_on_a_full_disk(
+    store: Store, data: DataFolder, start: Starts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr(folders.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(DiskError, match="Free some room"):
+        queue.submit(store, data, parse_spec(SPEC), start)
+    assert (store.count_runs(), start.count) == (0, 0)
+
+
+def test_cancelling_a_run_whose_process_is_dead_ends_it(store: Store, data: DataFolder) -> None:
+    dead, other = (store.insert_run(parse_spec(SPEC), state=RunState.RUNNING) for _ in range(2))
+    assert queue.cancel(store, data, dead.id).state == RunState.CANCELLED
+    assert store.run(other.id).state == RunState.RUNNING
+
+
+def test_recover_leaves_queued_runs_queued_and_starts_a_worker(
+    store: Store, data: DataFolder, start: Starts
+) -> None:
+    assert queue.recover(store, data, start) == []
+    assert start.count == 0
+    queued = store.insert_run(parse_spec(SPEC))
+    dead = store.insert_run(parse_spec(SPEC), state=RunState.RUNNING)
+    assert queue.recover(store, data, start) == [dead.id]
+    assert (store.run(queued.id).state, start.count) == (RunState.QUEUED, 1)
+
+
+def test_resume_queues_an_ended_run_once(store: Store, data: DataFolder, start: Starts) -> None:
+    run = store.insert_run(parse_spec(SPEC))
+    queue.cancel(store, data, run.id)
+    assert queue.resume(store, data, run.id, start).attempt == 2
+    with pytest.raises(StoreError, match="has not ended"):
+        queue.resume(store, data, run.id, start)
+    assert start.count == 1
+
+
+def test_delete_removes_only_the_files_of_a_known_run(store: Store, data: DataFolder) -> None:
+    runs = [store.insert_run(parse_spec(SPEC)) for _ in range(2)]
+    for run in runs:
+        data.run(run.id).mkdir(parents=True)
+        (data.run(run.id) / "adapter.zip").write_bytes(b"x")
+        with hold(run_lock(data, run.id)):
+            pass
+    queue.delete(store, data, runs[0].id)
+    assert [path.name for path in data.runs.iterdir()] == [runs[1].id]
+    assert [path.name for path in data.locks.iterdir()] == [run_lock(data, runs[1].id).name]
+    with pytest.raises(UnknownRun):
+        queue.delete(store, data, "../runs")
+    assert data.runs.exists()
+
+
+def test_a_running_run_keeps_its_files(store: Store, data: DataFolder) -> None:
+    run = store.insert_run(parse_spec(SPEC), state=RunState.RUNNING)
+    data.run(run.id).mkdir(parents=True)
+    with pytest.raises(StoreError, match="running"):
+        queue.delete(store, data, run.id)
+    assert data.run(run.id).exists()
+
+
+def test_the_default_run_is_queued_in_an_empty_database_only(
+    store: Store, data: DataFolder, start: Starts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISTALIGN_DEFAULT_RUN", "0")
+    assert queue.queue_default(store, data, start) is None
+    monkeypatch.delenv("DISTALIGN_DEFAULT_RUN")
+    run = queue.queue_default(store, data, start)
+    assert (run.state, run.spec.target.kind, run.spec.contexts.source) == (
+        RunState.QUEUED, "real", "uk-occupations",
+    )  # fmt: skip
+    assert queue.queue_default(store, data, start) is None
+    assert (store.count_runs(), start.count) == (1, 1)

@@ -1,0 +1,154 @@
+"""The database file: opening, migrating, copying, and files that are something else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from sqlite_utils.utils import sqlite3
+
+from distalign.spec import parse_spec
+from storage import Store, StoreError
+from storage import migrations as schema
+from storage.connection import warn_of_wal_bug
+from tests.test_jobs_runners import SPEC
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def test_processes_that_open_a_new_database_at_once_all_succeed(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom storage import Store\nprint('ready', flush=True)\nsys.stdin.readline()\n"
+        "for n in range(10): print(Store(f'{sys.argv[1]}/{n}.db').count_runs())"
+    )
+    starters = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)],
+            cwd=PROJECT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for starter in starters:
+        assert starter.stdout.readline() == "ready\n"
+    for starter in starters:
+        starter.stdin.write("go\n")
+        starter.stdin.flush()
+    for starter in starters:
+        out, err = starter.communicate(timeout=30)
+        assert (out.split(), err) == (["0"] * 10, "")
+
+
+def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
+    run = Store(tmp_path / "deep" / "runs.db").insert_run(parse_spec(SPEC))
+    assert Store(tmp_path / "deep" / "runs.db").run(run.id) == run
+
+
+def test_a_failing_migration_leaves_the_database_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Store(tmp_path / "runs.db").insert_run(parse_spec(SPEC))
+
+    def half_done(db) -> None:
+        db.execute("ALTER TABLE runs ADD COLUMN extra TEXT")
+        db.execute("SELECT * FROM missing")
+
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, half_done))
+    with pytest.raises(StoreError, match="no such table: missing"):
+        Store(tmp_path / "runs.db")
+    monkeypatch.undo()
+    reopened = Store(tmp_path / "runs.db")
+    assert reopened.run(run.id) == run
+    assert "extra" not in reopened._rows("SELECT * FROM runs")[0]
+
+
+def test_a_later_migration_is_applied_to_an_older_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store(tmp_path / "runs.db").insert_run(parse_spec(SPEC))
+
+    def later(db) -> None:
+        db.execute("ALTER TABLE runs ADD COLUMN extra TEXT")
+
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, later))
+    assert "extra" in Store(tmp_path / "runs.db")._rows("SELECT * FROM runs")[0]
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="newer version"):
+        Store(tmp_path / "runs.db")
+
+
+def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "notes.db"
+    path.write_text("shopping list\n" * 100)
+    with pytest.raises(StoreError, match=r"notes\.db cannot be used .*not a database.* Move it away"):
+        Store(path)
+    assert path.read_text().startswith("shopping")
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE runs (a)")
+    other.close()
+    with pytest.raises(StoreError, match="another program"):
+        Store(path)
+    other = sqlite3.connect(path)
+    assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("runs",)]
+    other.close()
+
+
+@pytest.mark.parametrize("name", ["folder", "file/runs.db"])
+def test_a_path_that_cannot_be_opened_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="folder" if name == "folder" else "file"):
+        Store(tmp_path / name)
+
+
+def test_a_snapshot_holds_what_is_only_in_the_write_ahead_log(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs.db")
+    run = store.insert_run(parse_spec(SPEC))
+    assert (tmp_path / "runs.db-wal").stat().st_size > 0
+    copy = store.snapshot(tmp_path / "it's a copy.db")
+    assert Store(copy).run(run.id) == run
+    with pytest.raises(StoreError, match="already there"):
+        store.snapshot(copy)
+
+
+@pytest.mark.parametrize(
+    ("version", "affected"),
+    [((3, 6, 23), False), ((3, 7, 0), True), ((3, 40, 1), True), ((3, 51, 2), True), ((3, 51, 3), False)],
+)
+def test_it_warns_of_sqlite_versions_that_can_corrupt_a_file(
+    version: tuple[int, int, int], affected: bool
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_wal_bug(version)
+    assert bool(caught) == affected
+
+
+def test_a_closed_store_opens_again_by_itself(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs.db")
+    store.close()
+    assert store.count_runs() == 0
+
+
+def test_a_database_that_somebody_holds_is_told_apart_from_a_broken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.connection.BUSY_SECONDS", 0.1)
+    store = Store(tmp_path / "runs.db")
+    holder = sqlite3.connect(tmp_path / "runs.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreError, match=r"runs\.db is locked by another program\. Try again"):
+        store.insert_run(parse_spec(SPEC))
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert store.insert_run(parse_spec(SPEC)).attempt == 1

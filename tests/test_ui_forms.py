@@ -1,0 +1,187 @@
+"""Form values become a specification, or an error that names the field; nothing typed is dropped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from distalign.errors import SpecError
+from distalign.spec import METHODS, parse_spec
+from ui import forms, tables
+from ui.forms import Form
+
+AGES = "young: youth, junior\nmiddle-aged\n\nold"
+CUSTOM = Form(
+    attribute="custom",
+    custom_name=" age group ",
+    custom_categories=AGES,
+    custom_kind="general",
+    contexts="list",
+    pasted="bakers\n\n  pilots \n",
+    target="mapping",
+    row={"young": "0.2", "middle-aged": "0.3", "old": "0.5"},
+    rounds="50",
+    seed="7",
+)
+
+
+def test_the_form_as_it_opens_is_the_default_run():
+    spec = forms.spec_of(Form())
+    assert (spec.attribute.name, spec.contexts.source, spec.target.kind) == ("gender", "uk-occupations", "real")
+    assert (spec.method, spec.preset, spec.rounds, spec.seed) == ("hybrid", "quick", 100, 0)
+
+
+def test_a_custom_attribute_with_synonyms_and_one_target_for_all():
+    spec = forms.spec_of(CUSTOM)
+    assert spec.attribute.name == "age group"
+    assert spec.attribute.names == ("young", "middle-aged", "old")
+    assert spec.attribute.classify("a junior one") == 0
+    assert spec.contexts.names == ("bakers", "pilots")
+    assert spec.target.rows == ((0.2, 0.3, 0.5),) * 2
+    assert (spec.rounds, spec.seed) == (50, 7)
+
+
+def test_a_table_keeps_only_the_rows_of_the_contexts_in_use():
+    rows = {"male": "0.4", "female": "0.6"}
+    form = Form(contexts="list", pasted="bakers", target="table", table={"bakers": rows, "gone": rows})
+    assert forms.spec_of(form).target.rows == ((0.4, 0.6),)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_and_blank_knobs_take_the_preset(name):
+    form = Form(method=name, preset="paper", advanced={"steps": "", "beta": None, "kto_over": forms.AS_PRESET})
+    spec = forms.spec_of(form)
+    assert spec.method == name
+    assert spec.training == parse_spec({"attribute": "gender", "preset": "paper"}).training
+
+
+def test_knobs_are_read_as_numbers_and_choices():
+    advanced = {"steps": "50", "warmup_steps": 5.0, "learning_rate": "1e-4", "kto_over": "completion", "top_k": "3"}
+    spec = forms.spec_of(Form(advanced=advanced))
+    assert (spec.training.steps, spec.training.warmup_steps) == (50, 5)
+    assert (spec.training.learning_rate, spec.training.kto_over) == (1e-4, "completion")
+    assert spec.sampling.top_k == 3
+
+
+def test_templates_are_one_a_line():
+    form = Form(templates_seen="Who is {context}?\nName {context}.", templates_heldout="And {context}?")
+    assert forms.spec_of(form).templates.seen == ("Who is {context}?", "Name {context}.")
+
+
+BAD = {
+    "one category": ({"custom_categories": "young"}, "attribute.categories", "1 given"),
+    "repeated category": ({"custom_categories": "old\nOld"}, "attribute.categories", "twice"),
+    "category without a name": ({"custom_categories": ": man\nold"}, "attribute.categories", "not a name"),
+    "no name": ({"custom_name": ""}, "attribute", "not a name"),
+    "sum is off": ({"row": {"young": "0.2", "middle-aged": "0.3", "old": "0.4"}}, "target", "sum to 0.9"),
+    "negative": ({"row": {"young": "-0.2", "middle-aged": "0.7", "old": "0.5"}}, "target", "'-0.2'"),
+    "missing": ({"row": {"young": "", "middle-aged": "0.5", "old": "0.5"}}, "target", "no probability"),
+    "words": ({"row": {"young": "half", "middle-aged": "0", "old": "0.5"}}, "target", "'half'"),
+    "context without a row": ({"target": "table", "table": {"bakers": CUSTOM.row}}, "target", "'pilots' has no row"),
+    "no contexts": ({"pasted": " \n"}, "contexts", "0 given"),
+    "ten thousand contexts": ({"pasted": "\n".join(map(str, range(10_000)))}, "contexts", "10000 given"),
+    "no file": ({"contexts": "csv"}, "contexts", "no CSV"),
+    "wrong columns": ({"contexts": "csv", "csv": b"job,p\na,1\n"}, "contexts", "columns"),
+    "wrong encoding": ({"contexts": "csv", "csv": "context\nB\xe4cker\n".encode("latin-1")}, "contexts", "UTF-8"),
+    "template with braces": ({"templates_seen": "{context} {x}"}, "templates.seen", "brace"),
+    "template without its slot": ({"templates_seen": "Who?"}, "templates.seen", "no {context}"),
+    "unknown model": ({"base_model": "../../etc"}, "base_model", "not on the list"),
+    "rounds are text": ({"rounds": "many"}, "rounds", "'many'"),
+    "rounds are a fraction": ({"rounds": "10.5"}, "rounds", "10.5"),
+    "rounds are empty": ({"rounds": None}, "rounds", "nothing is given"),
+    "knob is text": ({"advanced": {"steps": "abc"}}, "steps", "'abc'"),
+    "knob is out of range": ({"advanced": {"beta": "-1"}}, "beta", "out of range"),
+    "not a number at all": ({"advanced": {"beta": "nan"}}, "beta", "nan"),
+    "infinite": ({"rounds": "inf"}, "rounds", "inf"),
+}
+
+
+@pytest.mark.parametrize(("changes", "field", "given"), BAD.values(), ids=BAD.keys())
+def test_bad_input_names_the_field_and_what_was_given(changes, field, given):
+    with pytest.raises(SpecError) as caught:
+        forms.spec_of(replace(CUSTOM, **changes))
+    assert caught.value.field == field
+    assert given in caught.value.problem
+    assert caught.value.remedy
+
+
+def test_real_world_is_offered_only_where_it_exists():
+    assert forms.has_statistics(Form())
+    assert forms.has_statistics(Form(contexts="us-occupations"))
+    assert not forms.has_statistics(Form(attribute="race"))
+    assert not forms.has_statistics(replace(CUSTOM, attribute="gender"))
+    assert not forms.has_statistics(Form(contexts="csv"))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        Form(),
+        CUSTOM,
+        Form(attribute="race", target="even", advanced={"steps": 50, "warmup_steps": 5, "temperature": 0.5}),
+        Form(contexts="list", pasted="a\nb", target="table", table={c: {"male": 0.4, "female": 0.6} for c in "ab"}),
+        Form(templates_seen="x {context}", templates_heldout="y {context}", steering="special", name="mine"),
+    ],
+)
+def test_a_specification_comes_back_as_the_form_that_made_it(form):
+    spec = forms.spec_of(form)
+    assert forms.spec_of(forms.from_spec(spec)) == spec
+
+
+def test_uploaded_probabilities_are_read_by_context():
+    data = b"context,male,female\nbakers,0.3,0.7\n"
+    form = Form(contexts="csv", csv=data)
+    assert forms.uploaded_rows(form) == {"bakers": {"male": "0.3", "female": "0.7"}}
+    assert forms.uploaded_rows(replace(form, csv=b"context\nbakers\n")) == {}
+
+
+def test_a_fitted_row_keeps_what_was_typed():
+    typed = {"a": "0.2", "b": "0.8"}
+    assert tables.fit_row(["a", "b"], typed) == typed
+    assert tables.fit_row(["a", "renamed"], typed) == {"a": "0.2", "renamed": "0.8"}
+    assert tables.fit_row(["a", "b", "c"], typed) == {"a": "0.2", "b": "0.8", "c": "0"}
+    assert tables.fit_row(["a", "b", "c"], {"a": "0.5", "b": "0.5"}) == tables.even_row(["a", "b", "c"])
+    assert tables.fit_row(["x", "y"], {}) == {"x": "0.5", "y": "0.5"}
+
+
+def test_a_fitted_table_prefers_what_was_typed_then_the_file_then_the_rest():
+    names = ["a", "b"]
+    table = tables.fit_table(
+        ["one", "two", "three"],
+        names,
+        {"one": {"a": "0.1", "b": "0.9"}},
+        {"two": {"a": "0.2", "b": "0.8"}},
+        {"a": "0.5", "b": "0.5"},
+    )
+    assert [row["a"] for row in table.values()] == ["0.1", "0.2", "0.5"]
+
+
+def test_even_rows_of_any_size_stay_within_the_tolerance():
+    for k in range(2, 51):
+        assert tables.check_sums({"": tables.even_row([str(i) for i in range(k)])}).fine
+
+
+def test_cells_survive_missing_values():
+    nan = float("nan")
+    assert tables.row_from_cells([["a", nan], ["b", " 0.5 "], ["c", None]]) == {"a": "", "b": "0.5", "c": ""}
+    assert tables.table_from_cells(["Context", "x"], [["one", "0.5"]]) == {"one": {"x": "0.5"}}
+
+
+def test_normalising_rescales_and_counts_empty_cells_as_zero():
+    assert tables.normalise_row({"a": "20", "b": 30, "c": "50", "d": ""}) == {
+        "a": "0.2", "b": "0.3", "c": "0.5", "d": "0",
+    }  # fmt: skip
+    with pytest.raises(SpecError, match="'half'"):
+        tables.normalise_row({"a": "half", "b": "1"})
+    with pytest.raises(SpecError, match="not a weight"):
+        tables.normalise_row({"a": "-1", "b": "1"})
+
+
+def test_sums_say_which_row_is_off():
+    fine, low, words = {"a": "0.5", "b": "0.5"}, {"a": "0.5", "b": "0.4"}, {"a": "x", "b": "1"}
+    check = tables.check_sums({"one": fine, "two": low, "three": words})
+    assert (check.rows, check.off, check.first_off) == (3, 2, "two")
+    assert check.total == pytest.approx(0.9)
+    assert tables.check_sums({"one": words}).total is None
+    assert tables.check_sums({"one": fine}).fine

@@ -1,0 +1,1 @@
+"""The page: forms to specifications, results to charts; no rules of the method live here."""

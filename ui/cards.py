@@ -1,0 +1,208 @@
+"""Fragments of HTML for the Train and Runs tabs. Pure; every text is escaped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from distalign.errors import DistalignError, SpecError
+from distalign.results import SplitResult
+from distalign.spec import RunSpec
+from ui import labels
+from ui.present import NONE, ago, clock, duration, esc, figure, plural, rough_duration, stamp
+from ui.tables import SumCheck
+
+if TYPE_CHECKING:
+    from distalign.plan import Plan
+    from storage.records import Event, Run
+
+MARK = (
+    '<svg viewBox="0 0 24 24" fill="currentColor" aria-hidden="true">'
+    '<rect x="2" y="11" width="5" height="11" rx="1.5"/><rect x="9.5" y="2" width="5" height="20" rx="1.5"/>'
+    '<rect x="17" y="7" width="5" height="15" rx="1.5"/></svg>'
+)
+
+
+def header() -> str:
+    return (
+        f'<header class="da-header"><h1 class="da-brand">{MARK}Distalign</h1>'
+        '<p class="da-lede">Make a language model’s answers, over many rounds, follow a distribution '
+        "you choose, and see how close they get.</p></header>"
+    )
+
+
+def section(number: int, title: str, sub: str = "") -> str:
+    note = f'<p class="da-sub">{esc(sub)}</p>' if sub else ""
+    return f'<h2 class="da-step"><b>{number}</b>{esc(title)}</h2>{note}'
+
+
+def heading(title: str, sub: str = "") -> str:
+    note = f'<p class="da-sub">{esc(sub)}</p>' if sub else ""
+    return f'<h2 class="da-h2">{esc(title)}</h2>{note}'
+
+
+def empty(title: str, text: str) -> str:
+    return f'<div class="da-empty"><h2 class="da-h2">{esc(title)}</h2><p>{esc(text)}</p></div>'
+
+
+def error_note(error: DistalignError, tone: str = "bad") -> str:
+    """What went wrong, with the field, what was given and what to do; ``tone`` is "bad" or "todo"."""
+    if isinstance(error, SpecError):
+        body = f"<strong>{esc(field_label(error.field))}:</strong> {esc(error.problem)}.<p>{esc(error.remedy)}.</p>"
+    else:
+        body = f"<strong>This did not work.</strong><p>{esc(error)}</p>"
+    return f'<div class="da-note {tone}" role="{"alert" if tone == "bad" else "status"}">{body}</div>'
+
+
+def field_label(field: str) -> str:
+    """A field of the specification by the name that its control has."""
+    named = {
+        "attribute": "Attribute",
+        "attribute.name": "Attribute’s name",
+        "attribute.categories": "Categories",
+        "base_model": "Base model",
+        "templates.seen": "Training templates",
+        "templates.heldout": "Held-out templates",
+    }
+    if field in named:
+        return named[field]
+    if field.startswith("target["):
+        return "Target of " + field.removeprefix("target[").removesuffix("]")
+    return labels.knob(field)[0]
+
+
+def plan_card(plan: Plan, spec: RunSpec) -> str:
+    """What the run will do."""
+    facts = [
+        ("Time on this machine", rough_duration(plan.seconds)),
+        ("Training steps", f"{plan.steps:,}" if plan.steps else "none"),
+        ("Examples", f"{plan.examples:,}"),
+        ("Rounds sampled", f"{plan.rounds:,}"),
+        ("Contexts", f"{len(spec.contexts):,}"),
+        ("Memory", f"{plan.memory_mb / 1024:.1f} GB"),
+    ]
+    body = "".join(f"<div><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in facts)
+    return f'<dl class="da-plan">{body}</dl>'
+
+
+def sum_line(check: SumCheck) -> str:
+    """Whether the rows of an edited table sum to 1."""
+    if check.rows == 0:
+        return ""
+    if check.fine:
+        text = "Sums to 1" if check.rows == 1 else f"All {check.rows} rows sum to 1"
+        return f'<div class="da-sum ok">{text}</div>'
+    total = "has a cell that is no probability" if check.total is None else f"sums to {check.total:.4g}"
+    if check.rows == 1:
+        return f'<div class="da-sum off">{esc(total[0].upper() + total[1:])}, not 1</div>'.replace(
+            "probability, not 1", "probability"
+        )
+    return (
+        f'<div class="da-sum off">{check.off} of {plural(check.rows, "row")} off: '
+        f"{esc(check.first_off)} {esc(total)}</div>"
+    )
+
+
+def chip(state: str) -> str:
+    return f'<span class="da-chip {esc(state)}">{esc(labels.STATES.get(state, state))}</span>'
+
+
+def method_of(run: Run) -> str:
+    name = json.loads(run.spec_json).get("method", "hybrid")
+    return labels.METHODS_SHORT.get(name, name)
+
+
+def run_list(
+    runs: Sequence[Run], summaries: Mapping[str, SplitResult], selected: str | None, now: float
+) -> str:
+    """The history; each line is a link to its run."""
+    if not runs:
+        return empty("No runs yet", "Choose an attribute and a target on the Train tab, then press Train.")
+    lines = [_run_line(run, summaries.get(run.id), run.id == selected, now) for run in runs]
+    return f'<nav class="da-runs" aria-label="Runs">{"".join(lines)}</nav>'
+
+
+def _run_line(run: Run, summary: SplitResult | None, selected: bool, now: float) -> str:
+    score = ""
+    if summary is not None:
+        score = f"MAE <b>{figure(summary.mae.value)}</b> · {figure(summary.ratio.value, 1)}× floor"
+    return (
+        f'<a class="da-run" href="?tab=runs&amp;run={esc(run.id)}" data-run="{esc(run.id)}" '
+        f'aria-current="{"true" if selected else "false"}"><span class="t">{esc(run.title)}</span>'
+        f'<span class="r">{chip(run.state)}</span>'
+        f'<span class="m">{esc(method_of(run))} · {ago(run.created_at, now)}</span>'
+        f'<span class="r">{score}</span></a>'
+    )
+
+
+def run_head(run: Run, last: Event | None, now: float) -> str:
+    """Title, state, progress bar and time left."""
+    fraction = 1.0 if run.state == "done" else (last.fraction if last else 0.0)
+    stopped = "" if run.state in ("running", "queued", "done") else " stopped"
+    share = f"{100 * fraction:.0f}"
+    left, right = _status(run, last, now)
+    return (
+        f'<div class="da-title"><h2 class="da-h2">{esc(run.title)}</h2>{chip(run.state)}</div>'
+        f'<p class="da-sub">{esc(method_of(run))} · {stamp(run.created_at)} · run {esc(run.id)}</p>'
+        f'<div class="da-bar{stopped}" role="progressbar" aria-label="Progress" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{share}"><span style="width:{share}%"></span></div>'
+        f'<div class="da-status"><span>{left}</span><span>{right}</span></div>{_why(run)}'
+    )
+
+
+def _status(run: Run, last: Event | None, now: float) -> tuple[str, str]:
+    if run.state == "queued":
+        return "Waiting for the worker", "Starts by itself"
+    if run.state != "running":
+        spent = (run.finished_at or now) - run.started_at if run.started_at else None
+        return f"{labels.STATES[run.state]} {ago(run.finished_at, now)}", f"Took {duration(spent)}"
+    if run.cancel_requested:
+        return "Stopping at the next safe point", ""
+    if last is None:
+        return "Starting", ""
+    at = f" {last.step:,} of {last.total:,}" if last.total else ""
+    stage = labels.STAGES.get(last.stage, last.stage)
+    if last.eta is None:
+        return f"{esc(stage)}{at}", "Working out the time left"
+    return f"{esc(stage)}{at}", f"{rough_duration(max(0.0, last.eta - (now - last.at)))} left"
+
+
+def _why(run: Run) -> str:
+    if not run.error:
+        return ""
+    return f'<div class="da-note bad" style="margin-top:12px"><strong>Why it stopped.</strong><p>{esc(run.error)}</p></div>'
+
+
+def run_facts(run: Run) -> str:
+    """The settings of a run in a few lines."""
+    spec = run.spec
+    facts = [
+        ("Attribute", f"{spec.attribute.name} ({len(spec.attribute)} categories)"),
+        ("Contexts", f"{len(spec.contexts):,}"),
+        ("Method", labels.METHODS_SHORT[spec.method]),
+        ("Base model", spec.base_model),
+        ("Preset", spec.preset.capitalize()),
+        ("Rounds a context", f"{spec.rounds:,}"),
+        ("Seed", str(spec.seed)),
+        ("Attempt", str(run.attempt)),
+        ("Training took", duration(run.train_seconds)),
+        ("Sampling took", duration(run.sample_seconds)),
+    ]
+    body = "".join(f"<div><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in facts if v != NONE)
+    return f'<dl class="da-facts">{body}</dl>'
+
+
+def log_html(events: Sequence[Event]) -> str:
+    """Log lines and stages, newest first."""
+    lines = "".join(
+        f"<div><time>{clock(e.at)}</time><pre>{esc(e.message or labels.STAGES.get(e.stage, e.stage))}</pre></div>"
+        for e in reversed(events)
+    )
+    return f'<div class="da-log" tabindex="0" aria-label="Log">{lines or "Nothing yet."}</div>'
+
+
+def quiet(text: str) -> str:
+    return f'<p class="da-quiet">{esc(text)}</p>'
+
+

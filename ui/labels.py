@@ -1,0 +1,86 @@
+"""What a person reads for the names that specifications and the database use."""
+
+from __future__ import annotations
+
+from distalign.training_config import PRESETS
+
+METHODS: dict[str, str] = {
+    "hybrid": "Hybrid: KL calibration and KTO (recommended)",
+    "kl_only": "KL calibration only",
+    "kto_only": "KTO only",
+    "sft": "Supervised fine-tuning",
+    "prompt": "Instruction in the prompt, no training",
+    "zero_shot": "Zero-shot: measure the base model as it is",
+}
+METHODS_SHORT: dict[str, str] = {
+    "hybrid": "Hybrid",
+    "kl_only": "KL only",
+    "kto_only": "KTO only",
+    "sft": "Fine-tuning",
+    "prompt": "Prompt",
+    "zero_shot": "Zero-shot",
+}
+STATES: dict[str, str] = {
+    "queued": "Waiting",
+    "running": "Running",
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "interrupted": "Interrupted",
+}
+STAGES: dict[str, str] = {
+    "prepare": "Preparing the model",
+    "base": "Measuring the base model",
+    "cache": "Caching the lower layers",
+    "warmup": "Warm-up",
+    "hybrid": "Training",
+    "sample": "Sampling rounds",
+    "save": "Saving the adapter",
+}
+SPLITS: dict[str, str] = {
+    "heldout_templates": "Held-out templates",
+    "seen_templates": "Seen templates",
+    "heldout_contexts": "Held-out contexts",
+    "stories": "Stories",
+}
+PHASES: dict[str, str] = {"before": "Before", "after": "After"}
+
+# A label and a sentence for each knob; those without one show their own name.
+KNOBS: dict[str, tuple[str, str]] = {
+    "steps": ("Steps", "Optimizer steps, warm-up included"),
+    "warmup_steps": ("Warm-up steps", "Supervised steps before KTO joins"),
+    "prompts_per_step": ("Prompts a step", "Prompts calibrated in each step"),
+    "answers_per_step": ("Answers a step", "Prompts whose answers are trained in each step"),
+    "learning_rate": ("Learning rate", "Peak of the cosine schedule"),
+    "lora_rank": ("LoRA rank", "Size of the adapter's matrices"),
+    "adapted_layers": ("Adapted layers", "Uppermost layers with an adapter; 0 is all"),
+    "beta": ("KTO β", "How far KTO may move from the reference"),
+    "kl_weight": ("Weight of KL", "Pulls the shares to the target"),
+    "kto_weight": ("Weight of KTO", "Binds each answer to its steering token"),
+    "sft_weight": ("Weight of SFT", "Keeps the answers well-formed"),
+    "kto_over": ("KTO over", "Response only, or the steering token too"),
+    "precision": ("Precision", "Arithmetic of the frozen weights"),
+    "temperature": ("Temperature", "1 is plain sampling"),
+    "top_p": ("Top p", "1 keeps every token"),
+    "top_k": ("Top k", "0 keeps every token"),
+    "max_new_tokens": ("Longest answer", "Tokens"),
+}
+
+
+def method(name: str) -> str:
+    return METHODS.get(name, name)
+
+
+def preset_line(name: str) -> str:
+    """One sentence on what a preset is for, with its number of steps."""
+    purpose = {
+        "quick": "a first look, minutes on a laptop",
+        "standard": "the result to report",
+        "paper": "the published recipe's shape: all layers, small steps, slow",
+    }
+    return f"{PRESETS[name].steps} steps: {purpose.get(name, 'a recipe of its own')}."
+
+
+def knob(name: str) -> tuple[str, str]:
+    """The label of a knob and the sentence beneath it."""
+    return KNOBS.get(name, (name.replace("_", " ").capitalize(), ""))

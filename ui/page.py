@@ -1,0 +1,111 @@
+"""The page: header, tabs, and what leads from one tab to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from distalign.errors import DistalignError
+from distalign.folders import DataFolder
+from jobs import queue
+from storage import RunState, Store
+from ui import api, cards, forms, results, runs, theme, train
+from ui.downloads import Folder
+
+TABS = ("train", "runs", "results")
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# Gradio's own copies of files that were handed out: looked at hourly, kept a day.
+CACHE_SECONDS = (3600, 86400)
+
+
+def build(store: Store, data: DataFolder) -> gr.Blocks:
+    """The whole page on a store and a data folder; launch it with :func:`launch_options`."""
+    folder = Folder.fresh()
+    with gr.Blocks(title="Distalign", analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
+        # Kept by the browser, so that a restart of the app does not forget it.
+        selected = gr.Textbox(visible="hidden", elem_id="selected-run")
+        gr.HTML(cards.header())
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab("Train", id="train") as train_item:
+                train_tab = train.build(data)
+            with gr.Tab("Runs", id="runs") as runs_item:
+                runs_tab = runs.build(store, data, selected)
+            with gr.Tab("Results", id="results") as results_item:
+                results_tab = results.build(store, folder, selected)
+        api.add(store, data, folder)
+        _train_button(store, data, train_tab, runs_tab, tabs, selected)
+        runs_tab.show_results.click(lambda: gr.Tabs(selected="results"), None, tabs, **QUIET)
+        for name, item in (("train", train_item), ("runs", runs_item), ("results", results_item)):
+            item.select(None, selected, None, js=shown_js(name), **QUIET)
+        results_item.select(results_tab.show, selected, results_tab.outputs, **QUIET)
+
+        def opened(request: gr.Request) -> list[Any]:
+            return open_address(store, request.query_params)
+
+        page.load(opened, None, [selected, tabs], **QUIET).then(
+            runs_tab.refresh, [selected, runs_tab.limit, runs_tab.outputs[0]], runs_tab.outputs, **QUIET
+        ).then(results_tab.show, selected, results_tab.outputs, **QUIET).then(
+            None, None, None, js="() => { window.distalign.ready = true }", **QUIET
+        )
+        drawn = train_tab.drawn_outputs
+        page.load(partial(train.redraw, data), [drawn[0], *train_tab.inputs], drawn, **QUIET)
+    return page
+
+
+def launch_options(data: DataFolder) -> dict[str, Any]:
+    """What ``launch`` needs for the look, and so that it serves nothing of the data folder."""
+    return {
+        "theme": theme.build_theme(),
+        "css_paths": theme.STYLE,
+        "head": theme.HEAD,
+        "run_history": False,
+        "footer_links": ["api"],
+        "blocked_paths": [str(path) for path in (data.database, data.runs, data.models)],
+        "max_file_size": "5mb",
+    }
+
+
+def shown_js(tab: str) -> str:
+    """JavaScript that notes a tab and the selected run in the address."""
+    return f"(run) => window.distalign.shown('{tab}', run)"
+
+
+def _train_button(
+    store: Store,
+    data: DataFolder,
+    train_tab: train.TrainTab,
+    runs_tab: runs.RunsTab,
+    tabs: gr.Tabs,
+    selected: gr.Textbox,
+) -> None:
+    refresh = [selected, runs_tab.limit, runs_tab.outputs[0]]
+    submitted = train_tab.button.click(
+        partial(submit, store, data), train_tab.inputs, [selected, tabs, train_tab.preview],
+        concurrency_limit=4, **QUIET,
+    )  # fmt: skip
+    submitted.then(runs_tab.refresh, refresh, runs_tab.outputs, **QUIET)
+
+
+def submit(store: Store, data: DataFolder, *values: Any) -> list[Any]:
+    """Queue the run of the form and go to it; or say what is wrong, and change nothing."""
+    try:
+        run = queue.submit(store, data, forms.spec_of(train.read_form(values)))
+    except DistalignError as error:
+        return [gr.skip(), gr.skip(), cards.error_note(error)]
+    return [run.id, gr.Tabs(selected="runs"), gr.skip()]
+
+
+def open_address(store: Store, query: Mapping[str, str]) -> list[Any]:
+    """The run and the tab that the address names; without a name the running or else the newest run."""
+    run_id = str(query.get("run", ""))[:100]
+    tab = query.get("tab", "")
+    if not run_id:
+        recent = store.runs(limit=50)
+        working = [run for run in recent if run.state == RunState.RUNNING]
+        run_id = next((run.id for run in [*working, *recent]), "")
+    elif tab not in TABS:
+        tab = "runs"
+    return [run_id, gr.Tabs(selected=tab if tab in TABS else "train")]

@@ -1,0 +1,62 @@
+"""What a session has read of a run's events, so that each poll reads only what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from storage import Event, Run, Store
+from ui.curves import MAX_POINTS, Point, thin
+
+LOG_LINES = 300
+PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Points of the curves and lines of the log of one attempt of one run.
+
+    ``steps`` counts the optimizer steps that were read (points are thinned, the
+    count is not); ``seq`` is the last event that was read.
+    """
+
+    run: str = ""
+    attempt: int = 0
+    seq: int = 0
+    steps: int = 0
+    points: tuple[Point, ...] = ()
+    log: tuple[Event, ...] = ()
+    last: Event | None = None
+
+
+def follow(trace: Trace, store: Store, run: Run) -> Trace:
+    """The trace with every event that came since; begins anew for another run or attempt."""
+    if (trace.run, trace.attempt) != (run.id, run.attempt):
+        trace = Trace(run.id, run.attempt)
+    while events := store.events(run.id, after=trace.seq, limit=PAGE):
+        trace = _with(trace, [e for e in events if e.attempt == run.attempt], events[-1].seq)
+        if len(events) < PAGE:
+            break
+    return trace
+
+
+def _with(trace: Trace, events: list[Event], seq: int) -> Trace:
+    points = list(trace.points)
+    steps = trace.steps
+    for event in events:
+        if event.kind == "step":
+            steps += 1
+            points.append((steps, _numbers(event.values)))
+    log = [*trace.log, *(e for e in events if e.kind != "step")][-LOG_LINES:]
+    return replace(
+        trace,
+        seq=seq,
+        steps=steps,
+        points=tuple(thin(points) if len(points) > 2 * MAX_POINTS else points),
+        log=tuple(log),
+        last=events[-1] if events else trace.last,
+    )
+
+
+def _numbers(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
