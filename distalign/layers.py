@@ -46,12 +46,12 @@ def only_layers(model: PreTrainedModel, start: int, stop: int) -> Iterator[None]
 
 
 @contextmanager
-def frozen_weights_in(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
-    """Within the block the parameters that need no gradient have another dtype."""
+def weights_in(model: nn.Module, dtype: torch.dtype, *, frozen_only: bool = False) -> Iterator[None]:
+    """Within the block the parameters (or those that need no gradient) have another dtype."""
     kept = {
         parameter: parameter.data
         for parameter in model.parameters()
-        if not parameter.requires_grad and parameter.is_floating_point()
+        if parameter.is_floating_point() and not (frozen_only and parameter.requires_grad)
     }
     for parameter in kept:
         parameter.data = parameter.data.to(dtype)

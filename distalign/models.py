@@ -85,6 +85,7 @@ def prepare_bundled(data: DataFolder) -> Path | None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    _quiet()
     partial = folder.with_name(f"{BUNDLED}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -108,6 +109,13 @@ def prepare_bundled(data: DataFolder) -> Path | None:
     return folder
 
 
+def _quiet() -> None:
+    """Keep loading bars out of logs; a run tells its own progress."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
 def locate(name: str, data: DataFolder) -> str:
     """A folder or Hub id that ``from_pretrained`` takes.
 
@@ -129,6 +137,7 @@ def load(name: str, data: DataFolder) -> tuple[PreTrainedModel, PreTrainedTokeni
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    _quiet()
     where = locate(name, data)
     try:
         tokenizer = AutoTokenizer.from_pretrained(where)

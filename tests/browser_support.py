@@ -142,7 +142,7 @@ def opened(chromium, url: str, width: int = 1440, height: int = 1000):
     page.on("pageerror", lambda e: problems.append(str(e)))
     try:
         page.goto(url)
-        page.wait_for_selector("#attribute, #history, #result-run")
+        page.wait_for_selector("#tabs button[role=tab]")
         yield page
         assert problems == [], f"the console shows errors: {problems}"
     finally:
@@ -173,6 +173,13 @@ def fill_custom_attribute(page, name: str, shares: Mapping[str, str], contexts: 
     for row, (category, share) in enumerate(shares.items()):
         cell(page, "target-row", row, 0).get_by_text(category).wait_for()
         type_in_cell(page, "target-row", row, 1, share)
+
+
+def paste(page, selector: str, text: str) -> None:
+    """Put a long text into a box at once; Playwright's fill types it, line by line."""
+    page.locator(selector).evaluate(
+        "(box, text) => { box.value = text; box.dispatchEvent(new Event('input', {bubbles: true})) }", text
+    )
 
 
 def cell(page, elem_id: str, row: int, column: int):

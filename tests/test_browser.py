@@ -24,6 +24,7 @@ from browser_support import (
     finished_run,
     go_to,
     opened,
+    paste,
     press_train,
     start_app,
     type_in_cell,
@@ -140,9 +141,10 @@ def test_too_many_contexts_and_a_word_for_a_number(app, chromium):
     with opened(chromium, app.url) as page:
         page.wait_for_selector("#preview .da-plan")
         choose(page, "contexts", "Your list")
-        page.locator("#pasted textarea").fill("\n".join(f"place {i}" for i in range(10_000)))
+        page.wait_for_selector("#pasted textarea")
+        paste(page, "#pasted textarea", "\n".join(f"place {i}" for i in range(10_000)))
         page.locator("#preview", has_text="10000 given").wait_for()
-        page.locator("#pasted textarea").fill("bakers")
+        paste(page, "#pasted textarea", "bakers")
         page.wait_for_selector("#preview .da-plan")
         page.locator("#advanced .label-wrap").click()
         page.locator("#knob-steps textarea, #knob-steps input").fill("abc")
@@ -301,7 +303,7 @@ def test_what_a_model_wrote_is_text_and_never_code(app, chromium):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(("tab", "ready"), [
-    ("train", "#preview .da-plan"), ("runs", "#run-head .da-chip"), ("results", "#realized svg"),
+    ("train", "#preview .da-plan"), ("runs", "#run-head .da-chip"), ("results", "#realized svg.marks"),
 ])  # fmt: skip
 def test_each_tab_fits_its_width(app, chromium, tab, ready, width, theme):
     with opened(chromium, f"{app.url}?tab={tab}&__theme={theme}", width) as page:

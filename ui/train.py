@@ -69,7 +69,12 @@ def _wire(tab: TrainTab, data: DataFolder) -> None:
         f["contexts"], [f["pasted"], f["csv"]], **QUIET,
     )  # fmt: skip
     f["preset"].change(preset_updates, f["preset"], [c.preset_line, *c.knobs.values()], **QUIET)
-    fit_outputs = [f["target"], f["row"], f["table"], c.row_box, c.table_box]
+    # Each table is fitted only when what it depends on changes: a late answer must not undo typing.
+    gr.on(
+        [f["attribute"].change, f["custom_categories"].change], fit_row, tab.inputs, f["row"],
+        trigger_mode="always_last", **QUIET,
+    )  # fmt: skip
+    fit_outputs = [f["target"], f["table"], c.row_box, c.table_box]
     fitted = ("attribute", "custom_categories", "contexts", "pasted", "target")
     gr.on(
         [f[name].change for name in fitted], fit, tab.inputs, fit_outputs,
@@ -119,19 +124,28 @@ def preset_updates(preset: str) -> list[Any]:
     return [cards.quiet(labels.preset_line(preset)), *updates]
 
 
+def fit_row(*values: Any) -> Any:
+    """Fit the table for all contexts to the categories, keeping what was typed."""
+    form = read_form(values)
+    try:
+        row = tables.fit_row(forms.attribute_of(form).names, form.row)
+    except SpecError:
+        return gr.skip()
+    return gr.skip() if row == form.row else row_update(row)
+
+
 def fit(*values: Any, uploaded: bool = False) -> list[Any]:
-    """Fit the target's choices and its tables to the attribute and the contexts, keeping what was typed."""
+    """Fit the target's choices and its table to the attribute and the contexts, keeping what was typed."""
     form = read_form(values)
     try:
         attribute, contexts = forms.attribute_of(form), forms.contexts_of(form)
     except SpecError:
         # Half-typed categories or contexts: nothing to fit to yet.
-        return [gr.skip(), gr.skip(), gr.skip(), *_boxes(form.target)]
+        return [gr.skip(), gr.skip(), *_boxes(form.target)]
     real = forms.has_statistics(form)
     start = forms.uploaded_rows(form)
     target = "table" if uploaded and start else form.target
     target = "even" if target == "real" and not real else target
-    row = tables.fit_row(attribute.names, form.row)
     table: Any = gr.skip()
     if target == "table" and len(contexts) * len(attribute) <= MAX_CELLS:
         if not start and real:
@@ -141,13 +155,13 @@ def fit(*values: Any, uploaded: bool = False) -> list[Any]:
                 for name, q in zip(contexts.names, shares, strict=True)
             }
         typed = {} if uploaded else form.table
-        fitted = tables.fit_table(contexts.names, attribute.names, typed, start, row)
+        rest = tables.fit_row(attribute.names, form.row)
+        fitted = tables.fit_table(contexts.names, attribute.names, typed, start, rest)
         table = gr.skip() if fitted == form.table else table_update(attribute.names, fitted)
     # The choice is hidden, not removed: Gradio refuses a value that it has just removed.
     # Nothing is sent that did not change: it could overwrite what was clicked or typed meanwhile.
     radio = {"elem_classes": [] if real else ["no-real"]} | ({} if target == form.target else {"value": target})
-    same_row = {k: str(v) for k, v in row.items()} == {k: str(v) for k, v in form.row.items()}
-    return [gr.update(**radio), gr.skip() if same_row else row_update(row), table, *_boxes(target)]
+    return [gr.update(**radio), table, *_boxes(target)]
 
 
 def _boxes(target: str) -> list[Any]:

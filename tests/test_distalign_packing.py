@@ -1,0 +1,117 @@
+"""Packed prefixes give what each sequence gives alone, whole or by part of the layers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import LlamaForCausalLM
+
+from distalign import layers
+from distalign.layers import is_sliceable, lower_activations, only_layers, weights_in
+from distalign.trie import TokenTrie, pack
+from tests.tiny import tiny_model
+
+SEQUENCES = [(5, 6, 7, 8), (5, 6, 9), (5, 6, 7, 8, 10, 11), (12, 6, 7), (5, 6, 7, 12)]
+
+
+@pytest.fixture(scope="module")
+def model() -> LlamaForCausalLM:
+    return tiny_model(32, layers=4, spread=0.2)
+
+
+@pytest.fixture
+def trie() -> TokenTrie:
+    trie = TokenTrie()
+    for ids in SEQUENCES:
+        trie.insert(ids)
+    return trie
+
+
+def test_shared_prefixes_are_kept_once(trie: TokenTrie) -> None:
+    assert len(trie) == 4 + 1 + 2 + 3 + 1
+    assert trie.insert(SEQUENCES[0]) == [0, 1, 2, 3]
+    assert all(parent < node for node, parent in enumerate(trie.parents))
+
+
+def test_a_branch_behind_a_node_continues_its_positions(trie: TokenTrie) -> None:
+    leaf = trie.insert(SEQUENCES[1])[-1]
+    branch = trie.insert((20, 21), leaf)
+
+    assert [trie.depths[n] for n in branch] == [3, 4]
+    assert trie.closure(branch) == [0, 1, leaf, *branch]
+
+
+@torch.no_grad()
+def test_logits_of_a_pack_equal_those_of_each_sequence_alone(
+    model: LlamaForCausalLM, trie: TokenTrie
+) -> None:
+    paths = [trie.insert(ids) for ids in SEQUENCES]
+    row = pack(trie, [path[-1] for path in paths])
+    packed = model(input_ids=row.tokens, position_ids=row.positions, attention_mask=row.mask).logits[0]
+
+    for ids, path in zip(SEQUENCES, paths, strict=True):
+        alone = model(input_ids=torch.tensor([ids])).logits[0]
+        torch.testing.assert_close(packed[row.places(path)], alone, atol=1e-5, rtol=0)
+
+
+def test_a_pack_holds_only_what_was_asked_for_and_its_ancestors(trie: TokenTrie) -> None:
+    leaf = trie.insert(SEQUENCES[1])[-1]
+    row = pack(trie, [leaf])
+
+    assert row.tokens.tolist() == [list(SEQUENCES[1])]
+    assert row.mask[0, 0].tolist() == torch.ones(3, 3).tril().bool().tolist()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("start", [0, 1, 3])
+@pytest.mark.parametrize("chunk", [4, 768])
+def test_cached_lower_layers_and_the_upper_ones_equal_the_whole_model(
+    model: LlamaForCausalLM, trie: TokenTrie, start: int, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "CHUNK_TOKENS", chunk)
+    row = pack(trie, [trie.insert(ids)[-1] for ids in SEQUENCES])
+    arguments = {"position_ids": row.positions, "attention_mask": row.mask, "use_cache": False}
+    whole = model(input_ids=row.tokens, **arguments).logits
+    cached = lower_activations(model, trie, start)
+    with only_layers(model, start, 4):
+        parts = model(inputs_embeds=cached[row.nodes][None], **arguments).logits
+
+    torch.testing.assert_close(parts, whole, atol=1e-5, rtol=0)
+
+
+def test_the_layers_come_back_even_after_an_error(model: LlamaForCausalLM) -> None:
+    decoder = model.get_decoder()
+    kept, norm = decoder.layers, decoder.norm
+    with pytest.raises(RuntimeError), only_layers(model, 0, 2):
+        assert len(decoder.layers) == model.config.num_hidden_layers == 2
+        assert decoder.norm is not norm
+        raise RuntimeError
+
+    assert decoder.layers is kept and decoder.norm is norm
+    assert model.config.num_hidden_layers == 4
+
+
+@pytest.mark.parametrize("frozen_only", [True, False])
+def test_weights_in_another_type_are_restored_exactly(frozen_only: bool) -> None:
+    model = tiny_model(32, layers=1)
+    trained = model.model.layers[0].self_attn.q_proj.weight
+    model.requires_grad_(False)
+    trained.requires_grad_(True)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with weights_in(model, torch.bfloat16, frozen_only=frozen_only):
+        assert model.model.norm.weight.dtype == torch.bfloat16
+        assert model.get_input_embeddings().weight.dtype == torch.bfloat16
+        assert trained.dtype == (torch.float32 if frozen_only else torch.bfloat16)
+
+    after = model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert all(value.dtype == torch.float32 for value in after.values())
+
+
+def test_only_families_of_equal_layers_are_sliced(model: LlamaForCausalLM) -> None:
+    assert is_sliceable(model)
+    model.config.model_type, known = "gemma2", model.config.model_type
+    try:
+        assert not is_sliceable(model)
+    finally:
+        model.config.model_type = known
