@@ -62,14 +62,22 @@ class Attribute:
         return tuple(category.name for category in self.categories)
 
     @cached_property
-    def _owner(self) -> dict[str, int]:
-        return {_fold(w): k for k, c in enumerate(self.categories) for w in c.words}
+    def _forms(self) -> list[tuple[str, int]]:
+        """Each way to write a word, with its category, longest first: "African American" is not "American"."""
+        forms = {
+            (form, k)
+            for k, category in enumerate(self.categories)
+            for word in category.words
+            # Folding may change letters (ß to ss), so the word counts as it is written, too.
+            for form in (" ".join(word.split()), _fold(word))
+        }
+        return sorted(forms, key=lambda form: (-len(form[0]), form))
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        # Longest first, so that "African American" is not read as "American".
-        words = sorted(self._owner, key=len, reverse=True)
-        body = "|".join(r"\s+".join(map(re.escape, word.split())) for word in words)
+        # A group for each form tells which one matched.
+        words = (r"\s+".join(map(re.escape, form.split())) for form, _ in self._forms)
+        body = "|".join(f"({word})" for word in words)
         return re.compile(rf"(?<!\w)(?:{body})(?!\w)", re.IGNORECASE)
 
     def classify(self, text: str) -> int | None:
@@ -78,10 +86,8 @@ class Attribute:
         Case is ignored and synonyms count. The steering token must have been
         removed from ``text`` before.
         """
-        last = None
-        for last in self._pattern.finditer(text):
-            pass
-        return None if last is None else self._owner[_fold(last.group())]
+        named = list(self._pattern.finditer(text))
+        return self._forms[named[-1].lastindex - 1][1] if named else None
 
     def to_mapping(self) -> str | dict[str, Any]:
         """A built-in's name, or a mapping that :func:`parse_attribute` reads back."""

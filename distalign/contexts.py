@@ -54,7 +54,9 @@ class Contexts:
 
 
 def _check_context(row: int, name: object) -> None:
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) and name is not None:
+        raise SpecError("contexts", f"row {row} is {shown(name)}, not text", "Put it in quotes")
+    if not name or not name.strip():
         raise SpecError("contexts", f"row {row} is empty", "Give one context a row")
     if len(name) > MAX_CONTEXT_LENGTH:
         raise SpecError(
@@ -169,7 +171,9 @@ def read_csv(data: bytes, field: str = "contexts") -> tuple[list[str], list[dict
             "Name one column 'context', and the others by category, each once",
         )
     at = header.index("context")
-    contexts, cells = [], []
+    contexts: list[str] = []
+    cells: list[dict[str, str]] = []
+    seen: set[str] = set()
     for number, row in enumerate(rows[1:], 2):
         if len(row) != len(header):
             raise SpecError(
@@ -177,6 +181,10 @@ def read_csv(data: bytes, field: str = "contexts") -> tuple[list[str], list[dict
                 f"row {number} of the CSV file has {len(row)} cells, the header {len(header)}",
                 "Give each row one cell a column",
             )
-        contexts.append(row[at].strip())
+        name = row[at].strip()
+        if name in seen:
+            raise SpecError(field, f"{shown(name)} (row {number}) is given twice", "Remove one")
+        seen.add(name)
+        contexts.append(name)
         cells.append({h: c.strip() for h, c in zip(header, row, strict=True) if h != "context"})
     return contexts, cells

@@ -124,7 +124,7 @@ class RunSpec:
         return json.dumps(self.to_mapping(), ensure_ascii=False)
 
     def to_yaml(self) -> str:
-        return yaml.safe_dump(self.to_mapping(), sort_keys=False, allow_unicode=True)
+        return yaml.dump(self.to_mapping(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 SPEC_FIELDS = (
@@ -201,10 +201,10 @@ def _read_csv_file(
     path = folder / name
     try:
         data = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         options = f"{', '.join(SOURCES)}, a list, or" if field == "contexts" else "even, real, a mapping, or"
         raise SpecError(
-            field, f"{shown(name)} cannot be read ({error.strerror})", f"Use {options} the path of a CSV file"
+            field, f"{shown(name)} cannot be read ({getattr(error, 'strerror', error)})", f"Use {options} the path of a CSV file"
         ) from None
     return read_csv(data, field)
 
@@ -226,11 +226,16 @@ class _Loader(yaml.SafeLoader):
     """A safe loader that reads 1e-3 as a number, as YAML 1.2 does (1.1 asks for 1.0e-3)."""
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+class _Dumper(yaml.SafeDumper):
+    """A safe dumper that quotes what :class:`_Loader` would read as a number."""
+
+
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+        list("-+.0123456789"),
+    )
 
 
 def parse_text(text: str) -> dict[str, Any]:

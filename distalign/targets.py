@@ -79,12 +79,13 @@ def _real_row(context: str, attribute: Attribute) -> tuple[float, ...]:
 def _table_rows(
     table: Mapping[str, Mapping[str, object]], attribute: Attribute, contexts: Contexts
 ) -> list[tuple[float, ...]]:
+    table = _spelled(table)
     extra = [name for name in table if name not in contexts.names]
     if extra:
         raise SpecError(
             "target", f"the row {shown(extra[0])} is not one of the contexts", "Remove it, or add the context"
         )
-    rows = []
+    rows: list[tuple[float, ...]] = []
     for name in contexts.names:
         if name not in table:
             raise SpecError(
@@ -94,6 +95,11 @@ def _table_rows(
     return rows
 
 
+def _spelled(mapping: Mapping[Any, Any]) -> dict[str, Any]:
+    """The mapping with its names as contexts and categories spell them (YAML reads a bare 1 as a number)."""
+    return {" ".join(str(name).split()): value for name, value in mapping.items()}
+
+
 def check_row(row: Mapping[str, object], attribute: Attribute, field: str) -> tuple[float, ...]:
     """Probabilities in the order of the categories, checked and rescaled to sum to 1.
 
@@ -101,6 +107,7 @@ def check_row(row: Mapping[str, object], attribute: Attribute, field: str) -> tu
         SpecError: for a missing or unknown category, a value that is no
             probability, or a sum further than :data:`SUM_TOLERANCE` from 1.
     """
+    row = _spelled(row)
     unknown = [name for name in row if name not in attribute.names]
     if unknown:
         raise SpecError(
@@ -121,7 +128,7 @@ def _probability(value: object, name: str, field: str) -> float:
         raise SpecError(field, f"{shown(name)} has no probability", "Give one from 0 to 1")
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(value, bool) or not 0 <= number <= 1:
         raise SpecError(

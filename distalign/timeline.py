@@ -37,6 +37,7 @@ class Timeline:
         self._clock = clock
         self._began = self._stage_began = clock()
         self._stage = "prepare"
+        self._fraction = 0.0
         self.taken: dict[str, float] = {}
 
     def __call__(self, progress: Progress) -> None:
@@ -50,7 +51,9 @@ class Timeline:
             seconds for name, seconds in self._planned.items() if name != stage
         )
         elapsed = now - self._began
-        self._emit(replace(progress, fraction=elapsed / max(elapsed + left, 1e-9), eta=left))
+        # A slower stage than planned must not send the bar back.
+        self._fraction = max(self._fraction, elapsed / max(elapsed + left, 1e-9))
+        self._emit(replace(progress, fraction=self._fraction, eta=left))
 
     def _left_in_stage(self, progress: Progress, now: float) -> float:
         planned = self._planned.get(self._stage, 0.0)

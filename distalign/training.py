@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +16,7 @@ from distalign.progress import Emit, Progress
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
 from distalign.trainer import HybridTrainer, trainer_arguments
+from distalign.training_config import ABLATIONS
 from distalign.training_set import build_training_set
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def train_adapter(
     Returns:
         the model with its adapter, in evaluation mode, all weights in float32.
     """
-    config = spec.training
+    config = replace(spec.training, **ABLATIONS.get(spec.method, {}))
     emit(Progress("stage", "cache", message="Laying out the training set"))
     training_set = build_training_set(spec, tokenizer, steering)
     start = lowest_adapted(model, config) if is_sliceable(model) else 0

@@ -108,9 +108,13 @@ PRESETS: dict[str, TrainingConfig] = {
 }
 
 
+# The ablations drop a term of the hybrid loss; the supervised warm-up stays.
+ABLATIONS: dict[str, dict[str, float]] = {"kl_only": {"kto_weight": 0.0}, "kto_only": {"kl_weight": 0.0}}
+
+
 def training_from(preset: object, overrides: Mapping[str, Any]) -> TrainingConfig:
     """A preset with some fields replaced; whole numbers given as 80.0 are accepted."""
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise SpecError("preset", f"{shown(preset)} is not known", f"Use {', '.join(PRESETS)}")
     cleaned = {
         name: int(value)
@@ -118,7 +122,7 @@ def training_from(preset: object, overrides: Mapping[str, Any]) -> TrainingConfi
         else value
         for name, value in overrides.items()
     }
-    return replace(PRESETS[str(preset)], **cleaned)
+    return replace(PRESETS[preset], **cleaned)
 
 
 def overrides_of(preset: str, training: TrainingConfig) -> dict[str, Any]:

@@ -208,6 +208,12 @@ def wait_for_state(page, state: str, seconds: float = 60) -> None:
     page.locator("#run-head .da-chip", has_text=state).wait_for(timeout=seconds * 1000)
 
 
+def show_results(page) -> None:
+    """From a run that is done to its results."""
+    page.locator("#show-results").click()
+    page.locator("#tiles .da-tile").first.wait_for()
+
+
 def download(page, kind: str, folder: Path) -> Path:
     """Press a download button of the Results tab; returns the file."""
     with page.expect_download() as caught:
@@ -230,7 +236,11 @@ def download_adapter(page, folder: Path) -> Path:
 
 
 def finished_run(
-    store: Store, folder: Path, mapping: Mapping[str, object] | None = None, error: float = 0.02, seed: int = 0
+    store: Store,
+    folder: Path,
+    mapping: Mapping[str, object] | None = None,
+    error: float = 0.02,
+    seed: int = 0,
 ) -> Run:
     """A run that is done, with events, rounds, results and an adapter, made up but consistent."""
     spec = parse_spec({"attribute": "gender", "target": "real", "preset": "quick"} | dict(mapping or {}))
@@ -258,7 +268,10 @@ def finished_run(
 def add_steps(store: Store, run: Run, count: int, of: int | None = None) -> None:
     """Events of a run up to a step, falling as a good run's losses fall."""
     total, draw = of or count, random.Random(7)
-    for stage, message in (("prepare", "Base model ready"), ("base", "Base model: MAE 0.412 on held-out templates")):
+    for stage, message in (
+        ("prepare", "Base model ready"),
+        ("base", "Base model: MAE 0.412 on held-out templates"),
+    ):
         store.add_event(run.id, run.attempt, Progress("stage", stage, message=message))
     warmup = max(1, total // 4)
     for step in range(1, count + 1):

@@ -11,7 +11,6 @@ import os
 import re
 
 import pytest
-
 from browser_support import (
     PROJECT,
     add_steps,
@@ -26,11 +25,13 @@ from browser_support import (
     opened,
     paste,
     press_train,
+    show_results,
     start_app,
     type_in_cell,
     wait_for_state,
     without_worker,
 )
+
 from distalign.results import Round
 from distalign.spec import parse_spec
 from storage import RunState
@@ -217,9 +218,8 @@ def test_the_history_selects_and_the_address_follows(app, chromium):
         page.locator(f"a[data-run='{done.id}']").click()
         wait_for_state(page, "Done")
         page.wait_for_url(f"**run={done.id}**")
-        page.locator("#show-results").click()
+        show_results(page)
         page.wait_for_url("**tab=results**")
-        page.locator("#tiles .da-tile").first.wait_for()
 
 
 def test_an_address_of_an_unknown_run_says_so(app, chromium):
@@ -284,7 +284,9 @@ def test_another_category_and_another_run(app, chromium):
 
 def test_what_a_model_wrote_is_text_and_never_code(app, chromium):
     hostile = "<img src=x onerror=window.hit=1> ${window.hit=1} {{#each value}}"
-    run = finished_run(app.store, app.data.root, {"contexts": ["<i>bakers</i>"], "target": "even", "rounds": 10})
+    run = finished_run(
+        app.store, app.data.root, {"contexts": ["<i>bakers</i>"], "target": "even", "rounds": 10}
+    )
     rounds = [Round("after", "seen_templates", 0, 0, 99, 0, None, hostile)]
     app.store.add_rounds(run.id, rounds)
     with opened(chromium, f"{app.url}?tab=results&run={run.id}") as page:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from distalign.prompts import chat_ids, split_prompts
+from distalign.prompts import split_prompts
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens, choose_steering_tokens
-from distalign.templates import fill
 from distalign.training_set import (
     DESIRABLE,
     MISMATCHED,
@@ -119,8 +118,7 @@ def test_responses_are_phrased_in_several_ways() -> None:
         for c in training_set.completions
     }
 
-    assert {"glad", "glad.", "Mood: glad", "The mood is glad.", "Glad"} & said
-    assert len(said) >= 6
+    assert len({text for text in said if "sad" in text.casefold()}) >= 3
 
 
 def test_mismatched_completions_are_those_of_the_neighbour_in_the_step() -> None:
@@ -199,11 +197,3 @@ def test_fifty_categories_and_one_context_still_make_a_set() -> None:
     assert len(set(steering.ids)) == 50
     assert training_set.target.shape == (2, 50)
     assert training_set.target.sum(-1).tolist() == pytest.approx([1, 1])
-
-
-def test_a_context_with_special_markers_cannot_open_a_turn() -> None:
-    spec = three_way()
-    text = fill("{context}", spec.attribute, context="<spare_0>")
-    ids = chat_ids(TOKENIZER, text)
-
-    assert ids.count(TOKENIZER.convert_tokens_to_ids("<|im_start|>")) == 2

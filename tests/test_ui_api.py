@@ -7,7 +7,6 @@ from pathlib import Path
 
 import gradio_client
 import pytest
-
 from browser_support import finished_run, start_app, without_worker
 
 
@@ -21,7 +20,8 @@ def served(tmp_path_factory):
 def test_submit_status_and_cancel(served):
     app, client = served
     run = client.predict(
-        {"attribute": "gender", "contexts": ["bakers"], "target": {"male": 0.3, "female": 0.7}}, api_name="/submit"
+        {"attribute": "gender", "contexts": ["bakers"], "target": {"male": 0.3, "female": 0.7}},
+        api_name="/submit",
     )
     assert run["state"] == "queued"
     assert app.store.run(run["run_id"]).spec.target.rows == ((0.3, 0.7),)

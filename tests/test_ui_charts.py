@@ -31,7 +31,18 @@ def split(phase: str, mae: float, contexts: tuple[ContextResult, ...] = ()) -> S
     around = Interval(mae, mae - 0.01, mae + 0.01)
     ratio = Interval(mae / 0.04, 1, 2)
     return SplitResult(
-        phase, "heldout_templates", 200, 0.02, around, around, around, around, 0.04, ratio, 0.5, contexts=contexts
+        phase,
+        "heldout_templates",
+        200,
+        0.02,
+        around,
+        around,
+        around,
+        around,
+        0.04,
+        ratio,
+        0.5,
+        contexts=contexts,
     )
 
 
@@ -83,7 +94,9 @@ def test_a_chart_never_has_more_rows_than_gradio_draws():
         charts.table([{"x": 1}] * (charts.MAX_ROWS + 1), ["x"])
     names = [f"c{i}" for i in range(50)]
     contexts = [f"place {i}" for i in range(1000)]
-    rows = {c: {n: (0.51 if j == i % 50 else 0.01) for j, n in enumerate(names)} for i, c in enumerate(contexts)}
+    rows = {
+        c: {n: (0.51 if j == i % 50 else 0.01) for j, n in enumerate(names)} for i, c in enumerate(contexts)
+    }
     mapping = {"attribute": {"name": "kind", "categories": names}, "contexts": contexts, "target": rows}
     drawn = values_of(chart_of(mapping))
     assert len({row["context"] for row in drawn}) == charts.MAX_CONTEXTS
@@ -182,7 +195,15 @@ def test_sums_in_words():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.2, "1 s"), (45, "45 s"), (60, "1 min"), (359, "6 min"), (3600, "1 h"), (4800, "1 h 20 min"), (None, "–")],
+    [
+        (0.2, "1 s"),
+        (45, "45 s"),
+        (60, "1 min"),
+        (359, "6 min"),
+        (3600, "1 h"),
+        (4800, "1 h 20 min"),
+        (None, "–"),
+    ],
 )
 def test_durations(seconds, text):
     assert present.duration(seconds) == text

@@ -28,7 +28,11 @@ CUSTOM = Form(
 
 def test_the_form_as_it_opens_is_the_default_run():
     spec = forms.spec_of(Form())
-    assert (spec.attribute.name, spec.contexts.source, spec.target.kind) == ("gender", "uk-occupations", "real")
+    assert (spec.attribute.name, spec.contexts.source, spec.target.kind) == (
+        "gender",
+        "uk-occupations",
+        "real",
+    )
     assert (spec.method, spec.preset, spec.rounds, spec.seed) == ("hybrid", "quick", 100, 0)
 
 
@@ -50,14 +54,22 @@ def test_a_table_keeps_only_the_rows_of_the_contexts_in_use():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_and_blank_knobs_take_the_preset(name):
-    form = Form(method=name, preset="paper", advanced={"steps": "", "beta": None, "kto_over": forms.AS_PRESET})
+    form = Form(
+        method=name, preset="paper", advanced={"steps": "", "beta": None, "kto_over": forms.AS_PRESET}
+    )
     spec = forms.spec_of(form)
     assert spec.method == name
     assert spec.training == parse_spec({"attribute": "gender", "preset": "paper"}).training
 
 
 def test_knobs_are_read_as_numbers_and_choices():
-    advanced = {"steps": "50", "warmup_steps": 5.0, "learning_rate": "1e-4", "kto_over": "completion", "top_k": "3"}
+    advanced = {
+        "steps": "50",
+        "warmup_steps": 5.0,
+        "learning_rate": "1e-4",
+        "kto_over": "completion",
+        "top_k": "3",
+    }
     spec = forms.spec_of(Form(advanced=advanced))
     assert (spec.training.steps, spec.training.warmup_steps) == (50, 5)
     assert (spec.training.learning_rate, spec.training.kto_over) == (1e-4, "completion")
@@ -78,12 +90,20 @@ BAD = {
     "negative": ({"row": {"young": "-0.2", "middle-aged": "0.7", "old": "0.5"}}, "target", "'-0.2'"),
     "missing": ({"row": {"young": "", "middle-aged": "0.5", "old": "0.5"}}, "target", "no probability"),
     "words": ({"row": {"young": "half", "middle-aged": "0", "old": "0.5"}}, "target", "'half'"),
-    "context without a row": ({"target": "table", "table": {"bakers": CUSTOM.row}}, "target", "'pilots' has no row"),
+    "context without a row": (
+        {"target": "table", "table": {"bakers": CUSTOM.row}},
+        "target",
+        "'pilots' has no row",
+    ),
     "no contexts": ({"pasted": " \n"}, "contexts", "0 given"),
     "ten thousand contexts": ({"pasted": "\n".join(map(str, range(10_000)))}, "contexts", "10000 given"),
     "no file": ({"contexts": "csv"}, "contexts", "no CSV"),
     "wrong columns": ({"contexts": "csv", "csv": b"job,p\na,1\n"}, "contexts", "columns"),
-    "wrong encoding": ({"contexts": "csv", "csv": "context\nB\xe4cker\n".encode("latin-1")}, "contexts", "UTF-8"),
+    "wrong encoding": (
+        {"contexts": "csv", "csv": "context\nB\xe4cker\n".encode("latin-1")},
+        "contexts",
+        "UTF-8",
+    ),
     "template with braces": ({"templates_seen": "{context} {x}"}, "templates.seen", "brace"),
     "template without its slot": ({"templates_seen": "Who?"}, "templates.seen", "no {context}"),
     "unknown model": ({"base_model": "../../etc"}, "base_model", "not on the list"),
@@ -120,7 +140,12 @@ def test_real_world_is_offered_only_where_it_exists():
         Form(),
         CUSTOM,
         Form(attribute="race", target="even", advanced={"steps": 50, "warmup_steps": 5, "temperature": 0.5}),
-        Form(contexts="list", pasted="a\nb", target="table", table={c: {"male": 0.4, "female": 0.6} for c in "ab"}),
+        Form(
+            contexts="list",
+            pasted="a\nb",
+            target="table",
+            table={c: {"male": 0.4, "female": 0.6} for c in "ab"},
+        ),
         Form(templates_seen="x {context}", templates_heldout="y {context}", steering="special", name="mine"),
     ],
 )

@@ -50,7 +50,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def tiny_model(
-    vocabulary: int | None = None, *, layers: int = 3, seed: int = 0, spread: float = 0.1
+    vocabulary: int | None = None, *, layers: int = 3, seed: int = 0, spread: float = 0.3
 ) -> LlamaForCausalLM:
     """A randomly initialised Llama in evaluation mode; for :func:`tiny_tokenizer` by default."""
     tokenizer = tiny_tokenizer()

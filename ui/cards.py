@@ -131,8 +131,8 @@ def _run_line(run: Run, summary: SplitResult | None, selected: bool, now: float)
         f'<a class="da-run" href="?tab=runs&amp;run={esc(run.id)}" data-run="{esc(run.id)}" '
         f'aria-current="{"true" if selected else "false"}"><span class="t">{esc(run.title)}</span>'
         f'<span class="r">{chip(run.state)}</span>'
-        f'<span class="m">{esc(method_of(run))} · {ago(run.created_at, now)}</span>'
-        f'<span class="r">{score}</span></a>'
+        f'<span class="m"><span>{esc(method_of(run))} · {ago(run.created_at, now)}</span>'
+        f"<span>{score}</span></span></a>"
     )
 
 
@@ -176,11 +176,16 @@ def _why(run: Run) -> str:
 
 def run_facts(run: Run) -> str:
     """The settings of a run in a few lines."""
-    spec = run.spec
+    try:
+        spec = run.spec
+    except SpecError as error:
+        # Stored by a version that allowed what this one does not.
+        return error_note(error)
     facts = [
-        ("Attribute", f"{spec.attribute.name} ({len(spec.attribute)} categories)"),
+        ("Attribute", spec.attribute.name),
+        ("Categories", f"{len(spec.attribute)}"),
         ("Contexts", f"{len(spec.contexts):,}"),
-        ("Method", labels.METHODS_SHORT[spec.method]),
+        ("Method", method_of(run)),
         ("Base model", spec.base_model),
         ("Preset", spec.preset.capitalize()),
         ("Rounds a context", f"{spec.rounds:,}"),
@@ -204,5 +209,3 @@ def log_html(events: Sequence[Event]) -> str:
 
 def quiet(text: str) -> str:
     return f'<p class="da-quiet">{esc(text)}</p>'
-
-

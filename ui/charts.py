@@ -73,7 +73,7 @@ def target_chart(attribute: Attribute, contexts: Contexts, target: Target) -> al
                 "category:N",
                 sort=categories,
                 scale=alt.Scale(domain=categories, range=list(PALETTE[: len(categories)])),
-                legend=alt.Legend(orient="top", title=None, labelLimit=220, columns=_columns(categories)),
+                legend=alt.Legend(orient="top", title=None, labelLimit=320, columns=_columns(categories)),
             ),
             order="order:Q",
             tooltip=["context:N", "category:N", alt.Tooltip("share:Q", format=".1%", title="target")],
@@ -96,7 +96,8 @@ def _largest(
 
 def _columns(categories: Sequence[str]) -> int:
     """Long names share the legend's line with fewer others."""
-    return 1 if max(map(len, categories)) > 24 else 4
+    longest = max(map(len, categories))
+    return 1 if longest > 24 else 2 if longest > 12 else 4
 
 
 def realized_chart(
@@ -109,7 +110,18 @@ def realized_chart(
     rows = realized_rows(before, after, names, category)
     source = table(
         rows,
-        ["place", "context", "phase", "latest", "realized", "low", "high", "target", "floor_low", "floor_high"],
+        [
+            "place",
+            "context",
+            "phase",
+            "latest",
+            "realized",
+            "low",
+            "high",
+            "target",
+            "floor_low",
+            "floor_high",
+        ],
     )
     x = alt.X("realized:Q", scale=alt.Scale(domain=[0, 1]), axis=_share_axis())
     base = alt.Chart(source).encode(y=_lane("place"))
@@ -121,7 +133,9 @@ def realized_chart(
     band = once.mark_bar(height=20, yOffset=10, color=BAND, opacity=0.3, cornerRadius=3).encode(
         x=alt.X("floor_low:Q", axis=_share_axis()), x2="floor_high:Q"
     )
-    target = once.mark_tick(thickness=2.5, height=20, opacity=1, yOffset=10, color=INK).encode(x="target:Q", tooltip=tips)
+    target = once.mark_tick(thickness=2.5, height=20, opacity=1, yOffset=10, color=INK).encode(
+        x="target:Q", tooltip=tips
+    )
     layers = [band]
     for phase, colour, shift in (("before", BEFORE, 6), ("after", AFTER, 14)):
         one = base.transform_filter(alt.datum.phase == phase)

@@ -10,11 +10,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ui.present import esc, figure
+from ui.present import NONE, esc, figure
 
 WIDTH, HEIGHT = 400.0, 150.0
 MAX_POINTS = 400
-EMPTY = "–"
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def axis_range(values: Sequence[float], top: float | None) -> tuple[float, float
 
 
 def _key(line: Line, last: float | None) -> str:
-    value = EMPTY if last is None else figure(last)
+    value = NONE if last is None else figure(last)
     return f'<span><i style="background:{line.colour}"></i>{esc(line.label)} <b>{value}</b></span>'
 
 
@@ -137,6 +136,4 @@ def _grid(ticks: Sequence[float], low: float, high: float) -> str:
 
 
 def _labels(ticks: Sequence[float], low: float, high: float) -> str:
-    return "".join(
-        f'<span class="y" style="top:{_y(t, low, high):.1f}px">{t:.3g}</span>' for t in ticks
-    )
+    return "".join(f'<span class="y" style="top:{_y(t, low, high):.1f}px">{t:.3g}</span>' for t in ticks)

@@ -91,7 +91,9 @@ def adapter(store: Store, folder: Folder, run: Run) -> Path:
             f"run: {shown(run.title)} has no adapter. Take a run of a method that trains, done to its end"
         )
     if found.path.is_symlink() or not found.path.is_file():
-        raise StoreError(f"run: the adapter of {shown(run.title)} is gone from the data folder. Start it again")
+        raise StoreError(
+            f"run: the adapter of {shown(run.title)} is gone from the data folder. Start it again"
+        )
     path = folder.place(f"{stem(run)}-adapter.zip")
     shutil.copyfile(found.path, path, follow_symlinks=False)
     return path

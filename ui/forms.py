@@ -212,9 +212,7 @@ def require_listed(base_model: object) -> None:
         SpecError: for any other model.
     """
     if base_model not in ALLOWED:
-        raise SpecError(
-            "base_model", f"{shown(base_model)} is not on the list", f"Use {', '.join(ALLOWED)}"
-        )
+        raise SpecError("base_model", f"{shown(base_model)} is not on the list", f"Use {', '.join(ALLOWED)}")
 
 
 def from_spec(spec: RunSpec) -> Form:

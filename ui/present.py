@@ -15,7 +15,7 @@ def esc(value: object) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """"45 s", "6 min", "1 h 20 min"."""
+    """ "45 s", "6 min", "1 h 20 min"."""
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
         return NONE
     if seconds < 59.5:
@@ -39,7 +39,7 @@ def moment(seconds: float) -> datetime:
 
 
 def ago(then: float | None, now: float) -> str:
-    """"just now", "5 min ago", "3 h ago", else the date (UTC)."""
+    """ "just now", "5 min ago", "3 h ago", else the date (UTC)."""
     if then is None:
         return NONE
     seconds = now - then

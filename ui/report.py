@@ -48,13 +48,13 @@ def tiles(pair: Pair) -> str:
         (
             "Ratio to the noise floor",
             f"{figure(now.ratio.value, 2)}×",
-            "1 is perfect" + (f"; it was {figure(before.ratio.value, 1)}× before" if before and after else ""),
+            "1 is perfect"
+            + (f"; it was {figure(before.ratio.value, 1)}× before" if before and after else ""),
         ),
         (
             "Unclassified answers",
             percent(now.unclassified, 1),
-            f"of {now.rounds:,} rounds"
-            + (f"; exact error {figure(exact)}" if exact is not None else ""),
+            f"of {now.rounds:,} rounds" + (f"; exact error {figure(exact)}" if exact is not None else ""),
         ),
     ]
     body = "".join(
@@ -87,7 +87,9 @@ def sentence(spec: RunSpec, split: str, pair: Pair) -> str:
     else:
         text = f"On {where}, {subject} is {points(now.mae.value)} from the target on average; {reach}."
     if now.unclassified > 0.01:
-        text += f" {percent(now.unclassified, 1)} of the answers name no category and are left out of the shares."
+        text += (
+            f" {percent(now.unclassified, 1)} of the answers name no category and are left out of the shares."
+        )
     return f'<p class="da-lead">{esc(text)}</p>'
 
 
@@ -99,12 +101,13 @@ class Measure:
     hint: str
     read: Callable[[SplitResult], Interval | float | None]
     rate: bool = False
+    digits: int = 3
 
 
 MEASURES = (
     Measure("MAE", "mean |target − realized| over categories and contexts", lambda r: r.mae),
     Measure("Noise floor", "expected MAE of a perfect sampler", lambda r: r.noise_floor),
-    Measure("Ratio", "MAE ÷ noise floor; 1 is perfect", lambda r: r.ratio),
+    Measure("Ratio", "MAE ÷ noise floor; 1 is perfect", lambda r: r.ratio, digits=2),
     Measure("KL divergence", "KL(target ‖ realized), nats", lambda r: r.kl),
     Measure("Jensen-Shannon distance", "0 to 1", lambda r: r.js_distance),
     Measure("Total variation", "0 to 1", lambda r: r.total_variation),
@@ -141,7 +144,7 @@ def _measure_cell(measure: Measure, result: SplitResult) -> str:
     if value is None:
         return NONE
     if isinstance(value, Interval):
-        return f"{figure(value.value)}<small>{interval(value)}</small>"
+        return f"{figure(value.value, measure.digits)}<small>{interval(value, measure.digits)}</small>"
     return percent(value, 1) if measure.rate else figure(value)
 
 

@@ -17,6 +17,7 @@ from ui.downloads import Folder
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 PAGE = 25
+OUTPUTS = 17
 ALL, UNCLASSIFIED = -1, -2
 MAX_LISTED_RUNS = 200
 SPLIT_CHOICES = [(labels.SPLITS[split], split) for split in labels.SPLITS if split in SPLITS]
@@ -56,9 +57,9 @@ def build(store: Store, folder: Folder, selected: gr.Textbox) -> ResultsTab:
         browser = _build_rounds(store, selected)
     outputs = [choice, lead, tiles, body, split, category, chart, measures, *browser]
     tab = ResultsTab(choice, outputs, partial(show, store))
-    choice.input(lambda run: run, choice, selected, **QUIET).then(
-        tab.show, selected, outputs, **QUIET
-    ).then(None, selected, None, js="(run) => window.distalign.shown('results', run)", **QUIET)
+    choice.input(lambda run: run, choice, selected, **QUIET).then(tab.show, selected, outputs, **QUIET).then(
+        None, selected, None, js="(run) => window.distalign.shown('results', run)", **QUIET
+    )
     gr.on(
         [split.input, category.input], partial(redraw, store), [selected, split, category],
         [lead, tiles, chart], **QUIET,
@@ -83,9 +84,7 @@ def _build_rounds(store: Store, selected: gr.Textbox) -> list[Any]:
     filters = [selected, phase, split, context, category]
     outputs = [page, rows, position, back, forward]
     turn = partial(rounds_page, store)
-    gr.on(
-        [c.input for c in filters[1:]], partial(turn, 0), filters, outputs, **QUIET
-    )
+    gr.on([c.input for c in filters[1:]], partial(turn, 0), filters, outputs, **QUIET)
     back.click(lambda p, *f: turn(p - 1, *f), [page, *filters], outputs, **QUIET)
     forward.click(lambda p, *f: turn(p + 1, *f), [page, *filters], outputs, **QUIET)
     return [phase, split, context, category, *outputs]
@@ -95,7 +94,9 @@ def _build_downloads(
     store: Store, folder: Folder, selected: gr.Textbox, split: gr.Radio, category: gr.Dropdown
 ) -> None:
     with gr.Column(elem_classes="da-card"):
-        gr.HTML(cards.heading("Downloads", "The adapter loads with plain PEFT; its README says how to sample it."))
+        gr.HTML(
+            cards.heading("Downloads", "The adapter loads with plain PEFT; its README says how to sample it.")
+        )
         file = gr.DownloadButton(elem_id="da-file", elem_classes="da-hidden")
         note = gr.HTML(elem_id="download-note")
         with gr.Row(elem_classes="da-actions"):
@@ -109,7 +110,9 @@ def _build_downloads(
                 made = button.click(
                     partial(_make, store, folder, kind), [selected, split, category], [file, note], **QUIET
                 )
-                made.success(None, file, None, js="(f) => { if (f) window.distalign.download('da-file') }", **QUIET)
+                made.success(
+                    None, file, None, js="(f) => { if (f) window.distalign.download('da-file') }", **QUIET
+                )
 
 
 def _make(store: Store, folder: Folder, kind: str, run_id: str, split: str, category: int) -> list[Any]:
@@ -148,18 +151,21 @@ def show(store: Store, selected: str) -> list[Any]:
     found, run_id = choices(store, selected)
     if run_id is None:
         text = "Results appear here when a run has measured its model. Start one on the Train tab."
-        blank = [gr.skip()] * 13
-        return [gr.update(choices=[], value=None), cards.empty("No results yet", text), "", _shown(False), *blank]
+        return _nothing(gr.update(choices=[], value=None), cards.empty("No results yet", text))
     run, results = store.run(run_id), store.results(run_id)
     splits = report.splits_of(results)
+    choice = gr.update(choices=found, value=run_id)
     if not splits:
-        text = "This run ended without measuring its model."
-        return [gr.update(choices=found, value=run_id), cards.empty("No results", text), "", _shown(False), *[gr.skip()] * 13]
-    split, spec = splits[0], run.spec
+        return _nothing(choice, cards.empty("No results", "This run ended without measuring its model."))
+    try:
+        spec = run.spec
+    except DistalignError as error:
+        return _nothing(choice, cards.error_note(error))
+    split = splits[0]
     names = spec.attribute.names
     pair = report.of_split(results, split)
     return [
-        gr.update(choices=found, value=run_id),
+        choice,
         report.sentence(spec, split, pair),
         report.tiles(pair),
         _shown(True),
@@ -171,9 +177,12 @@ def show(store: Store, selected: str) -> list[Any]:
     ]
 
 
-def _round_filters(
-    store: Store, run: Run, results: Sequence[SplitResult], split: str
-) -> list[Any]:
+def _nothing(choice: Any, lead: str) -> list[Any]:
+    """The tab with a message in place of results."""
+    return [choice, lead, "", _shown(False), *[gr.skip()] * (OUTPUTS - 4)]
+
+
+def _round_filters(store: Store, run: Run, results: Sequence[SplitResult], split: str) -> list[Any]:
     phases = [p for p in labels.PHASES if any(r.phase == p for r in results)]
     contexts = [("All contexts", ALL), *((n, i) for i, n in enumerate(run.spec.contexts.names))]
     read_as = [("Any category", ALL), *((n, k) for k, n in enumerate(run.spec.attribute.names))]
@@ -202,7 +211,11 @@ def redraw(store: Store, run_id: str, split: str, category: object) -> list[Any]
     run, results = store.run(run_id), store.results(run_id)
     pair = report.of_split(results, split)
     category = index(category, len(run.spec.attribute)) or 0
-    return [report.sentence(run.spec, split, pair), report.tiles(pair), chart_of(run, results, split, category)]
+    return [
+        report.sentence(run.spec, split, pair),
+        report.tiles(pair),
+        chart_of(run, results, split, category),
+    ]
 
 
 def rounds_page(

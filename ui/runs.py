@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -40,7 +40,7 @@ class Seen:
     """What a session shows now: a fragment is sent again only when it differs."""
 
     fragments: tuple[Any, ...] = ()
-    trace: Trace = Trace()
+    trace: Trace = field(default_factory=Trace)
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,14 @@ def build(store: Store, data: DataFolder, selected: gr.Textbox) -> RunsTab:
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="da-card"):
             gr.HTML(cards.heading("History"))
-            history = gr.HTML(
-                js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="history"
-            )
+            history = gr.HTML(js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="history")
             more = gr.Button("Show older runs", size="sm", visible=False)
         with gr.Column(scale=8, min_width=320):
             detail, buttons, confirm, note = _detail()
     seen = gr.State(Seen())
     outputs = [seen, history, more, *detail, *buttons.values()]
     timer = gr.Timer(POLL_SECONDS)
-    tab = RunsTab(
-        history, outputs, limit, partial(refresh, store), buttons["results"], note, timer
-    )
+    tab = RunsTab(history, outputs, limit, partial(refresh, store), buttons["results"], note, timer)
     _wire(tab, store, data, selected, buttons, confirm, more)
     return tab
 
@@ -187,11 +183,10 @@ def _shown(visible: bool) -> dict[str, Any]:
 
 
 def _run_fragments(run: Run, trace: Trace, now: float) -> list[Any]:
-    steps = max(run.spec.training.steps, trace.steps)
     return [
         cards.run_head(run, trace.last, now),
         _shown(bool(trace.points)),
-        curves.curves_html(trace.points, steps),
+        curves.curves_html(trace.points, max(_steps(run), trace.steps)),
         _shown(True),
         cards.run_facts(run),
         _shown(bool(trace.log)),
@@ -199,13 +194,24 @@ def _run_fragments(run: Run, trace: Trace, now: float) -> list[Any]:
     ]
 
 
+def _steps(run: Run) -> int:
+    try:
+        return run.spec.training.steps
+    except DistalignError:
+        return 1
+
+
 def _no_run(selected: str, any_runs: bool) -> list[Any]:
     if selected:
-        head = cards.empty("This run is not here", f"No run has the id {selected[:40]}. It may have been deleted.")
+        head = cards.empty(
+            "This run is not here", f"No run has the id {selected[:40]}. It may have been deleted."
+        )
     elif any_runs:
         head = cards.empty("Choose a run", "Its progress, curves and log appear here.")
     else:
-        head = cards.empty("Nothing has run yet", "Set up a first run on the Train tab. It shows here while it works.")
+        head = cards.empty(
+            "Nothing has run yet", "Set up a first run on the Train tab. It shows here while it works."
+        )
     hidden = _shown(False)
     return [head, hidden, "", hidden, "", hidden, ""]
 

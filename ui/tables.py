@@ -45,9 +45,7 @@ def fit_table(
 ) -> dict[str, dict[str, object]]:
     """A row for each context: what was typed, else that of ``start``, else ``rest``."""
     return {
-        context: fit_row(names, previous[context])
-        if context in previous
-        else dict(start.get(context, rest))
+        context: fit_row(names, previous[context]) if context in previous else dict(start.get(context, rest))
         for context in contexts
     }
 
@@ -62,9 +60,7 @@ def table_from_cells(
 ) -> dict[str, dict[str, object]]:
     """The context → row mapping of a table whose first column is the context."""
     names = [str(header) for header in headers[1:]]
-    return {
-        str(line[0]): {n: clean(v) for n, v in zip(names, line[1:], strict=False)} for line in cells
-    }
+    return {str(line[0]): {n: clean(v) for n, v in zip(names, line[1:], strict=False)} for line in cells}
 
 
 def clean(value: object) -> object:

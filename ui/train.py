@@ -63,7 +63,9 @@ def build(data: DataFolder) -> TrainTab:
 
 def _wire(tab: TrainTab, data: DataFolder) -> None:
     c, f = tab.controls, tab.controls.fields
-    f["attribute"].change(lambda v: gr.update(visible=v == forms.CUSTOM), f["attribute"], c.custom_box, **QUIET)
+    f["attribute"].change(
+        lambda v: gr.update(visible=v == forms.CUSTOM), f["attribute"], c.custom_box, **QUIET
+    )
     f["contexts"].change(
         lambda v: (gr.update(visible=v == forms.PASTED), gr.update(visible=v == forms.UPLOADED)),
         f["contexts"], [f["pasted"], f["csv"]], **QUIET,
@@ -71,7 +73,7 @@ def _wire(tab: TrainTab, data: DataFolder) -> None:
     f["preset"].change(preset_updates, f["preset"], [c.preset_line, *c.knobs.values()], **QUIET)
     # Each table is fitted only when what it depends on changes: a late answer must not undo typing.
     gr.on(
-        [f["attribute"].change, f["custom_categories"].change], fit_row, tab.inputs, f["row"],
+        [f["attribute"].change, f["custom_categories"].change], fit_row, tab.inputs, [f["row"]],
         trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     fit_outputs = [f["target"], f["table"], c.row_box, c.table_box]
@@ -96,7 +98,9 @@ def read_form(values: tuple[Any, ...]) -> Form:
     csv = named.pop("csv")
     row, table = named.pop("row"), named.pop("table")
     advanced = {name: named.pop(name) for name in forms.ADVANCED}
-    texts = {name: "" if value is None and name in forms.TEXT_FIELDS else value for name, value in named.items()}
+    texts = {
+        name: "" if value is None and name in forms.TEXT_FIELDS else value for name, value in named.items()
+    }
     return Form(
         **texts,
         csv=Path(csv).read_bytes() if csv else None,
@@ -131,7 +135,7 @@ def fit_row(*values: Any) -> Any:
         row = tables.fit_row(forms.attribute_of(form).names, form.row)
     except SpecError:
         return gr.skip()
-    return gr.skip() if row == form.row else row_update(row)
+    return gr.skip() if row == form.row else gr.update(value=row_update(row))
 
 
 def fit(*values: Any, uploaded: bool = False) -> list[Any]:
@@ -160,7 +164,9 @@ def fit(*values: Any, uploaded: bool = False) -> list[Any]:
         table = gr.skip() if fitted == form.table else table_update(attribute.names, fitted)
     # The choice is hidden, not removed: Gradio refuses a value that it has just removed.
     # Nothing is sent that did not change: it could overwrite what was clicked or typed meanwhile.
-    radio = {"elem_classes": [] if real else ["no-real"]} | ({} if target == form.target else {"value": target})
+    radio = {"elem_classes": [] if real else ["no-real"]} | (
+        {} if target == form.target else {"value": target}
+    )
     return [gr.update(**radio), table, *_boxes(target)]
 
 

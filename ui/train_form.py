@@ -197,7 +197,10 @@ def _advanced(found: dict[str, gr.components.Component]) -> dict[str, gr.compone
             label="Steering tokens",
             info="Digits and letters, or spare special tokens that decoders drop",
         )
-        for name, label in (("templates_seen", "Training templates"), ("templates_heldout", "Held-out templates")):
+        for name, label in (
+            ("templates_seen", "Training templates"),
+            ("templates_heldout", "Held-out templates"),
+        ):
             found[name] = gr.Textbox(
                 label=label,
                 info="One a line, each with {context}. Blank takes the built-in ones.",

@@ -1,0 +1,115 @@
+"""The model card of an adapter."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from distalign.card import MAX_TARGET_ROWS, model_card
+from distalign.results import Interval, SplitResult
+from distalign.spec import RunSpec, parse_spec
+from distalign.steering import SteeringTokens
+
+STEERING = SteeringTokens(("1", "2"), (33, 34))
+
+
+def result(phase: str, split: str, mae: float) -> SplitResult:
+    return SplitResult(
+        phase=phase,
+        split=split,
+        rounds=100,
+        unclassified=0.025,
+        mae=Interval(mae, mae - 0.01, mae + 0.02),
+        kl=Interval(0.1, 0.05, 0.2),
+        js_distance=Interval(0.1, 0.05, 0.2),
+        total_variation=Interval(0.1, 0.05, 0.2),
+        noise_floor=0.031,
+        ratio=Interval(mae / 0.031, 1.0, 9.0),
+        chi2_p=0.5,
+        exact_error=None if phase == "before" else 0.0123,
+    )
+
+
+RESULTS = {
+    (phase, split): result(phase, split, mae)
+    for phase, mae in (("before", 0.444), ("after", 0.055))
+    for split in ("seen_templates", "heldout_templates")
+}
+
+
+def card(values: dict[str, object] | None = None) -> str:
+    return model_card(spec(values), STEERING, RESULTS)
+
+
+def spec(values: dict[str, object] | None = None) -> RunSpec:
+    return parse_spec({"attribute": "gender", "target": "real"} | (values or {}))
+
+
+def code_of(text: str) -> str:
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return code
+
+
+def test_the_front_matter_names_the_base_model_as_the_hub_does() -> None:
+    front = yaml.safe_load(card().split("---")[1])
+
+    assert front["base_model"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert front["library_name"] == "peft"
+
+
+def test_steering_tokens_are_listed_with_what_each_stands_for() -> None:
+    text = card()
+
+    assert "| `1` | 33 | male |" in text
+    assert "| `2` | 34 | female |" in text
+
+
+def test_measures_have_their_intervals_before_and_after() -> None:
+    text = card()
+
+    assert "| base model | seen templates | 0.444 [0.434, 0.464] | 0.031 |" in text
+    assert "| with this adapter | held-out templates | 0.055 [0.045, 0.075] | 0.031 |" in text
+    assert "2.5%" in text and "0.0123" in text
+
+
+def test_the_target_is_shown_for_each_context() -> None:
+    assert "| Civil engineers | 0.897 | 0.103 |" in card()
+
+
+def test_long_targets_are_cut_and_say_so() -> None:
+    text = card({"contexts": [f"job {i}" for i in range(MAX_TARGET_ROWS + 3)], "target": "even"})
+
+    assert "… and 3 more in `spec.yaml`." in text
+    assert "job 39 " in text and "job 40 " not in text
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"contexts": ["O'Neill's \"pub\" \\ cellar", "b"], "target": "even"},
+        {"base_model": "qwen2.5-0.5b", "max_new_tokens": 9},
+        {"contexts": ["a"], "target": "even", "templates": {"seen": ["Say\n'it': {context}"]}},
+    ],
+)
+def test_the_sampling_code_compiles_and_samples_plainly(values: dict[str, object]) -> None:
+    code = code_of(card(values))
+
+    compile(code, "README.md", "exec")
+    assert "do_sample=True" in code and "temperature=1.0" in code and "top_k=0" in code
+    assert f"max_new_tokens={spec(values).sampling.max_new_tokens}" in code
+    assert len(code.splitlines()) <= 11
+
+
+def test_a_pipe_in_a_context_does_not_break_the_table() -> None:
+    text = card({"contexts": ["in|out"], "target": "even"})
+
+    assert "| in\\|out | 0.500 | 0.500 |" in text
+
+
+def test_a_folder_is_named_without_its_path() -> None:
+    text = card({"base_model": "/home/somebody/hidden-place/my-model"})
+
+    assert "hidden-place" not in text and "my-model" in text

@@ -1,0 +1,179 @@
+"""The KTO term equals TRL's own on the same pairs, in value and in gradient."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from torch import Tensor
+from trl import KTOTrainer
+
+from distalign.adapter import lora_config, lowest_adapted
+from distalign.layers import lower_activations, only_layers
+from distalign.spec import RunSpec
+from distalign.steering import choose_steering_tokens
+from distalign.trainer import HybridTrainer, trainer_arguments
+from distalign.training_set import DESIRABLE, MISMATCHED, StepBatch, TrainingSet, build_training_set
+from distalign.trie import ROOT
+from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
+
+BETA = 0.1
+
+
+class PreparedKTOTrainer(KTOTrainer):
+    """TRL's trainer on rows whose pairs are already tokens."""
+
+    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
+        return dataset
+
+
+def kto_spec(**values: Any) -> RunSpec:
+    return tiny_spec(
+        {
+            "warmup_steps": 0,
+            "answers_per_step": 3,
+            "kto_over": "completion",
+            "kl_weight": 0,
+            "sft_weight": 0,
+            "beta": BETA,
+            **values,
+        }
+    )
+
+
+def ids_to(training_set: TrainingSet, node: int) -> list[int]:
+    trie, ids = training_set.trie, []
+    while node != ROOT:
+        ids.append(trie.tokens[node])
+        node = trie.parents[node]
+    return ids[::-1]
+
+
+def unpacked_rows(training_set: TrainingSet, batch: StepBatch) -> list[dict[str, Any]]:
+    """TRL's columns: each matched completion with the mismatched one of the same prompt and rank."""
+    by_prompt: dict[int, dict[bool, list[int]]] = {}
+    for index in batch.completions.tolist():
+        completion = training_set.completions[index]
+        leaf = training_set.trie.parents[completion.nodes[0]]
+        group = by_prompt.setdefault(leaf, {True: [], False: []})
+        group[completion.kind == MISMATCHED].append(index)
+
+    def tokens(index: int) -> list[int]:
+        return [training_set.trie.tokens[n] for n in training_set.completions[index].nodes]
+
+    return [
+        {
+            "prompt_ids": ids_to(training_set, leaf),
+            "completion_ids": tokens(own),
+            "KL_completion_ids": tokens(other),
+            "label": training_set.completions[own].kind == DESIRABLE,
+        }
+        for leaf, group in by_prompt.items()
+        for own, other in zip(group[False], group[True], strict=True)
+    ]
+
+
+def perturb(model: PeftModel, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in sorted(model.named_parameters()):
+        if parameter.requires_grad:
+            noise = torch.randn(parameter.shape, generator=generator)
+            parameter.data = parameter.data + 0.3 * noise * ("lora_B" in name)
+
+
+def gradients(model: PeftModel) -> dict[str, Tensor]:
+    return {n: p.grad.clone() for n, p in model.named_parameters() if p.requires_grad}
+
+
+class Pair:
+    """Our trainer and TRL's, with equal models and adapters, and one step's batch for each."""
+
+    def __init__(self, spec: RunSpec, folder: Path, seed: int) -> None:
+        tokenizer, config = tiny_tokenizer(), spec.training
+        model = tiny_model(spread=0.1)
+        steering = choose_steering_tokens(tokenizer, model.lm_head.weight, spec.attribute)
+        self.training_set = build_training_set(spec, tokenizer, steering)
+        arguments = trainer_arguments(config, str(folder), 0, torch.float32)
+        self.ours = HybridTrainer(
+            model=model,
+            training_set=self.training_set,
+            steering_ids=torch.tensor(steering.ids),
+            config=config,
+            args=arguments,
+            processing_class=tokenizer,
+            peft_config=lora_config(model, config),
+        )
+        self.start = lowest_adapted(model, config)
+        self.ours.activations = lower_activations(model, self.training_set.trie, self.start)
+        self.base = model
+        rows = [self.training_set.rows[i] for i in range(config.prompts_per_step)]
+        self.batch = self.ours.data_collator(rows)
+        base = tiny_model(spread=0.1)
+        self.trl = PreparedKTOTrainer(
+            model=base,
+            args=arguments,
+            train_dataset=Dataset.from_list(unpacked_rows(self.training_set, self.batch["batch"])),
+            processing_class=tokenizer,
+            peft_config=lora_config(base, config),
+        )
+        # The adapter is still the identity, so the policy is the base model: TRL's reference.
+        with self.upper_layers():
+            self.ours.take_reference()
+        perturb(self.ours.model, seed)
+        adapter = {n: p.detach() for n, p in self.ours.model.named_parameters() if p.requires_grad}
+        for name, parameter in self.trl.model.named_parameters():
+            if name in adapter:
+                parameter.data = adapter[name].clone()
+
+    def upper_layers(self) -> ExitStack:
+        stack = ExitStack()
+        stack.enter_context(only_layers(self.base, self.start, self.base.config.num_hidden_layers))
+        return stack
+
+    def our_loss(self) -> Tensor:
+        with self.upper_layers():
+            return self.ours._compute_loss(self.ours.model, self.batch)
+
+    def trl_loss(self) -> Tensor:
+        batch = self.trl.data_collator(list(self.trl.train_dataset))
+        return self.trl._compute_loss(self.trl.model, batch, False)
+
+
+# With seed 1 the reference point z0 is positive, with seed 2 it is clamped at 0.
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("adapted_layers", [0, 2], ids=["all layers", "upper layers on cached activations"])
+def test_loss_and_gradients_equal_trls(tmp_path: Path, adapted_layers: int, seed: int) -> None:
+    pair = Pair(kto_spec(adapted_layers=adapted_layers), tmp_path, seed)
+    ours, theirs = pair.our_loss(), pair.trl_loss()
+    ours.backward()
+    theirs.backward()
+
+    assert abs(ours.item() - theirs.item()) < 1e-4
+    assert abs(ours.item() - 0.5) > 1e-3, "the perturbed policy must differ from the reference"
+    assert pair.ours.last_values["z0"] == pytest.approx(pair.trl._metrics["train"]["kl"][-1], abs=1e-4)
+    assert (pair.ours.last_values["z0"] > 0) == (seed == 1)
+    mine, other = gradients(pair.ours.model), gradients(pair.trl.model)
+    assert mine.keys() == other.keys() and mine
+    assert max(gradient.abs().max() for gradient in other.values()) > 1e-3
+    for name, gradient in other.items():
+        torch.testing.assert_close(mine[name], gradient, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("over", ["response", "completion"])
+def test_only_the_whole_completion_counts_the_steering_token(tmp_path: Path, over: str) -> None:
+    pair = Pair(kto_spec(kto_over=over), tmp_path, seed=1)
+    batch = pair.batch["batch"]
+    with torch.no_grad(), pair.upper_layers():
+        logits = pair.ours.logits(pair.ours.model, batch)
+    scores, _ = pair.ours.completion_logps(logits, logits.logsumexp(-1), batch)
+    # Moving the steering tokens' log-probabilities alone must not change conditioned scores.
+    moved = logits.clone()
+    moved[batch.token_reads[batch.is_steering]] += torch.arange(moved.shape[-1]) / 50
+    again, _ = pair.ours.completion_logps(moved, moved.logsumexp(-1), batch)
+
+    assert torch.allclose(scores, again, atol=1e-4) == (over == "response")

@@ -1,0 +1,190 @@
+"""What a run will do and how long is left."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from distalign.folders import DataFolder
+from distalign.plan import Plan, Speed, estimate, read_speed, write_speed
+from distalign.progress import STAGES, Progress
+from distalign.spec import parse_spec
+from distalign.timeline import PLANNED, Timeline
+
+SPEC = parse_spec({"attribute": "gender"})
+PROJECT = Path(__file__).parent.parent
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def run_through(pace: float, start: float = 10.0) -> list[Progress]:
+    """A run planned at 10 s, 100 s of training and 50 s of sampling, that takes ``pace`` times as long."""
+    clock, told = Clock(), []
+    timeline = Timeline({"prepare": 10.0, "train": 100.0, "sample": 50.0}, told.append, clock)
+    timeline(Progress("stage", "prepare"))
+    clock.now += start * pace
+    timeline(Progress("stage", "warmup"))
+    for step in range(1, 101):
+        clock.now += pace
+        timeline(Progress("step", "warmup" if step <= 20 else "hybrid", step=step, total=100))
+    timeline(Progress("stage", "sample"))
+    for done in range(1, 11):
+        clock.now += 5 * pace
+        timeline(Progress("step", "sample", step=done, total=10))
+    timeline(Progress("stage", "save"))
+    return told
+
+
+@pytest.mark.parametrize("pace", [0.1, 1.0, 4.0])
+def test_the_fraction_rises_within_0_and_1(pace: float) -> None:
+    fractions = [p.fraction for p in run_through(pace)]
+
+    assert all(0 <= f <= 1 for f in fractions)
+    assert fractions == sorted(fractions)
+    assert fractions[0] == 0 and fractions[-1] == pytest.approx(1, abs=1e-6)
+
+
+def test_the_time_left_falls_as_planned_when_all_goes_as_planned() -> None:
+    told = run_through(1.0)
+    steps = [p.eta for p in told if p.kind == "step"]
+
+    assert told[0].eta == pytest.approx(160)
+    assert steps == pytest.approx([*range(149, 49, -1), *range(45, -1, -5)])
+
+
+@pytest.mark.parametrize("pace", [0.25, 3.0])
+def test_the_time_left_ends_near_what_is_left_when_the_plan_was_wrong(pace: float) -> None:
+    training = [p for p in run_through(pace) if p.kind == "step" and p.stage == "hybrid"]
+    late = training[-10]
+
+    # Ten steps of training are left, and sampling as planned.
+    assert late.eta == pytest.approx(9 * pace + 50, rel=0.15)
+
+
+def test_the_time_left_is_never_negative_and_ends_at_nothing() -> None:
+    etas = [p.eta for p in run_through(5.0)]
+
+    assert all(eta >= 0 for eta in etas)
+    assert etas[-1] == 0
+
+
+def test_what_is_told_passes_through_unchanged() -> None:
+    told: list[Progress] = []
+    Timeline({}, told.append, Clock())(Progress("log", "base", message="hello", values={"kl": 1.0}))
+
+    assert (told[0].message, told[0].values, told[0].stage) == ("hello", {"kl": 1.0}, "base")
+
+
+def test_the_seconds_that_each_stage_took_are_kept() -> None:
+    clock = Clock()
+    timeline = Timeline({}, lambda _: None, clock)
+    for stage, seconds in (("prepare", 3), ("warmup", 5), ("hybrid", 7), ("sample", 11)):
+        timeline(Progress("stage", stage))
+        clock.now += seconds
+    timeline(Progress("stage", "save"))
+
+    assert timeline.taken == {"prepare": 3, "train": 12, "sample": 11}
+
+
+def test_every_stage_of_a_run_has_its_time_planned() -> None:
+    assert set(PLANNED) == set(STAGES)
+    assert set(estimate(SPEC).stages) <= set(PLANNED.values())
+
+
+def test_a_plan_counts_what_the_run_does() -> None:
+    plan = estimate(parse_spec({"attribute": "gender", "preset": "quick", "rounds": 50}))
+
+    assert plan.steps == 80
+    assert plan.rounds == 50 * 25 * 2 * 2, "rounds of 25 contexts, on two splits, before and after"
+    assert plan.prompts == 25 * 26
+    assert plan.seconds == pytest.approx(sum(plan.stages.values()))
+
+
+def test_more_work_is_planned_to_take_longer() -> None:
+    def seconds(**values: object) -> float:
+        return estimate(parse_spec({"attribute": "gender", **values})).seconds
+
+    assert seconds(preset="quick") < seconds() < seconds(steps=2000)
+    assert seconds(rounds=10) < seconds(rounds=1000)
+    assert seconds() < seconds(base_model="qwen2.5-1.5b")
+    assert seconds(method="zero_shot") < seconds(preset="quick")
+
+
+def test_a_zero_shot_run_trains_nothing() -> None:
+    plan = estimate(parse_spec({"attribute": "gender", "method": "zero_shot"}))
+
+    assert (plan.steps, plan.examples, plan.prompts) == (0, 0, 0)
+    assert set(plan.stages) == {"prepare", "base"}
+
+
+def test_planning_loads_no_torch() -> None:
+    code = (
+        "import sys; from distalign.plan import estimate; from distalign.spec import parse_spec; "
+        "estimate(parse_spec({'attribute': 'gender'})); "
+        "print({'torch', 'transformers', 'numpy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True)
+
+    assert done.stdout.strip() == "set()", done.stderr
+
+
+class TestSpeed:
+    """The speed that earlier runs showed."""
+
+    @pytest.fixture
+    def data(self, tmp_path: Path) -> DataFolder:
+        return DataFolder(tmp_path)
+
+    @pytest.fixture
+    def plan(self) -> Plan:
+        return estimate(SPEC)
+
+    def test_none_is_known_before_the_first_run(self, data: DataFolder) -> None:
+        assert read_speed(data) is None
+
+    def test_the_next_plan_takes_as_long_as_the_last_run_took(self, data: DataFolder, plan: Plan) -> None:
+        taken = {stage: 2 * seconds for stage, seconds in plan.stages.items()}
+        write_speed(data, SPEC, plan, taken)
+
+        assert estimate(SPEC, read_speed(data)).stages == pytest.approx(taken)
+        assert [path.name for path in data.root.iterdir()] == ["speed.json"]
+
+    def test_stages_that_a_run_skipped_keep_their_speed(self, data: DataFolder, plan: Plan) -> None:
+        write_speed(data, SPEC, plan, {"train": 7 * plan.units["train"]})
+        write_speed(data, SPEC, plan, {"base": 5 * plan.units["base"]})
+
+        assert read_speed(data) == Speed(train=7, before=5)
+
+    def test_stages_without_a_speed_are_left_out(self, data: DataFolder, plan: Plan) -> None:
+        write_speed(data, SPEC, plan, {"save": 3.0, "prepare": 4.0})
+
+        assert read_speed(data) == Speed(start=4.0)
+
+    def test_other_models_do_not_change_it(self, data: DataFolder) -> None:
+        spec = parse_spec({"attribute": "gender", "base_model": "gemma-2-2b"})
+        write_speed(data, spec, estimate(spec), {"prepare": 99.0})
+
+        assert read_speed(data) is None
+
+    @pytest.mark.parametrize("text", ["", "{", "[1]", '{"knots": 3}', "null"])
+    def test_a_damaged_file_is_as_none(self, data: DataFolder, text: str) -> None:
+        (data.root / "speed.json").write_text(text)
+
+        assert read_speed(data) is None
+
+    def test_the_file_is_plain_json(self, data: DataFolder, plan: Plan) -> None:
+        write_speed(data, SPEC, plan, {"prepare": 4.0})
+
+        assert json.loads((data.root / "speed.json").read_text())["start"] == 4.0

@@ -1,0 +1,298 @@
+"""The run specification: what it takes, what it refuses, and that it comes back as it went out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from distalign.attributes import BUILT_IN
+from distalign.errors import SpecError
+from distalign.spec import Sampling, load_spec, parse_spec, parse_text
+from distalign.training_config import PRESETS, TrainingConfig
+
+SPECS = sorted((Path(__file__).parent.parent / "specs").glob("*.yaml"))
+
+GOOD: dict[str, dict[str, Any]] = {
+    **{name: {"attribute": name} for name in BUILT_IN},
+    "real": {"attribute": "gender", "contexts": "us-occupations", "target": "real"},
+    "kl only": {"attribute": "gender", "method": "kl_only", "preset": "quick"},
+    "custom": {
+        "attribute": {
+            "name": "size",
+            "kind": "person",
+            "categories": ["small", {"name": "big", "synonyms": ["large", "huge, really"]}, "1"],
+        },
+        "contexts": ["Käse: blue", "yes", "1e3", "#nurse", "=cmd"],
+        "target": {"small": 0.2, "big": 0.3, "1": 0.5},
+        "name": "Größen – «test»",
+    },
+    "table": {
+        "attribute": "sentiment",
+        "contexts": ["a", "b"],
+        "target": {
+            "a": {"positive": 1, "negative": 0, "neutral": 0},
+            "b": {"positive": 1 / 3, "negative": 1 / 3, "neutral": 1 / 3},
+        },
+    },
+    "rescaled": {"attribute": "gender", "target": {"male": 0.333, "female": 0.666}},
+    "everything": {
+        "attribute": "gender",
+        "contexts": ["a"],
+        "templates": {"seen": ["A {context}\n{options}"], "heldout": ["B {context}"]},
+        "base_model": "qwen2.5-0.5b",
+        "preset": "paper",
+        "rounds": 7,
+        "seed": 2**31 - 1,
+        "steering": "special",
+        "temperature": 0.5,
+        "top_p": 0.25,
+        "top_k": 3,
+        "max_new_tokens": 4,
+        "steps": 10,
+        "warmup_steps": 3,
+        "learning_rate": 1e-5,
+        "kto_over": "response",
+        "precision": "float32",
+        "beta": 0.3,
+    },
+}
+
+
+@pytest.mark.parametrize("values", GOOD.values(), ids=list(GOOD))
+def test_a_specification_round_trips_through_yaml_and_json(values: dict[str, Any]) -> None:
+    spec = parse_spec(values)
+
+    assert parse_spec(parse_text(spec.to_yaml())) == spec
+    assert parse_spec(parse_text(spec.to_json())) == spec
+    assert parse_spec(json.loads(spec.to_json())) == spec
+    assert parse_spec(yaml.safe_load(spec.to_yaml())) == spec
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda p: p.stem)
+def test_the_papers_specifications_load_and_round_trip(path: Path) -> None:
+    spec = load_spec(path)
+
+    assert parse_spec(parse_text(spec.to_yaml())) == spec
+    assert len(spec.contexts) in (14, 25)
+
+
+def test_the_papers_six_are_there() -> None:
+    assert [p.stem for p in SPECS] == [
+        "gender-uk-even",
+        "gender-uk-real",
+        "gender-us-even",
+        "gender-us-real",
+        "race-even",
+        "sentiment-even",
+    ]
+    assert load_spec(SPECS[-1]).rounds == 90
+
+
+def test_defaults_are_those_that_the_design_names() -> None:
+    spec = parse_spec({"attribute": "gender"})
+
+    assert (spec.method, spec.preset, spec.rounds, spec.base_model) == (
+        "hybrid",
+        "standard",
+        100,
+        "smollm2-135m",
+    )
+    assert spec.sampling == Sampling(temperature=1.0, top_p=1.0, top_k=0)
+    assert spec.training.beta == 0.1
+
+
+def test_fields_left_empty_take_their_default() -> None:
+    assert parse_spec({"attribute": "gender", "steps": None, "temperature": None}) == parse_spec(
+        {"attribute": "gender"}
+    )
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1.0e-3", "0.001", ".001"])
+def test_numbers_in_any_notation_are_numbers(text: str) -> None:
+    assert parse_text(f"learning_rate: {text}")["learning_rate"] == 0.001
+
+
+def test_whole_numbers_may_be_written_with_a_point() -> None:
+    assert parse_spec({"attribute": "gender", "steps": 90.0}).training.steps == 90
+
+
+def test_a_specification_cannot_be_changed() -> None:
+    spec = parse_spec({"attribute": "gender"})
+    with pytest.raises(AttributeError):
+        spec.rounds = 3  # type: ignore[misc]
+
+
+BAD: dict[str, tuple[dict[str, Any], str, str]] = {
+    "no attribute": ({"attribute": ...}, "attribute", "missing"),
+    "unknown field": ({"epochs": 3}, "'epochs'", "epochs"),
+    "probabilities": ({"target": {"male": 0.5, "female": 0.6}}, "target", "1.1"),
+    "negative": ({"target": {"male": -0.1, "female": 1.1}}, "target", "-0.1"),
+    "missing": ({"target": {"male": 1}}, "target", "'female'"),
+    "one category": ({"attribute": {"name": "a", "categories": ["b"]}}, "attribute.categories", "1 given"),
+    "duplicates": (
+        {"attribute": {"name": "a", "categories": ["b", "b"]}},
+        "attribute.categories",
+        "'b'",
+    ),
+    "empty category": (
+        {"attribute": {"name": "a", "categories": ["b", ""]}},
+        "attribute.categories",
+        "''",
+    ),
+    "no row": (
+        {"contexts": ["x", "y"], "target": {"x": {"male": 1, "female": 0}}},
+        "target",
+        "'y'",
+    ),
+    "10,000 contexts": ({"contexts": [str(i) for i in range(10_000)]}, "contexts", "10000"),
+    "braces": ({"templates": {"seen": ["{context} {x}"]}}, "templates.seen", "{x}"),
+    "no slot": ({"templates": {"heldout": ["no slot"]}}, "templates.heldout", "'no slot'"),
+    "templates not a mapping": ({"templates": ["{context}"]}, "templates", "{context}"),
+    "templates not a list": ({"templates": {"seen": "{context}"}}, "templates.seen", "{context}"),
+    "templates null": ({"templates": {"seen": None}}, "templates.seen", "None"),
+    "template not text": ({"templates": {"seen": [["{context}"]]}}, "templates.seen", "{context}"),
+    "unknown method": ({"method": "ppo"}, "method", "'ppo'"),
+    "method a list": ({"method": ["hybrid"]}, "method", "hybrid"),
+    "unknown preset": ({"preset": "fast"}, "preset", "'fast'"),
+    "preset null": ({"preset": None}, "preset", "None"),
+    "preset a list": ({"preset": ["quick"]}, "preset", "quick"),
+    "unknown steering": ({"steering": "emoji"}, "steering", "'emoji'"),
+    "empty model": ({"base_model": " "}, "base_model", "' '"),
+    "model a number": ({"base_model": 3}, "base_model", "3"),
+    "no rounds": ({"rounds": 0}, "rounds", "0"),
+    "rounds as text": ({"rounds": "many"}, "rounds", "'many'"),
+    "rounds a truth value": ({"rounds": True}, "rounds", "True"),
+    "negative seed": ({"seed": -1}, "seed", "-1"),
+    "cold": ({"temperature": 0}, "temperature", "0"),
+    "top_p": ({"top_p": 1.5}, "top_p", "1.5"),
+    "top_k": ({"top_k": 2.5}, "top_k", "2.5"),
+    "one token": ({"max_new_tokens": 1}, "max_new_tokens", "1"),
+    "no steps": ({"steps": 0}, "steps", "0"),
+    "rate as text": ({"learning_rate": "fast"}, "learning_rate", "'fast'"),
+    "rate not finite": ({"learning_rate": float("nan")}, "learning_rate", "nan"),
+    "all warm-up": ({"steps": 5, "warmup_steps": 5}, "warmup_steps", "5 of 5"),
+    "kto_over": ({"kto_over": "prompt"}, "kto_over", "'prompt'"),
+    "precision": ({"precision": "int8"}, "precision", "'int8'"),
+    "a long name": ({"name": "n" * 101}, "name", "nnn"),
+    "a CSV where no files are read": ({"contexts": "jobs.csv"}, "contexts", "'jobs.csv'"),
+}
+
+
+@pytest.mark.parametrize(("values", "field", "given"), BAD.values(), ids=list(BAD))
+def test_a_bad_field_is_named_with_what_was_given(values: dict[str, Any], field: str, given: str) -> None:
+    merged = {n: v for n, v in ({"attribute": "gender"} | values).items() if v is not ...}
+    with pytest.raises(SpecError) as caught:
+        parse_spec(merged)
+
+    assert caught.value.field == field
+    assert given in str(caught.value)
+    assert caught.value.remedy.strip()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, [], "gender", 3])
+def test_what_is_no_mapping_is_refused(value: Any) -> None:
+    with pytest.raises(SpecError, match="mapping"):
+        parse_spec(value)
+
+
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "a: b: c", "\t", "!!python/object/new:os.system [ls]"])
+def test_a_text_that_is_no_mapping_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_text(text)
+
+    assert caught.value.field == "SPEC"
+    assert "\n" not in str(caught.value)
+
+
+class TestFiles:
+    """Specifications and CSV files on disk."""
+
+    def write(self, folder: Path, text: str, csv: bytes = b"") -> Path:
+        (folder / "jobs.csv").write_bytes(csv)
+        path = folder / "spec.yaml"
+        path.write_text(text, "utf-8")
+        return path
+
+    def test_contexts_and_target_come_from_one_csv_beside_the_file(self, tmp_path: Path) -> None:
+        csv = b"context,male,female\nnurse,0.2,0.8\npilot,0.9,0.1\n"
+        spec = load_spec(self.write(tmp_path, "attribute: gender\ncontexts: jobs.csv\n", csv))
+
+        assert spec.contexts.names == ("nurse", "pilot")
+        assert spec.target.rows == ((0.2, 0.8), (0.9, 0.1))
+
+    def test_a_csv_of_contexts_alone_leaves_the_target_even(self, tmp_path: Path) -> None:
+        spec = load_spec(self.write(tmp_path, "attribute: gender\ncontexts: jobs.csv\n", b"context\nnurse\n"))
+
+        assert spec.target.rows == ((0.5, 0.5),)
+
+    def test_the_target_may_come_from_a_csv(self, tmp_path: Path) -> None:
+        text = "attribute: gender\ncontexts: [nurse]\ntarget: jobs.csv\n"
+        spec = load_spec(self.write(tmp_path, text, b"context,female,male\nnurse,0.8,0.2\n"))
+
+        assert spec.target.rows == ((0.2, 0.8),)
+
+    def test_fields_given_beside_the_file_replace_its_own(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path, "attribute: gender\nrounds: 5\n")
+
+        assert load_spec(path, {"rounds": 9}).rounds == 9
+
+    @pytest.mark.parametrize(
+        ("csv", "given"),
+        [
+            (b"job\nnurse\n", "'job'"),
+            ("context\nInfirmière\n".encode("latin-1"), "UTF-8"),
+            (b"context,male,female\nnurse,0.5,0.6\n", "1.1"),
+            (b"context,male,female\nnurse,0.5,\n", "'female'"),
+            (b"context,men,women\nnurse,0.5,0.5\n", "'men'"),
+            (b"context,male,female\nnurse,0.5,0.5\nnurse,0.4,0.6\n", "'nurse'"),
+            (b"context,male,female\n", "0 given"),
+        ],
+    )
+    def test_a_bad_csv_is_named(self, tmp_path: Path, csv: bytes, given: str) -> None:
+        path = self.write(tmp_path, "attribute: gender\ncontexts: jobs.csv\n", csv)
+        with pytest.raises(SpecError) as caught:
+            load_spec(path)
+
+        assert given in str(caught.value)
+
+    def test_a_repeated_row_in_a_target_csv_is_not_dropped_silently(self, tmp_path: Path) -> None:
+        csv = b"context,male,female\nnurse,0.5,0.5\nnurse,0.4,0.6\n"
+        path = self.write(tmp_path, "attribute: gender\ncontexts: [nurse]\ntarget: jobs.csv\n", csv)
+        with pytest.raises(SpecError) as caught:
+            load_spec(path)
+
+        assert "'nurse'" in str(caught.value)
+
+    @pytest.mark.parametrize("name", ["missing.csv", "nul\\0.csv"])
+    @pytest.mark.parametrize("field", ["contexts", "target"])
+    def test_a_csv_that_cannot_be_read_names_its_field(self, tmp_path: Path, field: str, name: str) -> None:
+        with pytest.raises(SpecError) as caught:
+            load_spec(self.write(tmp_path, f'attribute: gender\n{field}: "{name}"\n'))
+
+        assert caught.value.field == field and name[:3] in str(caught.value)
+
+    def test_a_missing_or_binary_specification_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+        for name in ("none.yaml", "bytes.yaml"):
+            with pytest.raises(SpecError, match=name):
+                load_spec(tmp_path / name)
+
+
+def test_presets_are_usable_and_differ() -> None:
+    assert set(PRESETS) == {"quick", "standard", "paper"}
+    assert len({*PRESETS.values()}) == 3
+    assert PRESETS["quick"].steps < PRESETS["standard"].steps
+    assert (PRESETS["paper"].adapted_layers, PRESETS["paper"].kto_over) == (0, "completion")
+
+
+@pytest.mark.parametrize("name", ["steps", "lora_rank", "prompts_per_step"])
+def test_counts_must_be_whole(name: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        TrainingConfig(**{name: 9.5})
+
+    assert caught.value.field == name

@@ -1,0 +1,37 @@
+"""Starting the app: what it imports, and where it listens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from browser_support import PROJECT
+
+import app
+
+
+@pytest.mark.parametrize("module", ["app", "ui.page"])
+def test_importing_the_page_loads_neither_torch_nor_ray(module):
+    code = f"import sys, {module}; print(sorted({{'torch', 'ray', 'transformers'}} & set(sys.modules)))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "127.0.0.1"),
+        ({"SPACE_ID": "me/distalign"}, "0.0.0.0"),
+        ({"DISTALIGN_HOST": "10.0.0.1"}, "10.0.0.1"),
+        ({"DISTALIGN_HOST": "127.0.0.1", "SPACE_ID": "me/distalign"}, "127.0.0.1"),
+    ],
+)
+def test_it_listens_on_loopback_unless_told_otherwise(settings, expected, monkeypatch):
+    for name in ("SPACE_ID", "DISTALIGN_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert app.host() == expected
