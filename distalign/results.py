@@ -5,6 +5,7 @@ A figure that cannot be measured (no round of a context was classified) is NaN.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -111,6 +112,9 @@ class Recorder(Protocol):
 
     def artifact(self, kind: str, path: Path) -> None:
         """``kind`` is "adapter" (the zip)."""
+
+    def steering_tokens(self, texts: Sequence[str]) -> None:
+        """The texts of the steering tokens, in the order of the categories."""
 
     def timing(self, name: str, seconds: float) -> None:
         """``name`` is "train_seconds" or "sample_seconds"."""

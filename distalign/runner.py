@@ -81,6 +81,7 @@ class _Run:
         self.model, self.tokenizer = load(spec.base_model, data)
         rows = self.model.get_output_embeddings().weight
         self.steering = choose_steering_tokens(self.tokenizer, rows, spec.attribute, spec.steering)
+        recorder.steering_tokens(self.steering.texts)
         pairs = zip(self.steering.texts, spec.attribute.names, strict=True)
         self._log("prepare", "Steering tokens: " + ", ".join(f"{t} = {name}" for t, name in pairs))
 

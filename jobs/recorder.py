@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from distalign.errors import Cancelled
@@ -65,6 +65,9 @@ class StoreRecorder:
 
     def artifact(self, kind: str, path: Path) -> None:
         self._store.add_artifact(self._run.id, kind, path)
+
+    def steering_tokens(self, texts: Sequence[str]) -> None:
+        self._store.set_steering_tokens(self._run.id, texts)
 
     def timing(self, name: str, seconds: float) -> None:
         self._store.set_timing(self._run.id, name, seconds)

@@ -66,7 +66,8 @@ CREATE TABLE runs (
     cancel_requested INTEGER NOT NULL DEFAULT 0,
     error TEXT,
     train_seconds REAL,
-    sample_seconds REAL
+    sample_seconds REAL,
+    steering_tokens TEXT
 ) STRICT;
 CREATE INDEX runs_queue ON runs (state, queued_at, number);
 

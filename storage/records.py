@@ -49,7 +49,8 @@ class Run:
 
     Times are seconds since 1970-01-01 UTC. ``attempt`` counts from 1 and grows
     with each requeue. ``error`` is a text for people. ``train_seconds`` and
-    ``sample_seconds`` are None until they were measured.
+    ``sample_seconds`` are None until they were measured. ``steering_tokens`` are
+    the texts of the tokens, in the order of the categories; empty until chosen.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Run:
     error: str | None
     train_seconds: float | None
     sample_seconds: float | None
+    steering_tokens: tuple[str, ...]
     spec_json: str = field(repr=False)
 
     @cached_property

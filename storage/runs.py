@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from distalign.errors import SpecError, shown
@@ -33,6 +34,7 @@ def run_from(row: dict[str, Any]) -> Run:
         error=row["error"],
         train_seconds=row["train_seconds"],
         sample_seconds=row["sample_seconds"],
+        steering_tokens=tuple(json.loads(row["steering_tokens"] or "[]")),
         spec_json=row["spec"],
     )
 
@@ -124,7 +126,8 @@ class Runs(Connections):
                 db.query(
                     "UPDATE runs SET state = 'queued', attempt = attempt + 1, queued_at = ?, "
                     "cancel_requested = 0, error = NULL, started_at = NULL, finished_at = NULL, "
-                    "train_seconds = NULL, sample_seconds = NULL "
+                    "train_seconds = NULL, sample_seconds = NULL, "
+                    "steering_tokens = NULL "
                     "WHERE id = ? AND state NOT IN ('queued', 'running') RETURNING *",
                     [self._clock(), run_id],
                 )
@@ -177,6 +180,11 @@ class Runs(Connections):
             raise ValueError(f"{name!r} is not one of {TIMINGS}")
         with self._write_for(run_id) as db:
             db.execute(f"UPDATE runs SET {name} = ? WHERE id = ?", [seconds, run_id])
+
+    def set_steering_tokens(self, run_id: str, texts: Sequence[str]) -> None:
+        """Keep the texts of the run's steering tokens, in the order of the categories."""
+        with self._write_for(run_id) as db:
+            db.execute("UPDATE runs SET steering_tokens = ? WHERE id = ?", [json.dumps(list(texts)), run_id])
 
     def rename(self, run_id: str, name: str) -> Run:
         """Give the run another title; an empty one restores the specification's.

@@ -260,6 +260,7 @@ def finished_run(
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("adapter_config.json", "{}")
     store.add_artifact(run.id, "adapter", archive)
+    store.set_steering_tokens(run.id, [str(k + 1) for k in range(len(spec.attribute))])
     store.set_timing(run.id, "train_seconds", 87.0)
     store.set_timing(run.id, "sample_seconds", 64.0)
     return store.finish(run.id, RunState.DONE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,9 @@ class Recorder:
 
     def artifact(self, kind: str, path: Path) -> None:
         self.artifacts[kind] = path
+
+    def steering_tokens(self, texts: Sequence[str]) -> None:
+        self.tokens = tuple(texts)
 
     def timing(self, name: str, seconds: float) -> None:
         self.timings[name] = seconds

@@ -162,11 +162,11 @@ def test_rounds_are_escaped_and_the_token_stands_apart():
         Round("after", "heldout_templates", 0, 0, 0, 1, 1, HOSTILE),
         Round("after", "heldout_templates", 0, 0, 1, None, None, ""),
     ]
-    html = report.rounds_table(rounds, spec)
+    html = report.rounds_table(rounds, spec, ("1", "<2>"))
     assert "<img" not in html and "b &amp; c" in html
-    assert '<span class="da-token">z</span>' in html
+    assert '<span class="da-token">&lt;2&gt;</span> z' in html
     assert "unclassified" in html
-    assert "No round matches" in report.rounds_table([], spec)
+    assert "No round matches" in report.rounds_table([], spec, ())
 
 
 def test_the_sentence_says_what_was_reached_and_what_was_not():

@@ -148,11 +148,11 @@ def _measure_cell(measure: Measure, result: SplitResult) -> str:
     return percent(value, 1) if measure.rate else figure(value)
 
 
-def rounds_table(rounds: Sequence[Round], spec: RunSpec) -> str:
-    """A page of rounds, the steering token apart from the text."""
+def rounds_table(rounds: Sequence[Round], spec: RunSpec, tokens: Sequence[str]) -> str:
+    """A page of rounds, the steering token apart from the text; ``tokens`` are their texts."""
     if not rounds:
         return empty_rounds()
-    body = "".join(_round_row(r, spec) for r in rounds)
+    body = "".join(_round_row(r, spec, tokens) for r in rounds)
     return (
         '<div class="da-scroll" tabindex="0"><table class="da-table"><thead><tr>'
         '<th scope="col">Context and prompt</th><th scope="col">Steering token</th><th scope="col">Answer</th>'
@@ -164,10 +164,13 @@ def empty_rounds() -> str:
     return '<p class="da-quiet">No round matches. Choose another phase, split, context or category.</p>'
 
 
-def _round_row(r: Round, spec: RunSpec) -> str:
+def _round_row(r: Round, spec: RunSpec, tokens: Sequence[str]) -> str:
     names, context = spec.attribute.names, spec.contexts.names[r.context]
     prompt = fill(spec.templates.of(r.split)[r.template], spec.attribute, context)
-    token = NONE if r.steering is None else f'<span class="da-token">{esc(names[r.steering])}</span>'
+    token = NONE
+    if r.steering is not None:
+        text = tokens[r.steering] if r.steering < len(tokens) else ""
+        token = f'<span class="da-token">{esc(text)}</span> {esc(names[r.steering])}'
     read = '<span class="da-none">unclassified</span>' if r.category is None else esc(names[r.category])
     return (
         f"<tr><td>{esc(context)}<small>{esc(prompt)}</small></td><td>{token}</td>"

@@ -225,7 +225,8 @@ def rounds_page(
     _, run_id = choices(store, run_id)
     if run_id is None:
         return [0, "", "", gr.skip(), gr.skip()]
-    spec = store.run(run_id).spec
+    run = store.run(run_id)
+    spec = run.spec
     chosen = {
         "context": index(context, len(spec.contexts)),
         "category": index(category, len(spec.attribute)),
@@ -238,7 +239,7 @@ def rounds_page(
     position = f"{first + 1:,} to {first + len(rounds):,} of {count:,}" if count else ""
     return [
         page,
-        report.rounds_table(rounds, spec),
+        report.rounds_table(rounds, spec, run.steering_tokens),
         cards.quiet(position),
         gr.update(interactive=page > 0),
         gr.update(interactive=first + PAGE < count),
