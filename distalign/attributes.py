@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,9 +50,7 @@ class Attribute:
                 f"Give {MIN_CATEGORIES} to {MAX_CATEGORIES} categories",
             )
         if self.kind not in ("person", "general"):
-            raise SpecError(
-                "attribute.kind", f"{shown(self.kind)} is not known", "Use person or general"
-            )
+            raise SpecError("attribute.kind", f"{shown(self.kind)} is not known", "Use person or general")
         _check_words(self.categories)
 
     def __len__(self) -> int:
@@ -86,7 +85,7 @@ class Attribute:
         Case is ignored and synonyms count. The steering token must have been
         removed from ``text`` before.
         """
-        named = list(self._pattern.finditer(text))
+        named = list(self._pattern.finditer(unicodedata.normalize("NFC", text)))
         return self._forms[named[-1].lastindex - 1][1] if named else None
 
     def to_mapping(self) -> str | dict[str, Any]:
@@ -103,6 +102,11 @@ class Attribute:
         }
 
 
+def _composed(text: str) -> str:
+    """Text in Unicode's composed form (é as one letter), with single spaces."""
+    return unicodedata.normalize("NFC", " ".join(text.split()))
+
+
 def _fold(word: str) -> str:
     return " ".join(word.split()).casefold()
 
@@ -111,9 +115,7 @@ def _check_name(field: str, name: object) -> None:
     if not isinstance(name, str) or not name.strip():
         raise SpecError(field, f"{shown(name)} is not a name", "Give a short word or phrase")
     if len(name) > MAX_NAME:
-        raise SpecError(
-            field, f"{shown(name)} has {len(name)} characters", f"Use at most {MAX_NAME}"
-        )
+        raise SpecError(field, f"{shown(name)} has {len(name)} characters", f"Use at most {MAX_NAME}")
     if re.search(r"[\x00-\x1f{}<>]", name):
         raise SpecError(
             field,
@@ -169,9 +171,7 @@ RACE = Attribute(
     ),
     kind="person",
 )
-SENTIMENT = Attribute(
-    "sentiment", (Category("positive"), Category("negative"), Category("neutral"))
-)
+SENTIMENT = Attribute("sentiment", (Category("positive"), Category("negative"), Category("neutral")))
 BUILT_IN: dict[str, Attribute] = {a.name: a for a in (GENDER, RACE, SENTIMENT)}
 
 
@@ -235,4 +235,4 @@ def _word(value: object) -> str:
             f"{shown(value)} is not a word",
             "Give each category as text, in quotes where YAML reads it as something else",
         )
-    return " ".join(value.split())
+    return _composed(value)

@@ -148,9 +148,7 @@ def read_csv(data: bytes, field: str = "contexts") -> tuple[list[str], list[dict
             or has a row of another length.
     """
     if len(data) > MAX_CSV_BYTES:
-        raise SpecError(
-            field, f"the CSV file has {len(data):,} bytes", f"Use at most {MAX_CSV_BYTES:,}"
-        )
+        raise SpecError(field, f"the CSV file has {len(data):,} bytes", f"Use at most {MAX_CSV_BYTES:,}")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -138,8 +138,7 @@ def _summarise(
         noise_floor=measured.noise_floor,
         chi2_p=measured.pooled_chi2_p,
         contexts=tuple(
-            _context_result(measured, c, target, counts, unclassified, steering)
-            for c in range(len(target))
+            _context_result(measured, c, target, counts, unclassified, steering) for c in range(len(target))
         ),
         **measured.intervals,
         **({} if subject.steering is None else _exact(target, prompts, rounds, first)),
@@ -183,5 +182,3 @@ def _context_result(
         chi2_p=float(measured.chi2_p[c]),
         **figures,
     )
-
-

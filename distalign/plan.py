@@ -70,9 +70,7 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
     trained = spec.method in TRAINED_METHODS
     tail = _mean_length(spec.templates.seen) + _mean_length(spec.contexts.names)
     per_prompt = CHAT_TOKENS + tail / LETTERS_PER_TOKEN
-    prompts = min(
-        len(spec.templates.seen) * len(spec.contexts), config.steps * config.prompts_per_step
-    )
+    prompts = min(len(spec.templates.seen) * len(spec.contexts), config.steps * config.prompts_per_step)
     adapted = min(layers, config.adapted_layers or layers)
     answered = min(4, len(spec.attribute)) * 4 * 4
     step_tokens = config.prompts_per_step * per_prompt + config.answers_per_step * answered

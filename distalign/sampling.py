@@ -162,9 +162,7 @@ def _subset(prefixes: _Prefixes, rows: Sequence[int]) -> _Prefixes:
     )
 
 
-def _draw(
-    probs: Tensor, counts: list[int], generator: np.random.Generator
-) -> Iterator[tuple[int, int, int]]:
+def _draw(probs: Tensor, counts: list[int], generator: np.random.Generator) -> Iterator[tuple[int, int, int]]:
     """Multinomial counts of the next token: (row, token, count) for each that occurs."""
     for row, count in enumerate(counts):
         cumulative = np.cumsum(probs[row].numpy(), dtype=np.float64)
@@ -196,9 +194,7 @@ def _grow(
         return None
     kept = prefixes if len(set(rows)) == len(prefixes.ids) else _subset(prefixes, sorted(set(rows)))
     at = {row: i for i, row in enumerate(sorted(set(rows)))}
-    attends = torch.cat(
-        [kept.attends[[at[r] for r in rows]], torch.eye(len(rows), dtype=torch.bool)], dim=1
-    )
+    attends = torch.cat([kept.attends[[at[r] for r in rows]], torch.eye(len(rows), dtype=torch.bool)], dim=1)
     positions = [prefixes.positions[r] for r in rows]
     logits = model(
         input_ids=torch.tensor([tokens]),

@@ -148,7 +148,9 @@ def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
         raise SpecError("spec", f"{shown(value)} is not a mapping", "Give fields and values")
     for name in value:
         if name not in SPEC_FIELDS:
-            raise SpecError(shown(name), "is not a field", f"Use {', '.join(SPEC_FIELDS)}")
+            raise SpecError(str(shown(name)), "this is not a field", f"Use {', '.join(SPEC_FIELDS)}")
+    # A field left empty takes its default; forms and JSON write 80 as 80.0.
+    value = {name: _whole(given) for name, given in value.items() if given is not None}
     if "attribute" not in value:
         raise SpecError("attribute", "is missing", "Name gender, race, sentiment or one of your own")
     attribute = parse_attribute(value["attribute"])
@@ -163,21 +165,20 @@ def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
         raw_target = dict(zip(names, cells, strict=True))
     contexts = parse_contexts(raw_contexts)
     preset = value.get("preset", "standard")
-    keyed = {name: value[name] for name in value if value[name] is not None}
     return RunSpec(
         attribute=attribute,
         contexts=contexts,
         target=parse_target(raw_target, attribute, contexts),
         templates=_parse_templates(value.get("templates"), attribute),
         preset=preset,
-        training=training_from(preset, {n: v for n, v in keyed.items() if n in FIELD_TYPES}),
-        sampling=Sampling(**{n: v for n, v in keyed.items() if n in SAMPLING_FIELDS}),
-        **{
-            n: keyed[n]
-            for n in ("method", "base_model", "steering", "rounds", "seed", "name")
-            if n in keyed
-        },
+        training=training_from(preset, {n: v for n, v in value.items() if n in FIELD_TYPES}),
+        sampling=Sampling(**{n: v for n, v in value.items() if n in SAMPLING_FIELDS}),
+        **{n: value[n] for n in ("method", "base_model", "steering", "rounds", "seed", "name") if n in value},
     )
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _parse_templates(value: object, attribute: Attribute) -> Templates:
@@ -204,7 +205,9 @@ def _read_csv_file(
     except (OSError, ValueError) as error:
         options = f"{', '.join(SOURCES)}, a list, or" if field == "contexts" else "even, real, a mapping, or"
         raise SpecError(
-            field, f"{shown(name)} cannot be read ({getattr(error, 'strerror', error)})", f"Use {options} the path of a CSV file"
+            field,
+            f"{shown(name)} cannot be read ({getattr(error, 'strerror', error)})",
+            f"Use {options} the path of a CSV file",
         ) from None
     return read_csv(data, field)
 
@@ -218,7 +221,9 @@ def load_spec(path: Path, overrides: Mapping[str, Any] | None = None) -> RunSpec
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError("SPEC", f"{path} cannot be read ({error})", "Give the path of a YAML or JSON file") from None
+        raise SpecError(
+            "SPEC", f"{path} cannot be read ({error})", "Give the path of a YAML or JSON file"
+        ) from None
     return parse_spec(parse_text(text) | dict(overrides or {}), path.parent)
 
 

@@ -50,9 +50,7 @@ def parse_target(value: object, attribute: Attribute, contexts: Contexts) -> Tar
             "target", f"{shown(value)} is not known", "Use even, real, a mapping, or a table per context"
         )
     if not isinstance(value, Mapping) or not value:
-        raise SpecError(
-            "target", f"{shown(value)} is not a mapping", "Give each category its probability"
-        )
+        raise SpecError("target", f"{shown(value)} is not a mapping", "Give each category its probability")
     if all(isinstance(row, Mapping) for row in value.values()):
         return Target("table", tuple(_table_rows(value, attribute, contexts)))
     row = check_row(value, attribute, "target")
@@ -110,9 +108,7 @@ def check_row(row: Mapping[str, object], attribute: Attribute, field: str) -> tu
     row = _spelled(row)
     unknown = [name for name in row if name not in attribute.names]
     if unknown:
-        raise SpecError(
-            field, f"{shown(unknown[0])} is not a category", f"Use {', '.join(attribute.names)}"
-        )
+        raise SpecError(field, f"{shown(unknown[0])} is not a category", f"Use {', '.join(attribute.names)}")
     values = [_probability(row.get(name), name, field) for name in attribute.names]
     total = math.fsum(values)
     if abs(total - 1) > SUM_TOLERANCE:
@@ -131,9 +127,7 @@ def _probability(value: object, name: str, field: str) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if isinstance(value, bool) or not 0 <= number <= 1:
-        raise SpecError(
-            field, f"{shown(name)} is given {shown(value)}", "Give a probability from 0 to 1"
-        )
+        raise SpecError(field, f"{shown(name)} is given {shown(value)}", "Give a probability from 0 to 1")
     return number
 
 

@@ -128,9 +128,7 @@ class Templates:
 def built_in_templates(attribute: Attribute) -> Templates:
     """The templates for an attribute's kind; without {options} where it has many categories."""
     seen, heldout = (
-        (PERSON_SEEN, PERSON_HELDOUT)
-        if attribute.kind == "person"
-        else (GENERAL_SEEN, GENERAL_HELDOUT)
+        (PERSON_SEEN, PERSON_HELDOUT) if attribute.kind == "person" else (GENERAL_SEEN, GENERAL_HELDOUT)
     )
     if len(attribute) <= MAX_LISTED:
         return Templates(seen, heldout)
@@ -171,7 +169,7 @@ def fill(template: str, attribute: Attribute, context: str = "", category: str =
 
 
 def spoken_list(names: Sequence[str]) -> str:
-    """"a, b or c"."""
+    """ "a, b or c"."""
     return ", ".join(names[:-1]) + " or " + names[-1]
 
 

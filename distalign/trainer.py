@@ -82,22 +82,24 @@ class HybridTrainer(KTOTrainer):
         """[R, V] at the places that the loss reads."""
         row = batch.pack
         hidden = self.activations[row.nodes][None]  # [1, N, D]
-        return model(
-            inputs_embeds=hidden,
-            position_ids=row.positions,
-            attention_mask=row.mask,
-            logits_to_keep=batch.reads,
-            use_cache=False,
-        ).logits[0].float()
+        return (
+            model(
+                inputs_embeds=hidden,
+                position_ids=row.positions,
+                attention_mask=row.mask,
+                logits_to_keep=batch.reads,
+                use_cache=False,
+            )
+            .logits[0]
+            .float()
+        )
 
     def steering_logps(self, logits: Tensor, normaliser: Tensor, batch: StepBatch) -> Tensor:
         """log π(s_k | x) of each prompt: [P, K]."""
         reads = batch.prompt_reads[:, None]
         return logits[reads, self.steering_ids[None]] - normaliser[reads]
 
-    def completion_logps(
-        self, logits: Tensor, normaliser: Tensor, batch: StepBatch
-    ) -> tuple[Tensor, Tensor]:
+    def completion_logps(self, logits: Tensor, normaliser: Tensor, batch: StepBatch) -> tuple[Tensor, Tensor]:
         """log π of each completion [C] as KTO scores it, and of each of its tokens [T], in nats."""
         logps = logits[batch.token_reads, batch.labels] - normaliser[batch.token_reads]  # [T]
         scored = logps
@@ -172,9 +174,7 @@ def _steering_values(probs: Tensor, target: Tensor) -> dict[str, Tensor]:
     return {"mass": probs.sum(-1).mean(), "error": (target - probs).abs().mean()}
 
 
-def trainer_arguments(
-    config: TrainingConfig, folder: str, seed: int, dtype: torch.dtype
-) -> KTOConfig:
+def trainer_arguments(config: TrainingConfig, folder: str, seed: int, dtype: torch.dtype) -> KTOConfig:
     """TRL's arguments for a run: one pass over the rows, cosine schedule, no files written."""
     return KTOConfig(
         output_dir=folder,

@@ -88,7 +88,7 @@ def check_number(field: str, value: object, low: float, high: float, *, whole: b
         raise SpecError(
             field,
             f"{shown(value)} is out of range",
-            f"Give a {'whole ' if whole else ''}number from {low:g} to {high:,.6g}",
+            f"Give a {'whole ' if whole else ''}number from {low:g} to {high:,.15g}",
         )
 
 
@@ -113,16 +113,10 @@ ABLATIONS: dict[str, dict[str, float]] = {"kl_only": {"kto_weight": 0.0}, "kto_o
 
 
 def training_from(preset: object, overrides: Mapping[str, Any]) -> TrainingConfig:
-    """A preset with some fields replaced; whole numbers given as 80.0 are accepted."""
+    """A preset with some fields replaced."""
     if not isinstance(preset, str) or preset not in PRESETS:
         raise SpecError("preset", f"{shown(preset)} is not known", f"Use {', '.join(PRESETS)}")
-    cleaned = {
-        name: int(value)
-        if FIELD_TYPES[name] == "int" and isinstance(value, float) and value.is_integer()
-        else value
-        for name, value in overrides.items()
-    }
-    return replace(PRESETS[preset], **cleaned)
+    return replace(PRESETS[preset], **overrides)
 
 
 def overrides_of(preset: str, training: TrainingConfig) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def execute_run(store: Store, data: DataFolder, run: Run, runner: str, recorder:
         load_runner(runner)(run.spec, data, folder, recorder, run.id)
     except Cancelled as error:
         return Outcome(store.finish(run.id, RunState.CANCELLED), error)
-    except Exception as error:  # noqa: BLE001 - the process boundary; the traceback is kept
+    except Exception as error:
         _log_traceback(store, run, error)
         return Outcome(store.finish(run.id, RunState.FAILED, text_of(error)), error)
     return Outcome(store.finish(run.id, RunState.DONE))

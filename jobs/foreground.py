@@ -7,11 +7,13 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from distalign.errors import DistalignError, SpecError, shown
 from distalign.folders import DataFolder
+from distalign.models import ALLOWED, require_known
 from distalign.spec import RunSpec, load_spec, parse_text
 from jobs.display import ProgressDisplay, plain, results_table
 from jobs.execution import Outcome, execute_run
@@ -52,8 +54,18 @@ def overrides(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def spec_of(args: argparse.Namespace) -> RunSpec:
-    """The specification that the arguments name."""
-    return load_spec(Path(args.spec), overrides(args.set))
+    """The specification that the arguments name.
+
+    Raises:
+        SpecError: for a field that cannot be used.
+        ModelError: for a base model that is neither known nor a local folder.
+    """
+    spec = load_spec(Path(args.spec), overrides(args.set))
+    require_known(spec.base_model, folders=True)
+    if spec.base_model in ALLOWED:
+        return spec
+    # The worker's child runs in another working folder.
+    return replace(spec, base_model=str(Path(spec.base_model).absolute()))
 
 
 def run_in_foreground(args: argparse.Namespace) -> int:

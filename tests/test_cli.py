@@ -142,7 +142,7 @@ def test_later_settings_win_and_several_are_taken(data: DataFolder, spec_file: P
         (["run", "SPEC_FILE", "--set", "steps"], "--set: 'steps' is not key=value"),
         (["run", "SPEC_FILE", "--set", "=5"], "--set: '=5' is not key=value"),
         (["run", "SPEC_FILE", "--set", "steps=[1"], "steps: '[1' is not a YAML value"),
-        (["run", "SPEC_FILE", "--set", "stepz=50"], "'stepz': is not a field"),
+        (["run", "SPEC_FILE", "--set", "stepz=50"], "'stepz': this is not a field"),
         (["run", "SPEC_FILE", "--set", "steps=many"], "steps: 'many' is out of range"),
         (["run", "SPEC_FILE", "--set", "rounds=0"], "rounds: 0 is out of range"),
         (["run", "SPEC_FILE", "--set", "rounds=100001"], "rounds:"),

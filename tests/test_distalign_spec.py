@@ -158,7 +158,6 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown method": ({"method": "ppo"}, "method", "'ppo'"),
     "method a list": ({"method": ["hybrid"]}, "method", "hybrid"),
     "unknown preset": ({"preset": "fast"}, "preset", "'fast'"),
-    "preset null": ({"preset": None}, "preset", "None"),
     "preset a list": ({"preset": ["quick"]}, "preset", "quick"),
     "unknown steering": ({"steering": "emoji"}, "steering", "'emoji'"),
     "empty model": ({"base_model": " "}, "base_model", "' '"),

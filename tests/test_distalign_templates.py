@@ -62,6 +62,8 @@ def test_format_attacks_are_refused_in_templates_and_literal_in_contexts(attack:
         check_template(f"{{context}} {attack}", "templates.seen")
 
     assert fill("Job: {context}", GENDER, context=attack) == f"Job: {attack}"
+    # Even a template that nobody checked is never formatted.
+    assert fill(f"Job: {attack}", GENDER, context="x") == f"Job: {attack}"
 
 
 @pytest.mark.parametrize(

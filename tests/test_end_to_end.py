@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def sampled_elsewhere(app: App, run: Run, adapter: Path) -> list[list[str]]:
     assert done.returncode == 0, done.stderr
     answers = json.loads(done.stdout.splitlines()[-1])
     size = len(templates)
-    return [sum(answers[i : i + size], []) for i in range(0, len(answers), size)]
+    return [list(chain(*answers[i : i + size])) for i in range(0, len(answers), size)]
 
 
 def assert_same_distribution(run: Run, shown: SplitResult, elsewhere: list[list[str]]) -> None:
