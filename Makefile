@@ -39,7 +39,7 @@ run: setup
 	@$(PY) app.py
 
 test: setup $(TESTS_READY)
-	@OMP_WAIT_POLICY=PASSIVE $(PY) -m pytest $(PYTEST)
+	@GOMP_SPINCOUNT=3000 $(PY) -m pytest $(PYTEST)
 
 lint: $(TESTS_READY)
 	@$(VENV)/bin/ruff check .

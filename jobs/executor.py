@@ -14,8 +14,8 @@ from jobs.places import run_log
 from storage import Run
 
 PROJECT = Path(__file__).resolve().parent.parent
-# Threads that wait for work sleep rather than spin: the page, and other runs, share the cores.
-CALM = {"OMP_WAIT_POLICY": "PASSIVE"}
+# Threads that wait for work soon sleep rather than spin: the page, and other runs, share the cores.
+CALM = {"GOMP_SPINCOUNT": "10000"}
 
 
 class Execution(Protocol):
