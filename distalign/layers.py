@@ -82,5 +82,5 @@ def lower_activations(model: PreTrainedModel, trie: TokenTrie, layers: int) -> T
                 attention_mask=row.mask,
                 use_cache=False,
             ).last_hidden_state[0]
-            cached[row.nodes] = hidden
+            cached[row.nodes] = hidden[: len(row.nodes)]
     return cached

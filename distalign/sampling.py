@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import DynamicCache
 
 from distalign.spec import Sampling
-from distalign.trie import TokenTrie, pack
+from distalign.trie import TokenTrie, pack, padded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # large enough for the processor, small enough for attention and memory.
 PROMPTS_AT_ONCE = 48
 PREFIXES_AT_ONCE = 160
+PREFIX_MULTIPLE = 16
 
 
 @dataclass(frozen=True)
@@ -192,13 +194,25 @@ def _grow(
             counts.append(count)
     if not rows:
         return None
-    kept = prefixes if len(set(rows)) == len(prefixes.ids) else _subset(prefixes, sorted(set(rows)))
-    at = {row: i for i, row in enumerate(sorted(set(rows)))}
-    attends = torch.cat([kept.attends[[at[r] for r in rows]], torch.eye(len(rows), dtype=torch.bool)], dim=1)
+    return _advance(model, prefixes, rows, tokens, counts)
+
+
+def _advance(
+    model: PreTrainedModel, prefixes: _Prefixes, rows: list[int], tokens: list[int], counts: list[int]
+) -> _Prefixes:
+    """Run one more token behind some of the prefixes; a prefix may grow several ways."""
+    parents = sorted(set(rows))
+    kept = prefixes if len(parents) == len(prefixes.ids) else _subset(prefixes, parents)
+    at = {row: i for i, row in enumerate(parents)}
+    grown, width = len(rows), padded(len(rows), PREFIX_MULTIPLE)
+    # Each new token attends to what its parent attends to, and to itself; padding to itself only.
+    before = F.pad(kept.attends[[at[r] for r in rows]], (0, 0, 0, width - grown))
+    attends = torch.cat([before, torch.eye(width, dtype=torch.bool)], dim=1)
     positions = [prefixes.positions[r] for r in rows]
+    padding = [0] * (width - grown)
     logits = model(
-        input_ids=torch.tensor([tokens]),
-        position_ids=torch.tensor([positions]),
+        input_ids=torch.tensor([tokens + padding]),
+        position_ids=torch.tensor([positions + padding]),
         attention_mask=attends[None, None],
         past_key_values=kept.cache,
         use_cache=True,
@@ -208,7 +222,7 @@ def _grow(
         ids=[(*prefixes.ids[r], t) for r, t in zip(rows, tokens, strict=True)],
         counts=counts,
         positions=[p + 1 for p in positions],
-        logits=logits,
+        logits=logits[:grown],
         cache=kept.cache,
-        attends=attends,
+        attends=attends[:grown],
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from datasets import Dataset
 from peft import PeftModel
 from torch import Tensor
@@ -18,9 +19,12 @@ from trl import KTOConfig, KTOTrainer
 from distalign.losses import kl_calibration, kto, summed_by
 from distalign.training_config import TrainingConfig
 from distalign.training_set import DESIRABLE, MISMATCHED, StepBatch, TrainingSet, collate
+from distalign.trie import padded
 
 ADAM_BETAS = (0.9, 0.95)
 MAX_GRAD_NORM = 1.0
+# Places that are read come in multiples of this; see distalign.trie.padded.
+READS_MULTIPLE = 32
 # Share of the steps in which the learning rate rises to its peak.
 RISE = 0.05
 # Step rows for which the reference's log-probabilities are computed at once.
@@ -28,12 +32,14 @@ REFERENCE_ROWS = 8
 
 
 class HybridTrainer(KTOTrainer):
-    """Trains steering tokens and responses: L = w_KL·L_KL + w_KTO·L_KTO after a warm-up.
+    """Trains steering tokens and responses: L = w_KL·L_KL + w_KTO·L_KTO + w_anchor·L_SFT.
 
-    During the warm-up L = L_KL + w_SFT·L_SFT: the cross-entropy of desirable
-    completions whose steering tokens are weighted by the target, which is what
-    supervised training on completions drawn from the target gives on average
-    (up to the constant entropy of q). The reference is the policy at its end.
+    L_SFT is the cross-entropy of the responses of desirable completions. The
+    warm-up is L_KL + w_SFT·L_SFT: with steering tokens weighted by the
+    target, the two are what supervised training on completions drawn from the target
+    gives on average (up to the constant entropy of q). The reference is the policy
+    at the end of the warm-up. L_SFT stays on after it: KTO alone lets some
+    probability leak to words that name no category.
 
     Args:
         model: the base model; TRL attaches the adapter that ``peft_config`` describes.
@@ -76,23 +82,22 @@ class HybridTrainer(KTOTrainer):
 
     @property
     def reads_completions(self) -> bool:
-        return self.config.kto_weight > 0 or self.config.sft_weight > 0
+        return max(self.config.kto_weight, self.config.sft_weight, self.config.anchor_weight) > 0
 
     def logits(self, model: PeftModel, batch: StepBatch) -> Tensor:
         """[R, V] at the places that the loss reads."""
         row = batch.pack
-        hidden = self.activations[row.nodes][None]  # [1, N, D]
-        return (
-            model(
-                inputs_embeds=hidden,
-                position_ids=row.positions,
-                attention_mask=row.mask,
-                logits_to_keep=batch.reads,
-                use_cache=False,
-            )
-            .logits[0]
-            .float()
-        )
+        hidden = self.activations[row.nodes]
+        hidden = F.pad(hidden, (0, 0, 0, row.tokens.shape[1] - len(hidden)))[None]  # [1, N, D]
+        reads = F.pad(batch.reads, (0, padded(len(batch.reads), READS_MULTIPLE) - len(batch.reads)))
+        logits = model(
+            inputs_embeds=hidden,
+            position_ids=row.positions,
+            attention_mask=row.mask,
+            logits_to_keep=reads,
+            use_cache=False,
+        ).logits[0]
+        return logits[: len(batch.reads)].float()
 
     def steering_logps(self, logits: Tensor, normaliser: Tensor, batch: StepBatch) -> Tensor:
         """log π(s_k | x) of each prompt: [P, K]."""
@@ -120,11 +125,12 @@ class HybridTrainer(KTOTrainer):
         loss = kl if warming else self.config.kl_weight * kl
         if len(batch.kinds):
             scores, token_scores = self.completion_logps(logits, normaliser, batch)
-            if warming:
+            supervised = self.config.sft_weight if warming else self.config.anchor_weight
+            if supervised > 0:
                 sft = self._supervised(token_scores, batch)
-                loss = loss + self.config.sft_weight * sft
+                loss = loss + supervised * sft
                 values["sft"] = sft.detach()
-            elif self.config.kto_weight > 0:
+            if not warming and self.config.kto_weight > 0:
                 term = self._kto(scores, batch, values)
                 loss = loss + self.config.kto_weight * term
         values["loss"] = loss.detach()

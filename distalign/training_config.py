@@ -23,7 +23,9 @@ class TrainingConfig:
         lora_rank: rank of each adapter matrix; alpha is twice the rank.
         adapted_layers: how many of the uppermost layers carry an adapter; 0 means all.
         beta: KTO's β.
-        kl_weight, kto_weight, sft_weight: weights of the three terms of the loss.
+        kl_weight, kto_weight: weights of the hybrid loss's terms.
+        sft_weight: weight of the supervised term in the warm-up.
+        anchor_weight: weight of the same term after it; the paper has none.
         kto_over: "response" conditions KTO's log-ratio on the steering token,
             "completion" includes the token (as in the paper).
         precision: of the frozen weights' arithmetic in training: "bfloat16",
@@ -41,6 +43,7 @@ class TrainingConfig:
     kl_weight: float = 1.0
     kto_weight: float = 1.0
     sft_weight: float = 1.0
+    anchor_weight: float = 0.2
     kto_over: Literal["response", "completion"] = "response"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -74,6 +77,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "kl_weight": (0, 100),
     "kto_weight": (0, 100),
     "sft_weight": (0, 100),
+    "anchor_weight": (0, 100),
 }
 CHOICES = {
     "kto_over": ("response", "completion"),
@@ -104,12 +108,16 @@ PRESETS: dict[str, TrainingConfig] = {
         learning_rate=5e-5,
         adapted_layers=0,
         kto_over="completion",
+        anchor_weight=0.0,
     ),
 }
 
 
 # The ablations drop a term of the hybrid loss; the supervised warm-up stays.
-ABLATIONS: dict[str, dict[str, float]] = {"kl_only": {"kto_weight": 0.0}, "kto_only": {"kl_weight": 0.0}}
+ABLATIONS: dict[str, dict[str, float]] = {
+    "kl_only": {"kto_weight": 0.0, "anchor_weight": 0.0},
+    "kto_only": {"kl_weight": 0.0, "anchor_weight": 0.0},
+}
 
 
 def training_from(preset: object, overrides: Mapping[str, Any]) -> TrainingConfig:

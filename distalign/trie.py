@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 ROOT = -1
+ROW_MULTIPLE = 64
 
 
 class TokenTrie:
@@ -58,6 +59,9 @@ class TokenTrie:
 class Pack:
     """Nodes of a trie as one row of N tokens.
 
+    The row may be longer than its nodes: the places behind them are padding,
+    which attends to itself only and which nothing attends to.
+
     Attributes:
         nodes: the trie's node at each place, parents first.
         tokens: [1, N] token ids.
@@ -75,19 +79,28 @@ class Pack:
         return torch.from_numpy(np.searchsorted(self.nodes, nodes))
 
 
+def padded(length: int, multiple: int) -> int:
+    """``length`` rounded up to a multiple.
+
+    Libraries keep compiled code for every shape that they meet; lengths that
+    repeat keep that memory small.
+    """
+    return -(-length // multiple) * multiple
+
+
 def pack(trie: TokenTrie, nodes: Iterable[int]) -> Pack:
-    """Lay out some nodes and all their ancestors as one row."""
+    """Lay out some nodes and all their ancestors as one row, padded to a multiple of 64."""
     order = trie.closure(nodes)
     place = {node: i for i, node in enumerate(order)}
-    mask = np.zeros((len(order), len(order)), dtype=bool)
+    mask = np.eye(padded(len(order), ROW_MULTIPLE), dtype=bool)
     for i, node in enumerate(order):
         parent = trie.parents[node]
         if parent != ROOT:
-            mask[i] = mask[place[parent]]
-        mask[i, i] = True
+            mask[i] |= mask[place[parent]]
+    padding = [0] * (len(mask) - len(order))
     return Pack(
         order,
-        torch.tensor([[trie.tokens[n] for n in order]]),
-        torch.tensor([[trie.depths[n] for n in order]]),
+        torch.tensor([[trie.tokens[n] for n in order] + padding]),
+        torch.tensor([[trie.depths[n] for n in order] + padding]),
         torch.from_numpy(mask)[None, None],
     )

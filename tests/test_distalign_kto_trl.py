@@ -40,6 +40,7 @@ def kto_spec(**values: Any) -> RunSpec:
             "kto_over": "completion",
             "kl_weight": 0,
             "sft_weight": 0,
+            "anchor_weight": 0,
             "beta": BETA,
             **values,
         }

@@ -8,7 +8,7 @@ from transformers import LlamaForCausalLM
 
 from distalign import layers
 from distalign.layers import is_sliceable, lower_activations, only_layers, weights_in
-from distalign.trie import TokenTrie, pack
+from distalign.trie import ROW_MULTIPLE, TokenTrie, pack
 from tests.tiny import tiny_model
 
 SEQUENCES = [(5, 6, 7, 8), (5, 6, 9), (5, 6, 7, 8, 10, 11), (12, 6, 7), (5, 6, 7, 12)]
@@ -58,8 +58,17 @@ def test_a_pack_holds_only_what_was_asked_for_and_its_ancestors(trie: TokenTrie)
     leaf = trie.insert(SEQUENCES[1])[-1]
     row = pack(trie, [leaf])
 
-    assert row.tokens.tolist() == [list(SEQUENCES[1])]
-    assert row.mask[0, 0].tolist() == torch.ones(3, 3).tril().bool().tolist()
+    assert row.tokens[0, :3].tolist() == list(SEQUENCES[1])
+    assert row.mask[0, 0, :3, :3].tolist() == torch.ones(3, 3).tril().bool().tolist()
+
+
+def test_a_row_is_padded_with_places_that_see_only_themselves(trie: TokenTrie) -> None:
+    row = pack(trie, [trie.insert(SEQUENCES[1])[-1]])
+
+    assert row.tokens.shape == row.positions.shape == (1, ROW_MULTIPLE)
+    expected = torch.eye(ROW_MULTIPLE, dtype=torch.bool)
+    expected[:3, :3] = torch.ones(3, 3).tril().bool()
+    assert torch.equal(row.mask[0, 0], expected)
 
 
 @torch.no_grad()
@@ -74,9 +83,12 @@ def test_cached_lower_layers_and_the_upper_ones_equal_the_whole_model(
     whole = model(input_ids=row.tokens, **arguments).logits
     cached = lower_activations(model, trie, start)
     with only_layers(model, start, 4):
-        parts = model(inputs_embeds=cached[row.nodes][None], **arguments).logits
+        hidden = torch.zeros(1, row.tokens.shape[1], cached.shape[1])
+        hidden[0, : len(row.nodes)] = cached[row.nodes]
+        parts = model(inputs_embeds=hidden, **arguments).logits
 
-    torch.testing.assert_close(parts, whole, atol=1e-5, rtol=0)
+    real = slice(len(row.nodes))
+    torch.testing.assert_close(parts[:, real], whole[:, real], atol=1e-5, rtol=0)
 
 
 def test_the_layers_come_back_even_after_an_error(model: LlamaForCausalLM) -> None:

@@ -102,7 +102,7 @@ def test_every_step_tells_its_loss_and_rate() -> None:
     assert all({"loss", "kl", "sft", "mass", "error", "learning_rate"} <= v.keys() for v in warm)
     assert all({"loss", "kl", "kto", "z0", "mass", "error", "learning_rate"} <= v.keys() for v in hybrid)
     assert all(v["loss"] == pytest.approx(v["kl"] + v["sft"], rel=1e-4) for v in warm)
-    assert all(v["loss"] == pytest.approx(v["kl"] + v["kto"], rel=1e-4) for v in hybrid)
+    assert all(v["loss"] == pytest.approx(v["kl"] + v["kto"] + 0.2 * v["sft"], rel=1e-4) for v in hybrid)
     assert [(p.step, p.total) for p in told if p.kind == "step"] == [(i, 8) for i in range(1, 9)]
 
 
@@ -139,7 +139,9 @@ def test_kto_only_has_no_kl_term_after_the_warmup() -> None:
 
 
 def test_weights_of_zero_switch_terms_off() -> None:
-    _, _, told = train(tiny_spec({"kto_weight": 0, "sft_weight": 0, "steps": 6, "warmup_steps": 2}))
+    _, _, told = train(
+        tiny_spec({"kto_weight": 0, "sft_weight": 0, "anchor_weight": 0, "steps": 6, "warmup_steps": 2})
+    )
 
     steps = values_of(told, "warmup") + values_of(told, "hybrid")
     assert len(steps) == 6
