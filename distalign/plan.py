@@ -25,7 +25,7 @@ SIZES: dict[str, tuple[float, int]] = {
     "gemma-2-2b": (2600, 26),
 }
 # The process itself, and bytes a parameter in float32 with a bfloat16 copy.
-PROCESS_MB, BYTES_PER_PARAMETER = 900, 6
+PROCESS_MB, BYTES_PER_PARAMETER = 1700, 6
 
 
 @dataclass(frozen=True)

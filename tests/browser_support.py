@@ -189,9 +189,9 @@ def cell(page, elem_id: str, row: int, column: int):
 def type_in_cell(page, elem_id: str, row: int, column: int, text: str) -> None:
     """Replace what a cell of an editable table holds, as a person does."""
     cell(page, elem_id, row, column).dblclick()
-    page.keyboard.press("Control+A")
-    page.keyboard.type(text)
-    page.keyboard.press("Enter")
+    editor = cell(page, elem_id, row, column).locator("input, textarea").first
+    editor.fill(text)
+    editor.press("Enter")
 
 
 def press_train(page) -> str:

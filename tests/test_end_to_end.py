@@ -61,7 +61,7 @@ def test_a_custom_attribute_is_trained_from_the_page_and_its_adapter_works_with_
             wait_for_state(page, "Done", TRAINING_SECONDS)
         with opened(chromium, f"{app.url}?run={run_id}&tab=results") as page:
             go_to(page, "Results")
-            page.locator("#tiles").get_by_text("Noise floor").wait_for()
+            page.locator("#tiles").get_by_text("Noise floor", exact=True).wait_for()
             adapter = download_adapter(page, tmp_path)
     run = app.store.run(run_id)
     results = {(r.phase, r.split): r for r in app.store.results(run_id)}

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ui.present import NONE, esc, figure
+from ui.present import esc, figure
 
 WIDTH, HEIGHT = 400.0, 150.0
 MAX_POINTS = 400
@@ -83,13 +83,15 @@ def _panel_html(panel: Panel, points: Sequence[Point], total: int) -> str:
     keys, paths = [], []
     for line in panel.lines:
         pairs = series[line.name]
-        if pairs or line is panel.lines[0]:
-            keys.append(_key(line, pairs[-1][1] if pairs else None))
+        if pairs:
+            keys.append(_key(line, pairs[-1][1]))
         # An empty path keeps the nodes in place, so that a redraw never swaps one curve for another.
         paths.append(
             f'<path d="{_path(pairs, total, low, high)}" fill="none" style="stroke:{line.colour}" '
             'stroke-width="1.8" stroke-linejoin="round" vector-effect="non-scaling-stroke"/>'
         )
+    if not values:
+        keys = ["<span>drawn from the first training step on</span>"]
     ticks = [low + (high - low) * share for share in (1, 0.5, 0)]
     return (
         f'<section class="da-curve"><h3>{esc(panel.title)}</h3><div class="key">{"".join(keys)}</div>'
@@ -113,9 +115,8 @@ def axis_range(values: Sequence[float], top: float | None) -> tuple[float, float
     return low, high if high > low else low + 1
 
 
-def _key(line: Line, last: float | None) -> str:
-    value = NONE if last is None else figure(last)
-    return f'<span><i style="background:{line.colour}"></i>{esc(line.label)} <b>{value}</b></span>'
+def _key(line: Line, last: float) -> str:
+    return f'<span><i style="background:{line.colour}"></i>{esc(line.label)} <b>{figure(last)}</b></span>'
 
 
 def _y(value: float, low: float, high: float) -> float:

@@ -14,9 +14,9 @@ from jobs import queue
 from storage import RunState, Store
 from ui import api, cards, forms, results, runs, theme, train
 from ui.downloads import Folder
+from ui.wiring import QUIET
 
 TABS = ("train", "runs", "results")
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 # Gradio's own copies of files that were handed out: looked at hourly, kept a day.
 CACHE_SECONDS = (3600, 86400)
 

@@ -14,8 +14,8 @@ from distalign.results import SPLITS, SplitResult
 from storage import Run, RunState, Store
 from ui import cards, charts, downloads, labels, report
 from ui.downloads import Folder
+from ui.wiring import QUIET
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 PAGE = 25
 OUTPUTS = 17
 ALL, UNCLASSIFIED = -1, -2

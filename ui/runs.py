@@ -16,10 +16,10 @@ from jobs import queue
 from storage import Run, RunState, Store
 from ui import cards, curves
 from ui.trace import Trace, follow
+from ui.wiring import QUIET
 
 POLL_SECONDS = 2.0
 PAGE_OF_RUNS = 50
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 # Polls of many open pages must not wait for one another.
 POLL: dict[str, Any] = QUIET | {"concurrency_limit": 8, "trigger_mode": "always_last"}
 

@@ -18,12 +18,12 @@ from distalign.training_config import PRESETS
 from ui import cards, charts, forms, labels, tables
 from ui.forms import Form
 from ui.train_form import Controls, build_controls
+from ui.wiring import QUIET
 
 # A table with more cells than this is edited in a spreadsheet and uploaded.
 MAX_CELLS = 6000
 CHART = ["da-chart", "da-chart-scroll"]
 STALE = [*CHART, "da-stale"]
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True)
