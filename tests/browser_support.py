@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -27,7 +29,7 @@ from jobs.liveness import hold, worker_lock
 from storage import Run, RunState, Store
 
 PROJECT = Path(__file__).resolve().parent.parent
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGS = [
     "--headless",
     "--no-sandbox",
@@ -112,23 +114,27 @@ def without_worker(folder: Path) -> Iterator[None]:
 @contextmanager
 def browser():
     """A headless Chromium; skips the test where there is none, except in CI."""
-    problem = None
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        problem = "playwright is not installed"
-    if problem is None and not Path(CHROMIUM).exists():
-        problem = f"{CHROMIUM} is not installed"
-    if problem:
-        if os.environ.get("CI"):
-            pytest.fail(f"browser tests cannot run: {problem}")
-        pytest.skip(problem)
+        _no_browser("playwright is not installed")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        # The system's Chromium, else the one that Playwright downloaded.
+        installed = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+        path = installed or playwright.chromium.executable_path
+        if not Path(path).exists():
+            _no_browser("no Chromium is installed")
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
         try:
             yield chromium
         finally:
             chromium.close()
+
+
+def _no_browser(problem: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(f"browser tests cannot run: {problem}")
+    pytest.skip(f"browser tests cannot run: {problem} (make test installs it where it may)")
 
 
 @contextmanager
