@@ -97,8 +97,8 @@ def check_number(field: str, value: object, low: float, high: float, *, whole: b
 
 
 PRESETS: dict[str, TrainingConfig] = {
-    "quick": TrainingConfig(steps=120, warmup_steps=20, learning_rate=8e-3),
-    "standard": TrainingConfig(steps=240, warmup_steps=40, learning_rate=6e-3),
+    "quick": TrainingConfig(steps=120, warmup_steps=20),
+    "standard": TrainingConfig(steps=240, warmup_steps=40),
     # The published recipe's shape: all layers, KTO over the whole completion, small steps.
     "paper": TrainingConfig(
         steps=400,
