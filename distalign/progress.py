@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 # In the order in which a run goes through them; a stage may be skipped.
 STAGES = ("prepare", "base", "cache", "warmup", "hybrid", "sample", "save")
+TRAINING_STAGES = ("warmup", "hybrid")
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class Progress:
     Attributes:
         kind: "stage" (a stage began), "step" (an optimizer step), or "log".
         stage: one of :data:`STAGES`.
-        step, total: position in the stage (steps, or prompts sampled); 0, 0 if it has none.
+        step, total: position in the stage; 0, 0 if it has none. Training counts optimizer
+            steps over both of its stages; sampling counts prompts.
         fraction: share of the whole run that is done, 0 to 1.
         eta: seconds left for the whole run, or None while unknown.
         values: numbers of this step: loss and its parts ("loss", "kl", "kto",

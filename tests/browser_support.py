@@ -292,8 +292,8 @@ def add_steps(store: Store, run: Run, count: int, of: int | None = None) -> None
             Progress(
                 "step",
                 stage,
-                step if stage == "warmup" else step - warmup,
-                warmup if stage == "warmup" else total - warmup,
+                step,
+                total,
                 fraction=0.15 + 0.6 * x,
                 eta=150 * (1.25 - x),
                 values={

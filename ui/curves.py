@@ -90,8 +90,6 @@ def _panel_html(panel: Panel, points: Sequence[Point], total: int) -> str:
             f'<path d="{_path(pairs, total, low, high)}" fill="none" style="stroke:{line.colour}" '
             'stroke-width="1.8" stroke-linejoin="round" vector-effect="non-scaling-stroke"/>'
         )
-    if not values:
-        keys = ["<span>drawn from the first training step on</span>"]
     ticks = [low + (high - low) * share for share in (1, 0.5, 0)]
     return (
         f'<section class="da-curve"><h3>{esc(panel.title)}</h3><div class="key">{"".join(keys)}</div>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from distalign.progress import TRAINING_STAGES
 from storage import Event, Run, Store
 from ui.curves import MAX_POINTS, Point, thin
 
@@ -16,8 +17,7 @@ PAGE = 1000
 class Trace:
     """Points of the curves and lines of the log of one attempt of one run.
 
-    ``steps`` counts the optimizer steps that were read (points are thinned, the
-    count is not); ``seq`` is the last event that was read.
+    ``steps`` is the last optimizer step that was read; ``seq`` the last event.
     """
 
     run: str = ""
@@ -44,8 +44,8 @@ def _with(trace: Trace, events: list[Event], seq: int) -> Trace:
     points = list(trace.points)
     steps = trace.steps
     for event in events:
-        if event.kind == "step":
-            steps += 1
+        if event.kind == "step" and event.stage in TRAINING_STAGES:
+            steps = event.step
             points.append((steps, _numbers(event.values)))
     log = [*trace.log, *(e for e in events if e.kind != "step")][-LOG_LINES:]
     return replace(
