@@ -14,6 +14,7 @@ from distalign.plan import Plan, Speed, estimate, read_speed, write_speed
 from distalign.progress import STAGES, Progress
 from distalign.spec import parse_spec
 from distalign.timeline import PLANNED, Timeline
+from distalign.training_config import PRESETS
 
 SPEC = parse_spec({"attribute": "gender"})
 PROJECT = Path(__file__).parent.parent
@@ -106,7 +107,7 @@ def test_every_stage_of_a_run_has_its_time_planned() -> None:
 def test_a_plan_counts_what_the_run_does() -> None:
     plan = estimate(parse_spec({"attribute": "gender", "preset": "quick", "rounds": 50}))
 
-    assert plan.steps == 80
+    assert plan.steps == PRESETS["quick"].steps
     assert plan.rounds == 50 * 25 * 2 * 2, "rounds of 25 contexts, on two splits, before and after"
     assert plan.prompts == 25 * 26
     assert plan.seconds == pytest.approx(sum(plan.stages.values()))
