@@ -8,6 +8,7 @@ for the model.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ DESIRABLE, UNDESIRABLE, MISMATCHED = 0, 1, 2
 # Prompts that carry completions; responses are learned long before these run out.
 MAX_ANSWER_PROMPTS = 96
 # Categories whose answers stand behind one prompt; more would crowd out other prompts.
-MAX_ANSWERED = 4
+MAX_ANSWERED = 8
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,10 @@ def build_training_set(
     completions: list[Completion] = []
     groups = _answer_groups(spec, prompts, rng)
     phrasings = response_ids(tokenizer, spec)
+    hands = _hands(len(spec.attribute), rng)
     of_prompt: dict[int, list[int]] = {}
     for group in groups:
-        texts = [_answers(spec, phrasings, steering, rng) for _ in group]
+        texts = [_answers(next(hands), phrasings, steering, rng) for _ in group]
         for i, prompt in enumerate(group):
             matched = [Completion(kind, tuple(trie.insert(ids, leaves[prompt]))) for kind, ids in texts[i]]
             # KTO's z0 pairs a prompt with its neighbour's completions (rotation by one, as TRL does).
@@ -97,13 +99,32 @@ def _answer_groups(spec: RunSpec, prompts: list[Prompt], rng: random.Random) -> 
     return [chosen[i : i + size] for i in range(0, wanted, size)]
 
 
+def _hands(count: int, rng: random.Random) -> Iterator[list[int]]:
+    """Distinct categories for one prompt after another, dealt so that all come equally often."""
+    deck: list[int] = []
+    while True:
+        hand: list[int] = []
+        while len(hand) < min(count, MAX_ANSWERED):
+            deck = deck or rng.sample(range(count), count)
+            pick = next((k for k in deck if k not in hand), None)
+            if pick is None:
+                deck = []
+                continue
+            deck.remove(pick)
+            hand.append(pick)
+        yield hand
+
+
 def _answers(
-    spec: RunSpec, phrasings: list[list[tuple[int, ...]]], steering: SteeringTokens, rng: random.Random
+    categories: list[int],
+    phrasings: list[list[tuple[int, ...]]],
+    steering: SteeringTokens,
+    rng: random.Random,
 ) -> list[tuple[int, tuple[int, ...]]]:
-    """For some categories k: (desirable, s_k with k's words) and (undesirable, s_k with another's)."""
-    count = len(spec.attribute)
+    """For each category k: (desirable, s_k with k's words) and (undesirable, s_k with another's)."""
+    count = len(phrasings)
     answers = []
-    for k in rng.sample(range(count), min(count, MAX_ANSWERED)):
+    for k in categories:
         j = rng.choice([other for other in range(count) if other != k])
         answers.append((DESIRABLE, (steering.ids[k], *rng.choice(phrasings[k]))))
         answers.append((UNDESIRABLE, (steering.ids[k], *rng.choice(phrasings[j]))))
