@@ -192,13 +192,13 @@ def test_a_live_run_grows_without_a_reload_and_survives_one(app, chromium):
     run = live_run(app)
     with opened(chromium, f"{app.url}?run={run.id}") as page:
         wait_for_state(page, "Running")
-        page.locator("#run-head", has_text="Training 71 of 180").wait_for()
+        page.locator("#run-head", has_text="Training 131 of 240").wait_for()
         curve = page.locator("#curves path[d^='M'][fill=none]").first
         before = curve.get_attribute("d")
         picture(page, "runs")
         page.evaluate("window.kept = document.querySelector('#curves svg')")
         add_steps(app.store, run, 150, 240)
-        page.locator("#run-head", has_text="Training 90 of 180").wait_for()
+        page.locator("#run-head", has_text="Training 150 of 240").wait_for()
         assert len(curve.get_attribute("d")) > len(before)
         assert page.evaluate("window.kept === document.querySelector('#curves svg')"), "the chart was rebuilt"
         page.reload()
