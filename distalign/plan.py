@@ -11,6 +11,7 @@ from distalign.folders import DataFolder
 from distalign.models import BUNDLED
 from distalign.results import SPLITS
 from distalign.spec import TRAINED_METHODS, RunSpec
+from distalign.training_config import MAX_ANSWERED
 
 # Tokens of a chat prompt besides its text, and letters a token.
 CHAT_TOKENS, LETTERS_PER_TOKEN = 12, 4.5
@@ -72,7 +73,7 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
     per_prompt = CHAT_TOKENS + tail / LETTERS_PER_TOKEN
     prompts = min(len(spec.templates.seen) * len(spec.contexts), config.steps * config.prompts_per_step)
     adapted = min(layers, config.adapted_layers or layers)
-    answered = min(8, len(spec.attribute)) * 4 * 4
+    answered = min(MAX_ANSWERED, len(spec.attribute)) * 4 * 4
     step_tokens = config.prompts_per_step * per_prompt + config.answers_per_step * answered
     measured_rounds = spec.rounds * len(spec.contexts) * len(SPLITS)
     units = {"prepare": 1.0, "base": float(measured_rounds)}

@@ -55,7 +55,7 @@ def execute(
         run.train()
         run.measure("after")
         run.save(folder)
-    timeline(Progress("stage", "save", fraction=1.0, message="Done"))
+    timeline(Progress("stage", "save", message="Done"))
     write_speed(data, spec, plan, timeline.taken)
 
 

@@ -63,6 +63,8 @@ class TrainingConfig:
             )
 
 
+# Categories whose answers stand behind one prompt; more would crowd out other prompts.
+MAX_ANSWERED = 8
 FIELD_TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(TrainingConfig)}
 # Inclusive ranges, wide enough for research and narrow enough to stop a slip of the keyboard.
 RANGES: dict[str, tuple[float, float]] = {

@@ -19,6 +19,7 @@ from torch import Tensor
 from distalign.prompts import Prompt, response_ids, split_prompts
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
+from distalign.training_config import MAX_ANSWERED
 from distalign.trie import Pack, TokenTrie, pack
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 DESIRABLE, UNDESIRABLE, MISMATCHED = 0, 1, 2
 # Prompts that carry completions; responses are learned long before these run out.
 MAX_ANSWER_PROMPTS = 96
-# Categories whose answers stand behind one prompt; more would crowd out other prompts.
-MAX_ANSWERED = 8
 
 
 @dataclass(frozen=True)
