@@ -47,6 +47,17 @@ def test_imports_go_one_way(package: str) -> None:
     assert not wrong
 
 
+def test_the_benchmark_imports_what_it_measures_and_is_imported_by_nobody() -> None:
+    wrong = [
+        (path.name, name)
+        for path in files_of("bench")
+        for name in imported_by(path)
+        if name in ("ui", "app", "tests")
+    ]
+
+    assert not wrong
+
+
 def test_the_method_knows_no_page_database_or_cluster() -> None:
     wrong = [
         (path.name, name)
@@ -64,7 +75,7 @@ def test_the_checks_above_see_imports() -> None:
     assert {"json", "distalign", "dataclasses"} <= set(imported_by(path))
 
 
-@pytest.mark.parametrize("module", ["app", "ui.page", "jobs.cli", "storage"])
+@pytest.mark.parametrize("module", ["app", "ui.page", "jobs.cli", "bench.cli", "storage"])
 def test_importing_the_page_or_the_command_line_loads_nothing_heavy(module: str) -> None:
     if module == "app" and not (PROJECT / "app.py").exists():
         pytest.skip("app.py is missing")
