@@ -11,11 +11,11 @@ import altair as alt
 import vl_convert
 
 from bench.figures import PEERS, Figures
+from bench.goals import shown
 from bench.spread import Spread, spread
 
 WIDTH, HEIGHT = 560, 240
-INK, PRODUCT, PEER, THIRD = "#1f2937", "#0d9488", "#D55E00", "#7c8797"
-COLOURS = [PRODUCT, PEER, THIRD, "#0072B2"]
+INK, PRODUCT, PEER, SECOND = "#1f2937", "#0d9488", "#D55E00", "#0072B2"
 
 
 def write_charts(figures: Figures, folder: Path) -> dict[str, str]:
@@ -50,7 +50,16 @@ def _charts(figures: Figures) -> Iterator[tuple[str, alt.Chart]]:
 def _row(name: str, order: int, found: Spread | None) -> list[dict[str, Any]]:
     if found is None:
         return []
-    return [{"name": name, "order": order, "value": found.median, "low": found.low, "high": found.high}]
+    return [
+        {
+            "name": name,
+            "order": order,
+            "value": found.median,
+            "low": found.low,
+            "high": found.high,
+            "label": shown(found.median, ""),
+        }
+    ]
 
 
 def _training_rows(figures: Figures) -> list[dict[str, Any]]:
@@ -83,7 +92,7 @@ def _bars(rows: list[dict[str, Any]], title: str, *, log: bool) -> alt.LayerChar
     marks = base.mark_circle(size=130, opacity=1) if log else base.mark_bar(height=18)
     span = base.mark_rule(color=INK, strokeWidth=1.5).encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
     text = base.mark_text(align="left", dx=10, dy=-12 if log else 0, color=INK, fontSize=12).encode(
-        x=alt.X("high:Q", scale=scale), text=alt.Text("value:Q", format=".3~s")
+        x=alt.X("high:Q", scale=scale), text="label:N"
     )
     return (marks.encode(x=x, color=colour) + span + text).properties(
         width=WIDTH - 160, height=44 * len(rows)
@@ -105,6 +114,9 @@ def _curve_rows(figures: Figures) -> list[dict[str, Any]]:
 
 
 def _curves(rows: list[dict[str, Any]], threshold: float) -> alt.LayerChart:
+    names = list(dict.fromkeys(row["name"] for row in rows))
+    ours = iter((PRODUCT, SECOND))
+    colours = {name: next(ours) if name.startswith("Distalign") else PEER for name in names}
     lines = (
         alt.Chart(alt.Data(values=rows))
         .mark_line(point=True, strokeWidth=2)
@@ -114,8 +126,7 @@ def _curves(rows: list[dict[str, Any]], threshold: float) -> alt.LayerChart:
             color=alt.Color(
                 "name:N",
                 title=None,
-                sort=None,
-                scale=alt.Scale(range=COLOURS),
+                scale=alt.Scale(domain=names, range=[colours[n] for n in names]),
                 legend=alt.Legend(orient="top"),
             ),
         )
@@ -146,7 +157,7 @@ def _growth(rows: list[dict[str, Any]], axis: str) -> alt.Chart:
         .encode(
             x=alt.X("size:Q", scale=alt.Scale(type="log"), title=title),
             y=alt.Y("seconds:Q", scale=alt.Scale(type="log"), title="seconds"),
-            color=alt.Color("what:N", title=None, scale=alt.Scale(range=COLOURS),
+            color=alt.Color("what:N", title=None, scale=alt.Scale(range=[PRODUCT, SECOND]),
                             legend=alt.Legend(orient="top")),
         )
         .properties(width=WIDTH, height=HEIGHT)

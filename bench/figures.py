@@ -114,9 +114,9 @@ class Figures:
         found = self.records.several("memory")
         return max((v["group_gb"] for v in found), default=None)
 
-    def page(self, path: str) -> float | None:
-        """A number in what the page's measurement told, by a dotted path."""
+    def page(self, *names: str) -> float | None:
+        """A number in what the page's measurement told, by the names that lead to it."""
         value: Any = self.records.get("page")
-        for name in path.split("."):
+        for name in names:
             value = value.get(name) if isinstance(value, dict) else None
         return float(value) if isinstance(value, int | float) else None

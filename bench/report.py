@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from statistics import median
 
 from bench.budget import Budget
 from bench.charts import write_charts
@@ -80,6 +79,5 @@ def _stamp(records: Records, part: str, command: str) -> str:
     seconds = sum(s["seconds"] for s in stamps)
     return (
         f"`{command}` · {'; '.join(machines)} · {' to '.join(dict.fromkeys((days[0], days[-1])))} · "
-        f"revision {', '.join(revisions)} · {len(stamps)} measurements in {seconds / 60:.0f} min "
-        f"(median {median(s['seconds'] for s in stamps):.0f} s)"
+        f"revision {', '.join(revisions)} · measurements: {len(stamps)}, in {seconds / 60:.1f} min"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from trl import KTOConfig
+from trl import KTOConfig, KTOTrainer
 
 from bench import adapters, curves, growth, sampling, training
 from bench.heldout import HeldOut
@@ -22,12 +23,12 @@ from bench.peer import PlainTrainer, cosine, plain_arguments, plain_rows, rows_o
 from bench.steps import Step, matched, reading, step_of
 from bench.workbench import Workbench, open_workbench
 from distalign.adapter import lora_config, lowest_adapted
+from distalign.progress import Progress
 from distalign.prompts import split_prompts
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens, choose_steering_tokens
 from distalign.training import train_adapter
 from distalign.training_set import build_training_set
-from tests.test_distalign_kto_trl import Pair, gradients, kto_spec
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
 
 SHAPE = DecoderShape(hidden=8, intermediate=10, heads=2, key_heads=1, head_size=4, layers=3, vocabulary=11)
@@ -112,7 +113,7 @@ def test_a_models_own_weights_are_those_that_are_counted() -> None:
 
 def test_shared_prefixes_are_counted_once_and_last_tokens_are_only_predicted() -> None:
     spec, tokenizer = tiny_spec({"answers_per_step": 4}), tiny_tokenizer()
-    training_set = build_training_set(spec, tokenizer, _steering(spec))
+    training_set = build_training_set(spec, tokenizer, steering_of(spec))
     step = step_of(training_set, spec.training, 0)
     sequences = set()
     read = set()
@@ -138,7 +139,7 @@ def rows_ids(training_set: Any, node: int) -> list[int]:
     return ids[::-1]
 
 
-def _steering(spec: RunSpec) -> SteeringTokens:
+def steering_of(spec: RunSpec) -> SteeringTokens:
     return choose_steering_tokens(tiny_tokenizer(), tiny_model().lm_head.weight, spec.attribute)
 
 
@@ -153,42 +154,78 @@ def test_prefixes_of_answers_count_where_a_token_was_drawn() -> None:
 # The peer
 
 
+@dataclass
+class LastStep:
+    """What a training's last step began with and arrived at: adapter weights, gradients, loss."""
+
+    weights: list[torch.Tensor]
+    gradients: list[torch.Tensor]
+    loss: float
+
+
+def adapter_weights(model: torch.nn.Module) -> list[torch.nn.Parameter]:
+    return [p for name, p in model.named_parameters() if ".lora_" in name]
+
+
+def train_watched(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> LastStep:
+    """Train through the product's one door, seeing each step's gradients before they are clipped."""
+    model, backward, found = tiny_model(spread=0.1), torch.autograd.backward, LastStep([], [], 0.0)
+
+    def watched(*args: Any, **kwargs: Any) -> None:
+        parameters = adapter_weights(model)
+        found.weights = [p.detach().clone() for p in parameters]
+        backward(*args, **kwargs)
+        found.gradients = [p.grad.clone() for p in parameters]
+
+    def emit(progress: Progress) -> None:
+        found.loss = progress.values.get("loss", found.loss)
+
+    monkeypatch.setattr(torch.autograd, "backward", watched)
+    train_adapter(model, tiny_tokenizer(), spec, steering_of(spec), emit)
+    monkeypatch.undo()
+    return found
+
+
 @pytest.mark.parametrize("adapted_layers", [0, 2])
-def test_the_peers_loss_and_gradients_equal_the_products(tmp_path: Path, adapted_layers: int) -> None:
-    spec = kto_spec(kl_weight=1, prompts_per_step=4, answers_per_step=4, adapted_layers=adapted_layers)
-    pair = Pair(spec, tmp_path, seed=1)
-    step = step_of(pair.training_set, spec.training, 0)
-    rows = rows_of_step(pair.training_set, step)
+def test_the_peers_loss_and_gradients_equal_the_products(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adapted_layers: int
+) -> None:
+    # As the peer has it: no warm-up and no supervised term, every prompt answered.
+    plain = {"warmup_steps": 0, "anchor_weight": 0, "kto_over": "completion", "answers_per_step": 4}
+    spec = tiny_spec({**plain, "adapted_layers": adapted_layers, "steps": 6, "learning_rate": 0.1})
+    ours = train_watched(spec, monkeypatch)
+    training_set = build_training_set(spec, tiny_tokenizer(), steering_of(spec))
+    rows = rows_of_step(training_set, step_of(training_set, spec.training, 5))
     base = tiny_model(spread=0.1)
     peer = PlainTrainer(
         model=base,
         rows=rows,
-        steering_ids=pair.ours.steering_ids,
-        args=pair.trl.args,
+        steering_ids=torch.tensor(steering_of(spec).ids),
+        args=plain_arguments(
+            str(tmp_path), batch=len(rows), steps=1, learning_rate=0.1, beta=0.1, dtype=torch.float32, seed=0
+        ),
         processing_class=tiny_tokenizer(),
         peft_config=lora_config(base, spec.training),
     )
-    adapter = {n: p.detach() for n, p in pair.ours.model.named_parameters() if p.requires_grad}
-    for name, parameter in peer.model.named_parameters():
-        if name in adapter:
-            parameter.data = adapter[name].clone()
-    ours = pair.our_loss()
-    theirs = peer._compute_loss(peer.model, peer.data_collator(list(peer.train_dataset)))
-    kto_alone = pair.trl_loss()
-    ours.backward()
+    for parameter, weight in zip(adapter_weights(base), ours.weights, strict=True):
+        parameter.data = weight.clone()
+    batch = peer.data_collator(list(peer.train_dataset))
+    theirs = peer._compute_loss(peer.model, batch)
+    batch.pop("target")
+    kto_alone = KTOTrainer._compute_loss(peer, peer.model, batch, False)
     theirs.backward()
 
-    assert abs(ours.item() - theirs.item()) < 1e-4
+    assert abs(ours.loss - theirs.item()) < 1e-4
+    assert abs(kto_alone.item() - 0.5) > 1e-3, "the trained policy differs from the reference"
     assert theirs.item() - kto_alone.item() > 0.1, "the calibration term counts"
-    mine, other = gradients(pair.ours.model), gradients(peer.model)
-    assert mine.keys() == other.keys() and max(g.abs().max() for g in other.values()) > 1e-2
-    for name, gradient in other.items():
-        torch.testing.assert_close(mine[name], gradient, atol=1e-4, rtol=0)
+    assert max(g.abs().max() for g in ours.gradients) > 1e-2
+    for parameter, gradient in zip(adapter_weights(base), ours.gradients, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, atol=1e-4, rtol=0)
 
 
 def test_the_peer_gets_all_examples_of_a_step() -> None:
     spec = tiny_spec({"answers_per_step": 4})
-    training_set = build_training_set(spec, tiny_tokenizer(), _steering(spec))
+    training_set = build_training_set(spec, tiny_tokenizer(), steering_of(spec))
     step = step_of(training_set, spec.training, 1)
     rows = rows_of_step(training_set, step)
 
@@ -200,7 +237,7 @@ def test_the_peer_gets_all_examples_of_a_step() -> None:
 
 def test_the_peers_own_rows_have_a_prompt_each_and_rotated_pairs() -> None:
     spec = tiny_spec()
-    rows = plain_rows(spec, tiny_tokenizer(), _steering(spec).ids, batch=4, count=11)
+    rows = plain_rows(spec, tiny_tokenizer(), steering_of(spec).ids, batch=4, count=11)
 
     assert len(rows) == 8
     for first in (0, 4):
