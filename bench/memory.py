@@ -29,10 +29,12 @@ def measure(arguments: dict[str, Any]) -> dict[str, Any]:
         command = [sys.executable, "-m", "jobs", "run", arguments["spec"], "--json", "--data", folder]
         for name, value in arguments["set"].items():
             command += ["--set", f"{name}={json.dumps(value)}"]
-        output = Path(folder) / "output"
+        output, log = Path(folder) / "output", Path(folder) / "log"
         start = time.perf_counter()
-        with output.open("wb") as stream:
-            process = subprocess.Popen(command, cwd=PROJECT, stdout=stream, stdin=subprocess.DEVNULL)
+        with output.open("wb") as stream, log.open("wb") as errors:
+            process = subprocess.Popen(
+                command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=stream, stderr=errors
+            )
         try:
             peak, group = watch(process)
         finally:
@@ -40,7 +42,8 @@ def measure(arguments: dict[str, Any]) -> dict[str, Any]:
             process.wait()
         taken = time.perf_counter() - start
         if process.returncode:
-            raise RuntimeError(f"python -m jobs run ended with {process.returncode}")
+            told = log.read_text("utf-8", "replace").splitlines()
+            raise RuntimeError(f"python -m jobs run ended with {process.returncode}: {' '.join(told[-1:])}")
         told = json.loads(output.read_text("utf-8").splitlines()[-1])
     names = ("mae", "noise_floor", "ratio", "train_seconds", "sample_seconds")
     return {"peak_gb": peak, "group_gb": group, "seconds": taken} | {name: told.get(name) for name in names}

@@ -17,7 +17,7 @@ from trl import KTOConfig, KTOTrainer
 
 from bench import adapters, curves, growth, sampling, training
 from bench.heldout import HeldOut
-from bench.memory import descendants, watch
+from bench.memory import descendants, measure, watch
 from bench.operations import DecoderShape, Reading, forward_operations, layout_operations, training_operations
 from bench.peer import PlainTrainer, cosine, plain_arguments, plain_rows, rows_of_step
 from bench.steps import Step, matched, reading, step_of
@@ -387,6 +387,18 @@ def test_the_memory_of_a_process_and_of_those_under_it_is_seen() -> None:
 
     assert 60 / 1024 < peak < 120 / 1024
     assert group > 150 / 1024
+
+
+def test_the_memory_of_a_whole_run_is_measured_and_its_failure_told(
+    arguments: dict[str, Any],
+) -> None:
+    (Path(arguments["data"]) / "models").mkdir(exist_ok=True)
+    given = {**arguments, "set": {"steps": 5, "warmup_steps": 1, "rounds": 4}}
+    told = measure(given)
+
+    assert 0.1 < told["peak_gb"] <= told["group_gb"] and told["train_seconds"] > 0
+    with pytest.raises(RuntimeError, match="ended with 2: distalign: steps"):
+        measure({**arguments, "set": {"steps": 0}})
 
 
 def test_the_peers_arguments_are_trls_own() -> None:

@@ -112,6 +112,14 @@ def test_every_goal_is_met_missed_or_not_measured(records: Records) -> None:
     assert verdicts["One poll of a live run"] == "not measured"
 
 
+def test_a_number_that_the_page_did_not_tell_is_no_silent_gap(records: Records) -> None:
+    records.keep("page", {"poll_ms": 20.0, "more": {"first_ms": 40}}, 60)
+    rows = {row[0]: row[1:] for row in goal_rows(records, FULL)}
+
+    assert rows["One poll of a live run"] == ["≤ 50 ms", "20 ms", "met"]
+    assert rows["Results over a million rounds"][1:] == ["bench.page told no results_ms", "missed"]
+
+
 def test_a_product_that_never_reaches_the_threshold_has_missed(records: Records) -> None:
     for name in ("quick", "budget"):
         value = records.get(f"convergence/{name}") | {"reached_seconds": None, "best_error": 0.041}
