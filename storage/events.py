@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from distalign.progress import Progress
@@ -55,6 +55,41 @@ class Events(Connections):
             [run_id, after, None if kinds is None else json.dumps(list(kinds)), limit],
         )
         return [event_from(row) for row in rows]
+
+    def spread_steps(
+        self, run_id: str, attempt: int, after: int, until: int, most: int, also: Iterable[int] = ()
+    ) -> list[Event]:
+        """At most ``most`` steps of an attempt, evenly spread over ``after < seq <= until``.
+
+        It reads only these, however many events there are.
+
+        Args:
+            also: sequence numbers that are looked up beside the spread ones.
+        """
+        rows = self._rows(
+            "SELECT max(seq) AS seq FROM events INDEXED BY events_told "
+            "WHERE run_id = ? AND attempt < ? AND kind != 'step'",
+            [run_id, attempt],
+        )
+        # All of this attempt lies behind what the attempts before it told.
+        after = max(after, rows[0]["seq"] or 0)
+        stride = max(1, -(-(until - after) // most))
+        wanted = {*range(until, after, -stride), *(seq for seq in also if after < seq <= until)}
+        rows = self._rows(
+            "SELECT * FROM events WHERE run_id = ? AND seq IN (SELECT value FROM json_each(?)) "
+            "AND attempt = ? AND kind = 'step' ORDER BY seq",
+            [run_id, json.dumps(sorted(wanted)), attempt],
+        )
+        return [event_from(row) for row in rows]
+
+    def told(self, run_id: str, attempt: int, after: int, until: int, limit: int) -> list[Event]:
+        """The newest events of an attempt that are no steps, in order, with ``after < seq <= until``."""
+        rows = self._rows(
+            "SELECT * FROM events INDEXED BY events_told WHERE run_id = ? AND attempt = ? AND kind != 'step' "
+            "AND seq > ? AND seq <= ? ORDER BY seq DESC LIMIT ?",
+            [run_id, attempt, after, until, limit],
+        )
+        return [event_from(row) for row in reversed(rows)]
 
     def last_event(self, run_id: str) -> Event | None:
         """The newest event of any kind, or None."""

@@ -12,8 +12,16 @@ def runs_and_what_they_record(db: Database) -> None:
     db.executescript(_RUNS + _ROUNDS + _RESULTS)
 
 
+def lists_without_specifications(db: Database) -> None:
+    db.executescript(_LISTS)
+
+
+def exact_distributions_of_answers(db: Database) -> None:
+    db.executescript(_EXACT)
+
+
 # In order; a released migration is never edited, renamed or moved.
-STEPS = (runs_and_what_they_record,)
+STEPS = (runs_and_what_they_record, lists_without_specifications, exact_distributions_of_answers)
 
 
 def migrate(db: Database) -> None:
@@ -158,4 +166,22 @@ CREATE TABLE context_results (
     PRIMARY KEY (run_id, phase, split, context),
     FOREIGN KEY (run_id, phase, split) REFERENCES split_results (run_id, phase, split) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
+"""
+
+# A specification may be 100 kB long: a list of runs must not read and parse one a line.
+# Few events are no steps, so that the page finds the log of a long run without reading its steps.
+_LISTS = """
+ALTER TABLE runs ADD COLUMN method TEXT NOT NULL DEFAULT 'hybrid';
+UPDATE runs SET method = json_extract(spec, '$.method')
+    WHERE json_valid(spec) AND json_type(spec, '$.method') = 'text';
+CREATE INDEX events_told ON events (run_id, attempt, seq) WHERE kind != 'step';
+"""
+
+# NULL: not measured.
+_EXACT = """
+ALTER TABLE split_results ADD COLUMN exact_mae REAL;
+ALTER TABLE split_results ADD COLUMN exact_unclassified REAL;
+ALTER TABLE split_results ADD COLUMN exact_bound REAL;
+ALTER TABLE context_results ADD COLUMN exact TEXT;
+ALTER TABLE context_results ADD COLUMN exact_bound REAL;
 """

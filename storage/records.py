@@ -44,6 +44,17 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True)
+class ListedRun:
+    """What a list says of a run; it is read without the run's specification."""
+
+    id: str
+    state: RunState
+    title: str
+    method: str
+    created_at: float
+
+
+@dataclass(frozen=True)
 class Run:
     """One run, as it was when it was read.
 
@@ -56,6 +67,7 @@ class Run:
     id: str
     state: RunState
     title: str
+    method: str
     created_at: float
     started_at: float | None
     finished_at: float | None

@@ -36,19 +36,12 @@ class Rounds(Connections):
             StoreError: when a round of the same phase, split, context, template and index is there.
         """
         with self._write_for(run_id) as db:
-            db.table("rounds").insert_all(
-                {
-                    "run_id": run_id,
-                    "phase": r.phase,
-                    "split": r.split,
-                    "context": r.context,
-                    "template": r.template,
-                    "round": r.index,
-                    "steering": r.steering,
-                    "category": r.category,
-                    "text": r.text,
-                }
-                for r in rounds
+            db.conn.executemany(
+                f"INSERT INTO rounds (run_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (run_id, r.phase, r.split, r.context, r.template, r.index, r.steering, r.category, r.text)
+                    for r in rounds
+                ),
             )
 
     def rounds(

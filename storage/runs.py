@@ -10,8 +10,9 @@ from typing import Any
 from distalign.errors import SpecError, shown
 from distalign.spec import RunSpec
 from storage.connection import Connections
-from storage.records import Run, RunState, StoreError, UnknownRun
+from storage.records import ListedRun, Run, RunState, StoreError, UnknownRun
 
+_LISTED = "id, state, title, method, created_at"
 TIMINGS = ("train_seconds", "sample_seconds")
 INTERRUPTED = "the run's process ended before it was done. Resume the run to start it again"
 
@@ -26,6 +27,7 @@ def run_from(row: dict[str, Any]) -> Run:
         id=row["id"],
         state=RunState(row["state"]),
         title=row["title"],
+        method=row["method"],
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
@@ -37,6 +39,10 @@ def run_from(row: dict[str, Any]) -> Run:
         steering_tokens=tuple(json.loads(row["steering_tokens"] or "[]")),
         spec_json=row["spec"],
     )
+
+
+def listed_from(row: dict[str, Any]) -> ListedRun:
+    return ListedRun(row["id"], RunState(row["state"]), row["title"], row["method"], row["created_at"])
 
 
 class Runs(Connections):
@@ -55,9 +61,9 @@ class Runs(Connections):
         now = self._clock()
         started = now if state == RunState.RUNNING else None
         rows = self._returned(
-            "INSERT INTO runs (id, state, title, spec, created_at, queued_at, started_at) "
-            f"SELECT ?, ?, ?, ?, ?, ?, ? {where} RETURNING *",
-            [run_id or new_run_id(), str(state), spec.title, spec.to_json(), now, now, started],
+            "INSERT INTO runs (id, state, title, method, spec, created_at, queued_at, started_at) "
+            f"SELECT ?, ?, ?, ?, ?, ?, ?, ? {where} RETURNING *",
+            [run_id or new_run_id(), str(state), spec.title, spec.method, spec.to_json(), now, now, started],
         )
         return [run_from(row) for row in rows]
 
@@ -85,6 +91,28 @@ class Runs(Connections):
         """Newest first."""
         rows = self._rows("SELECT * FROM runs ORDER BY number DESC LIMIT ? OFFSET ?", [limit, offset])
         return [run_from(row) for row in rows]
+
+    def listed_runs(self, limit: int = 200) -> list[ListedRun]:
+        """Newest first, as a list shows them."""
+        rows = self._rows(f"SELECT {_LISTED} FROM runs ORDER BY number DESC LIMIT ?", [limit])
+        return [listed_from(row) for row in rows]
+
+    def runs_with_results(self, limit: int = 200, also: str = "") -> list[ListedRun]:
+        """Newest first: runs that are done, or were measured after training.
+
+        Args:
+            also: a run that is put in front if it was measured at all and is not among them.
+        """
+        rows = self._rows(
+            f"SELECT {_LISTED} FROM runs WHERE state = 'done' OR EXISTS (SELECT 1 FROM split_results "
+            "WHERE run_id = runs.id AND phase = 'after' AND split = 'heldout_templates') "
+            "ORDER BY number DESC LIMIT ?",
+            [limit],
+        )
+        if also and all(row["id"] != also for row in rows):
+            found = "EXISTS (SELECT 1 FROM split_results WHERE run_id = runs.id)"
+            rows = self._rows(f"SELECT {_LISTED} FROM runs WHERE id = ? AND {found}", [also]) + rows
+        return [listed_from(row) for row in rows]
 
     def count_runs(self, state: RunState | None = None) -> int:
         """How many runs there are, or how many in ``state``."""

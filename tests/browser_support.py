@@ -2,135 +2,33 @@
 
 from __future__ import annotations
 
-import math
 import os
-import random
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from distalign.folders import DataFolder
-from distalign.noise import noise_floor
-from distalign.progress import Progress
-from distalign.results import ContextResult, Interval, Round, SplitResult
-from distalign.spec import RunSpec, parse_spec
-from jobs.liveness import hold, worker_lock
-from storage import Run, RunState, Store
+from bench.made_up import add_steps, finished_run
+from bench.page_app import PROJECT, App, NoBrowser, chromium, start_app, without_worker
 
-PROJECT = Path(__file__).resolve().parent.parent
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM_ARGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-]
+__all__ = ["PROJECT", "App", "add_steps", "finished_run", "start_app", "without_worker"]
+
 # Gradio's client ends its event stream so when its page is left or reloaded.
 LEAVING = "AbortError: signal is aborted without reason"
-START_SECONDS = 120
 PAGE_MS = 30_000
-
-
-# --- the app and the browser -------------------------------------------------
-
-
-@dataclass(frozen=True)
-class App:
-    """A running page: where it answers, and the folder it keeps its data in."""
-
-    url: str
-    data: DataFolder
-
-    @property
-    def store(self) -> Store:
-        return Store(self.data.database)
-
-
-@contextmanager
-def start_app(folder: Path, env: Mapping[str, str] | None = None) -> Iterator[App]:
-    """``python app.py`` as a process of its own on a free port, with its data in ``folder``."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = {
-        "DISTALIGN_DATA": str(folder),
-        "DISTALIGN_DEFAULT_RUN": "0",
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_ANALYTICS_ENABLED": "False",
-    }
-    environment = os.environ | settings | dict(env or {})
-    environment.pop("SPACE_ID", None)
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "app.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=PROJECT, env=environment, stdout=output, stderr=output
-        )
-        try:
-            _await_answer(f"http://127.0.0.1:{port}/", process, log)
-            yield App(f"http://127.0.0.1:{port}/", DataFolder(folder))
-        finally:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _await_answer(url: str, process: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"app.py ended with {process.returncode}:\n{log.read_text()}")
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.3)
-    raise RuntimeError(f"app.py did not answer in {START_SECONDS} s:\n{log.read_text()}")
-
-
-@contextmanager
-def without_worker(folder: Path) -> Iterator[None]:
-    """Runs stay queued: this process takes the lock that a worker would hold."""
-    data = DataFolder(folder)
-    data.locks.mkdir(parents=True, exist_ok=True)
-    lock = hold(worker_lock(data), 5.0)
-    assert lock is not None
-    with lock:
-        yield
 
 
 @contextmanager
 def browser():
     """A headless Chromium; skips the test where there is none, except in CI."""
     try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        _no_browser("playwright is not installed")
-    with sync_playwright() as playwright:
-        # The system's Chromium, else the one that Playwright downloaded.
-        installed = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-        path = installed or playwright.chromium.executable_path
-        if not Path(path).exists():
-            _no_browser("no Chromium is installed")
-        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
-        try:
-            yield chromium
-        finally:
-            chromium.close()
+        with chromium() as found:
+            yield found
+    except NoBrowser as error:
+        _no_browser(str(error))
 
 
 def _no_browser(problem: str) -> NoReturn:
@@ -239,125 +137,3 @@ def download_adapter(page, folder: Path) -> Path:
     with zipfile.ZipFile(archive) as file:
         file.extractall(unpacked)
     return unpacked
-
-
-# --- data ------------------------------------------------------------------------
-
-
-def finished_run(
-    store: Store,
-    folder: Path,
-    mapping: Mapping[str, object] | None = None,
-    error: float = 0.02,
-    seed: int = 0,
-) -> Run:
-    """A run that is done, with events, rounds, results and an adapter, made up but consistent."""
-    spec = parse_spec({"attribute": "gender", "target": "real", "preset": "quick"} | dict(mapping or {}))
-    run = store.insert_run(spec, state=RunState.RUNNING)
-    draw = random.Random(seed)
-    add_steps(store, run, spec.training.steps)
-    for phase in ("before", "after"):
-        for split in ("seen_templates", "heldout_templates"):
-            skew = 0.0 if phase == "before" else error * (0.6 if split == "seen_templates" else 1)
-            contexts = []
-            for i in range(len(spec.contexts)):
-                result, rounds = _measured(spec, phase, split, i, skew, draw)
-                contexts.append(result)
-                store.add_rounds(run.id, rounds)
-            store.put_result(run.id, _split_result(spec, phase, split, contexts))
-    archive = folder / "adapter.zip"
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("adapter_config.json", "{}")
-    store.add_artifact(run.id, "adapter", archive)
-    store.set_steering_tokens(run.id, [str(k + 1) for k in range(len(spec.attribute))])
-    store.set_timing(run.id, "train_seconds", 87.0)
-    store.set_timing(run.id, "sample_seconds", 64.0)
-    return store.finish(run.id, RunState.DONE)
-
-
-def add_steps(store: Store, run: Run, count: int, of: int | None = None) -> None:
-    """Events of a run up to a step, falling as a good run's losses fall."""
-    total, draw = of or count, random.Random(7)
-    for stage, message in (
-        ("prepare", "Base model ready"),
-        ("base", "Base model: MAE 0.412 on held-out templates"),
-    ):
-        store.add_event(run.id, run.attempt, Progress("stage", stage, message=message))
-    warmup = max(1, total // 4)
-    for step in range(1, count + 1):
-        x = step / total
-        kl = 4.2 * math.exp(-9 * x) + 0.02 * draw.random() + 0.012
-        kto, sft = 0.5 * math.exp(-4 * x) + 0.03, 2.4 * math.exp(-12 * x) + 0.02
-        stage = "warmup" if step <= warmup else "hybrid"
-        store.add_event(
-            run.id,
-            run.attempt,
-            Progress(
-                "step",
-                stage,
-                step,
-                total,
-                fraction=0.15 + 0.6 * x,
-                eta=150 * (1.25 - x),
-                values={
-                    "loss": kl + kto + sft,
-                    "kl": kl,
-                    "kto": kto,
-                    "sft": sft,
-                    "mass": 1 - math.exp(-14 * x),
-                    "error": 0.42 * math.exp(-7 * x) + 0.012 + 0.01 * draw.random(),
-                },
-            ),
-        )
-
-
-def _measured(
-    spec: RunSpec, phase: str, split: str, i: int, skew: float, draw: random.Random
-) -> tuple[ContextResult, list[Round]]:
-    target, k, n = spec.target.rows[i], len(spec.attribute), spec.rounds
-    if phase == "before":
-        shares = [0.93 if j == (i % 5 == 0) % k else 0.07 / (k - 1) for j in range(k)]
-    else:
-        raw = [max(0.002, q + draw.gauss(0, skew)) for q in target]
-        shares = [v / sum(raw) for v in raw]
-    templates = spec.templates.of(split)
-    drawn = draw.choices(range(k), shares, k=n)
-    lost = {j for j in range(n) if draw.random() < (0.12 if phase == "before" else 0.002)}
-    rounds = [
-        Round(
-            phase, split, i, j % len(templates), j,
-            None if phase == "before" else drawn[j],
-            None if j in lost else drawn[j],
-            "I cannot say." if j in lost else f"The {spec.attribute.name} is {spec.attribute.names[drawn[j]]}.",
-        )
-        for j in range(n)
-    ]  # fmt: skip
-    m = n - len(lost)
-    realized = tuple(sum(drawn[j] == c for j in range(n) if j not in lost) / m for c in range(k))
-    half = [1.96 * math.sqrt(max(p * (1 - p), 0.002) / m) for p in realized]
-    mae = sum(abs(q - p) for q, p in zip(target, realized, strict=True)) / k
-    return ContextResult(
-        i, n, len(lost), target, realized,
-        tuple(max(0.0, p - h) for p, h in zip(realized, half, strict=True)),
-        tuple(min(1.0, p + h) for p, h in zip(realized, half, strict=True)),
-        tuple(shares), mae, noise_floor(target, m), mae * 1.2, mae * 0.9, mae, 0.4 if mae < 0.06 else 1e-6,
-    ), rounds  # fmt: skip
-
-
-def _split_result(spec: RunSpec, phase: str, split: str, contexts: list[ContextResult]) -> SplitResult:
-    def mean(name: str) -> float:
-        return sum(getattr(c, name) for c in contexts) / len(contexts)
-
-    def around(value: float, share: float = 0.12) -> Interval:
-        return Interval(value, value * (1 - share), value * (1 + share))
-
-    mae, floor, trained = mean("mae"), mean("noise_floor"), phase == "after"
-    rounds = sum(c.rounds for c in contexts)
-    return SplitResult(
-        phase, split, rounds, sum(c.unclassified for c in contexts) / rounds,
-        around(mae), around(mean("kl")), around(mean("js_distance")), around(mean("total_variation")),
-        floor, around(mae / floor), mean("chi2_p"),
-        exact_error=0.021 if trained else None, restricted_error=0.02 if trained else None,
-        steering_mass=0.998 if trained else None, agreement=0.997 if trained else None,
-        contexts=tuple(contexts),
-    )  # fmt: skip

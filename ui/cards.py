@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from ui.tables import SumCheck
 
 if TYPE_CHECKING:
     from distalign.plan import Plan
-    from storage.records import Event, Run
+    from storage.records import Event, ListedRun, Run
 
 MARK = (
     '<svg viewBox="0 0 24 24" fill="currentColor" aria-hidden="true">'
@@ -108,13 +107,12 @@ def chip(state: str) -> str:
     return f'<span class="da-chip {esc(state)}">{esc(labels.STATES.get(state, state))}</span>'
 
 
-def method_of(run: Run) -> str:
-    name = json.loads(run.spec_json).get("method", "hybrid")
-    return labels.METHODS_SHORT.get(name, name)
+def method_of(run: Run | ListedRun) -> str:
+    return labels.METHODS_SHORT.get(run.method, run.method)
 
 
 def run_list(
-    runs: Sequence[Run], summaries: Mapping[str, SplitResult], selected: str | None, now: float
+    runs: Sequence[ListedRun], summaries: Mapping[str, SplitResult], selected: str | None, now: float
 ) -> str:
     """The history; each line is a link to its run."""
     if not runs:
@@ -123,7 +121,7 @@ def run_list(
     return f'<nav class="da-runs" aria-label="Runs">{"".join(lines)}</nav>'
 
 
-def _run_line(run: Run, summary: SplitResult | None, selected: bool, now: float) -> str:
+def _run_line(run: ListedRun, summary: SplitResult | None, selected: bool, now: float) -> str:
     score = ""
     if summary is not None:
         score = f"MAE <b>{figure(summary.mae.value)}</b> · {figure(summary.ratio.value, 1)}× floor"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -40,16 +40,17 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         runs_tab.show_results.click(lambda: gr.Tabs(selected="results"), None, tabs, **QUIET)
         for name, item in (("train", train_item), ("runs", runs_item), ("results", results_item)):
             item.select(None, selected, None, js=shown_js(name), **QUIET)
-        results_item.select(results_tab.show, selected, results_tab.outputs, **QUIET)
+        results_item.select(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
 
-        def opened(request: gr.Request) -> list[Any]:
-            return open_address(store, request.query_params)
+        def opened(limit: int, seen: runs.Seen, request: gr.Request) -> list[Any]:
+            run_id, tab = open_address(store, request.query_params)
+            return [run_id, gr.Tabs(selected=tab), *runs_tab.refresh(run_id, limit, seen)]
 
-        page.load(opened, None, [selected, tabs], **QUIET).then(
-            runs_tab.refresh, [selected, runs_tab.limit, runs_tab.outputs[0]], runs_tab.outputs, **QUIET
-        ).then(results_tab.show, selected, results_tab.outputs, **QUIET).then(
+        # The results are made ready behind the tab that is open, so that theirs opens at once.
+        shown = [runs_tab.limit, runs_tab.outputs[0]]
+        page.load(opened, shown, [selected, tabs, *runs_tab.outputs], **QUIET).then(
             None, None, None, js="() => { window.distalign.ready = true }", **QUIET
-        )
+        ).then(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
         drawn = train_tab.drawn_outputs
         page.load(partial(train.redraw, data), [drawn[0], *train_tab.inputs], drawn, **QUIET)
     return page
@@ -81,31 +82,38 @@ def _train_button(
     tabs: gr.Tabs,
     selected: gr.Textbox,
 ) -> None:
-    refresh = [selected, runs_tab.limit, runs_tab.outputs[0]]
-    submitted = train_tab.button.click(
-        partial(submit, store, data), train_tab.inputs, [selected, tabs, train_tab.preview],
+    train_tab.button.click(
+        partial(submit, store, data, runs_tab.refresh),
+        [runs_tab.limit, runs_tab.outputs[0], *train_tab.inputs],
+        [selected, tabs, train_tab.preview, *runs_tab.outputs],
         concurrency_limit=4, **QUIET,
     )  # fmt: skip
-    submitted.then(runs_tab.refresh, refresh, runs_tab.outputs, **QUIET)
 
 
-def submit(store: Store, data: DataFolder, *values: Any) -> list[Any]:
-    """Queue the run of the form and go to it; or say what is wrong, and change nothing."""
+def submit(
+    store: Store,
+    data: DataFolder,
+    refresh: Callable[..., list[Any]],
+    limit: int,
+    seen: runs.Seen,
+    *values: Any,
+) -> list[Any]:
+    """Queue the run of the form and show it; or say what is wrong, and change nothing."""
     try:
         run = queue.submit(store, data, forms.spec_of(train.read_form(values)))
     except DistalignError as error:
-        return [gr.skip(), gr.skip(), cards.error_note(error)]
-    return [run.id, gr.Tabs(selected="runs"), gr.skip()]
+        return [gr.skip(), gr.skip(), cards.error_note(error), *[gr.skip()] * runs.OUTPUTS]
+    return [run.id, gr.Tabs(selected="runs"), gr.skip(), *refresh(run.id, limit, seen)]
 
 
-def open_address(store: Store, query: Mapping[str, str]) -> list[Any]:
+def open_address(store: Store, query: Mapping[str, str]) -> tuple[str, str]:
     """The run and the tab that the address names; without a name the running or else the newest run."""
     run_id = str(query.get("run", ""))[:100]
     tab = query.get("tab", "")
     if not run_id:
-        recent = store.runs(limit=50)
+        recent = store.listed_runs(limit=50)
         working = [run for run in recent if run.state == RunState.RUNNING]
         run_id = next((run.id for run in [*working, *recent]), "")
     elif tab not in TABS:
         tab = "runs"
-    return [run_id, gr.Tabs(selected=tab if tab in TABS else "train")]
+    return run_id, tab if tab in TABS else "train"

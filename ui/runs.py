@@ -16,12 +16,11 @@ from jobs import queue
 from storage import Run, RunState, Store
 from ui import cards, curves
 from ui.trace import Trace, follow
-from ui.wiring import QUIET
+from ui.wiring import LATEST, QUIET
 
 POLL_SECONDS = 2.0
 PAGE_OF_RUNS = 50
-# Polls of many open pages must not wait for one another.
-POLL: dict[str, Any] = QUIET | {"concurrency_limit": 8, "trigger_mode": "always_last"}
+OUTPUTS = 14
 
 # A plain click selects in place; with a modifier the link opens as a link does.
 CHOOSE_JS = """
@@ -37,10 +36,14 @@ element.addEventListener('click', (event) => {
 
 @dataclass(frozen=True)
 class Seen:
-    """What a session shows now: a fragment is sent again only when it differs."""
+    """What a session shows now: a fragment is sent again only when it differs.
+
+    ``run`` is kept because its specification is parsed already.
+    """
 
     fragments: tuple[Any, ...] = ()
     trace: Trace = field(default_factory=Trace)
+    run: Run | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def build(store: Store, data: DataFolder, selected: gr.Textbox) -> RunsTab:
         with gr.Column(scale=4, min_width=320, elem_classes="da-card"):
             gr.HTML(cards.heading("History"))
             history = gr.HTML(js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="history")
-            more = gr.Button("Show older runs", size="sm", visible=False)
+            more = gr.Button("Show older runs", size="sm", visible=False, elem_id="older-runs")
         with gr.Column(scale=8, min_width=320):
             detail, buttons, confirm, note = _detail()
     seen = gr.State(Seen())
@@ -116,59 +119,63 @@ def _wire(
     confirm: dict[str, Any],
     more: gr.Button,
 ) -> None:
+    # What is done to a run and how the tab looks after it travel together: each request takes a while.
     inputs = [selected, tab.limit, tab.outputs[0]]
-    again = {"fn": tab.refresh, "inputs": inputs, "outputs": tab.outputs, **POLL}
-    tab.timer.tick(**again)
-    hide = (lambda: (gr.update(visible=False), ""), None, [confirm["box"], tab.note])
-    tab.history.choose(_chosen, None, selected, **QUIET).then(**again).then(*hide, **QUIET).then(
-        None, selected, None, js="(run) => window.distalign.shown('runs', run)", **QUIET
-    )
-    more.click(lambda n: n + PAGE_OF_RUNS, tab.limit, tab.limit, **QUIET).then(**again)
+    outputs = [selected, confirm["box"], tab.note, *tab.outputs]
+    note_address = {"js": "(run) => window.distalign.shown('runs', run)", **QUIET}
+
+    def after(run_id: str, note: str, limit: int, seen: Seen) -> list[Any]:
+        return [run_id, _shown(False), note, *tab.refresh(run_id, limit, seen)]
+
+    def chosen(limit: int, seen: Seen, event: gr.EventData) -> list[Any]:
+        return after(str(event.run), "", limit, seen)
+
+    def acted(act: Callable[..., Any], run_id: str, limit: int, seen: Seen) -> list[Any]:
+        return after(*_act(act, store, data, run_id), limit, seen)
+
+    tab.timer.tick(tab.refresh, inputs, tab.outputs, **LATEST)
+    tab.history.choose(chosen, inputs[1:], outputs, **LATEST).then(None, selected, None, **note_address)
+    more.click(partial(_older, tab.refresh), inputs, [tab.limit, *tab.outputs], **QUIET)
     for name, act in (("cancel", queue.cancel), ("resume", queue.resume)):
-        buttons[name].click(partial(_act, act, store, data), selected, tab.note, **QUIET).then(**again)
-    buttons["delete"].click(lambda: gr.update(visible=True), None, confirm["box"], **QUIET)
-    confirm["no"].click(lambda: gr.update(visible=False), None, confirm["box"], **QUIET)
-    confirm["yes"].click(
-        partial(_delete, store, data), selected, [selected, confirm["box"], tab.note], **QUIET
-    ).then(**again).then(None, selected, None, js="(run) => window.distalign.shown('runs', run)", **QUIET)
+        buttons[name].click(partial(acted, act), inputs, outputs, **QUIET)
+    buttons["delete"].click(lambda: _shown(True), None, confirm["box"], **QUIET)
+    confirm["no"].click(lambda: _shown(False), None, confirm["box"], **QUIET)
+    deleted = confirm["yes"].click(partial(acted, queue.delete), inputs, outputs, **QUIET)
+    deleted.then(None, selected, None, **note_address)
 
 
-def _chosen(event: gr.EventData) -> str:
-    return str(event.run)
+def _older(refresh: Callable[..., list[Any]], run_id: str, limit: int, seen: Seen) -> list[Any]:
+    limit += PAGE_OF_RUNS
+    return [limit, *refresh(run_id, limit, seen)]
 
 
-def _act(act: Callable[..., Any], store: Store, data: DataFolder, run_id: str) -> str:
+def _act(act: Callable[..., Any], store: Store, data: DataFolder, run_id: str) -> tuple[str, str]:
+    """Do something to a run; the run to show after it (the newest, if it is gone) and what went wrong."""
     try:
         act(store, data, run_id)
     except DistalignError as error:
-        return cards.error_note(error)
-    return ""
-
-
-def _delete(store: Store, data: DataFolder, run_id: str) -> list[Any]:
-    try:
-        queue.delete(store, data, run_id)
-    except DistalignError as error:
-        return [run_id, gr.update(visible=False), cards.error_note(error)]
-    newest = store.runs(limit=1)
-    return [newest[0].id if newest else "", gr.update(visible=False), ""]
+        return run_id, cards.error_note(error)
+    if _find(store, run_id) is None:
+        return next((run.id for run in store.listed_runs(limit=1)), ""), ""
+    return run_id, ""
 
 
 def refresh(store: Store, selected: str, limit: int, seen: Seen) -> list[Any]:
     """The fragments that changed since ``seen``; everything else is skipped."""
     now = time.time()
-    runs = store.runs(limit=limit + 1)
+    runs = store.listed_runs(limit=limit + 1)
     summaries = store.summaries([run.id for run in runs])
     history = cards.run_list(runs[:limit], summaries, selected, now)
-    run = next((r for r in runs if r.id == selected), None) or _find(store, selected)
+    run = _find(store, selected)
+    run = seen.run if run == seen.run else run
     trace = follow(seen.trace, store, run) if run else Trace()
     detail = _run_fragments(run, trace, now) if run else _no_run(selected, bool(runs))
     fragments = (history, _shown(len(runs) > limit), *detail, *_buttons(run))
     old = seen.fragments or (None,) * len(fragments)
     changed = [new if new != was else gr.skip() for new, was in zip(fragments, old, strict=True)]
-    if seen.fragments == fragments and trace == seen.trace:
+    if seen.fragments == fragments and trace == seen.trace and run is seen.run:
         return [gr.skip(), *changed]
-    return [Seen(fragments, trace), *changed]
+    return [Seen(fragments, trace, run), *changed]
 
 
 def _find(store: Store, run_id: str) -> Run | None:

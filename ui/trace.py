@@ -33,11 +33,25 @@ def follow(trace: Trace, store: Store, run: Run) -> Trace:
     """The trace with every event that came since; begins anew for another run or attempt."""
     if (trace.run, trace.attempt) != (run.id, run.attempt):
         trace = Trace(run.id, run.attempt)
-    while events := store.events(run.id, after=trace.seq, limit=PAGE):
-        trace = _with(trace, [e for e in events if e.attempt == run.attempt], events[-1].seq)
-        if len(events) < PAGE:
-            break
-    return trace
+    newest = store.last_event(run.id)
+    if newest is None or newest.seq == trace.seq:
+        return trace
+    if newest.seq - trace.seq > PAGE:
+        return _caught_up(trace, store, newest)
+    events = store.events(run.id, after=trace.seq, limit=PAGE)
+    return _with(trace, [e for e in events if e.attempt == run.attempt], events[-1].seq)
+
+
+def _caught_up(trace: Trace, store: Store, newest: Event) -> Trace:
+    """The trace of a run that told more than a curve shows, without reading the steps between."""
+    span = (trace.run, trace.attempt, trace.seq, newest.seq)
+    told = store.told(*span, limit=LOG_LINES)
+    # The curves begin and end where their stages do.
+    ends = [seq for e in told if e.kind == "stage" for seq in (e.seq - 1, e.seq + 1)]
+    steps = store.spread_steps(*span, most=MAX_POINTS, also=ends)
+    last = [newest] if newest.attempt == trace.attempt else []
+    events = {event.seq: event for event in (*told, *steps, *last)}
+    return _with(trace, [events[seq] for seq in sorted(events)], newest.seq)
 
 
 def _with(trace: Trace, events: list[Event], seq: int) -> Trace:

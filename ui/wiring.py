@@ -1,7 +1,17 @@
-"""How the page's handlers are attached: without a progress overlay, and hidden from API clients."""
+"""How the page's handlers are attached: without a progress overlay, and hidden from API clients.
+
+Gradio tells each output (and, for a hidden overlay too) how far its handler is, and for that copies all
+that the output holds, several times an event. No output shows it here, so none is told.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
+# Polls of many open pages must not wait for one another, and of what
+# comes while a handler works only the last is handled: earlier answers would not be seen.
+LATEST: dict[str, Any] = QUIET | {"concurrency_limit": 8, "trigger_mode": "always_last"}
+# A Dropdown tells each choice twice, with the blur that follows it, and a blur without a choice too.
+# Handled one by one, the second finds in the session's state that there is nothing new.
+ONE_BY_ONE: dict[str, Any] = LATEST | {"concurrency_limit": 1}

@@ -1,0 +1,148 @@
+"""The Results tab: what is sent to a session, and what it has already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from browser_support import finished_run
+
+from distalign.spec import parse_spec
+from storage import Run, RunState, Store
+from ui import results, rounds
+from ui.results import Shown
+from ui.rounds import ALL, PAGE, UNCLASSIFIED, Place
+
+HELD_OUT = ("after", "heldout_templates")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "runs.db")
+
+
+@pytest.fixture
+def run(store: Store, tmp_path: Path) -> Run:
+    return finished_run(store, tmp_path, {"rounds": 10}, steps=2)
+
+
+def is_skipped(value: Any) -> bool:
+    return value == gr.skip()
+
+
+def show(store: Store, selected: str, shown: Shown) -> dict[str, Any]:
+    names = ["shown", "choice", "lead", "tiles", "body", "split", "category", "chart", "measures"]
+    sent = results.show(store, selected, shown)
+    assert len(sent) == results.OUTPUTS
+    return dict(zip([*names, *(str(i) for i in range(10))], sent, strict=True))
+
+
+def test_what_is_on_the_tab_is_not_sent_again(store: Store, run: Run) -> None:
+    first = show(store, run.id, Shown())
+    assert not any(is_skipped(value) for value in first.values())
+    assert all(is_skipped(value) for value in show(store, run.id, first["shown"]).values())
+
+
+def test_a_tab_keeps_what_was_chosen_while_the_list_of_runs_grows(
+    store: Store, run: Run, tmp_path: Path
+) -> None:
+    shown = show(store, run.id, Shown())["shown"]
+    shown, _, _, chart = results.redraw(store, run.id, shown, "seen_templates", 1)
+    assert not is_skipped(chart)
+    other = finished_run(store, tmp_path, {"rounds": 2}, steps=1)
+    sent = show(store, run.id, shown)
+    assert [i for _, i in sent["choice"]["choices"]] == [other.id, run.id]
+    assert sent["choice"]["value"] == run.id
+    assert all(is_skipped(sent[name]) for name in sent if name not in ("shown", "choice"))
+    assert sent["shown"].drawn == ("seen_templates", 1)
+
+
+def test_another_run_and_new_results_are_sent(store: Store, run: Run, tmp_path: Path) -> None:
+    other = finished_run(store, tmp_path, {"attribute": "race", "target": "even", "rounds": 2}, steps=1)
+    first = show(store, run.id, Shown())
+    second = show(store, other.id, first["shown"])
+    assert "race" in second["lead"] and not is_skipped(second["chart"])
+    # The choices are those that the page has.
+    assert "choices" not in second["choice"] and second["choice"]["value"] == other.id
+    store.requeue(other.id)
+    store.claim()
+    store.put_result(other.id, store.results(run.id)[0])
+    third = show(store, other.id, second["shown"])
+    assert not is_skipped(third["lead"]) and third["lead"] != second["lead"]
+
+
+def test_a_run_that_is_working_is_always_read_anew(store: Store) -> None:
+    run = store.insert_run(parse_spec({"attribute": "gender"}), state=RunState.RUNNING)
+    done = finished_run(store, store.path.parent, {"rounds": 2}, steps=1)
+    store.put_result(run.id, store.results(done.id)[0])
+    shown = show(store, run.id, Shown())["shown"]
+    assert shown.run == run.id
+    assert not is_skipped(show(store, run.id, shown)["tiles"])
+
+
+def test_a_name_that_is_no_run_gives_way_to_the_run_on_the_tab(store: Store, run: Run) -> None:
+    shown = show(store, run.id, Shown())["shown"]
+    sent = show(store, "typed into the list", shown)
+    assert sent["choice"]["value"] == run.id
+    assert is_skipped(sent["lead"])
+
+
+def test_the_same_chart_is_drawn_once(store: Store, run: Run) -> None:
+    shown = show(store, run.id, Shown())["shown"]
+    assert all(is_skipped(v) for v in results.redraw(store, run.id, shown, *shown.drawn))
+    shown, lead, _, _ = results.redraw(store, run.id, shown, "seen_templates", 0)
+    assert "seen templates" in lead
+    assert all(is_skipped(v) for v in results.redraw(store, run.id, shown, "seen_templates", 0))
+
+
+def turn(store: Store, run: Run, by: int, place: Place, **chosen: Any) -> list[Any]:
+    filters = {"context": ALL, "category": ALL, "query": ""} | chosen
+    return rounds.turned(store, lambda *_: run, by, place, run.id, None, *HELD_OUT, *filters.values())
+
+
+def position(sent: list[Any]) -> str:
+    return sent[2].removeprefix('<p class="da-quiet">').removesuffix("</p>")
+
+
+def test_pages_of_rounds_forward_to_the_last_and_back(store: Store, run: Run) -> None:
+    place, seen = Place(), []
+    for by in (0, 1, 1, *[1] * 20, -1):
+        sent = turn(store, run, by, place)
+        place = sent[0]
+        seen.append(position(sent))
+    assert seen[:3] == ["1 to 25 of 250", "26 to 50 of 250", "51 to 75 of 250"]
+    # There is nothing behind the last page.
+    assert seen[-2:] == ["226 to 250 of 250", "201 to 225 of 250"]
+
+
+def test_positions_agree_with_the_store_for_every_filter(store: Store, run: Run) -> None:
+    for chosen, stored in (
+        ({"category": 0}, {"category": 0}),
+        ({"context": 3}, {"context": 3}),
+        ({"context": 3, "category": 1}, {"context": 3, "category": 1}),
+        ({"category": UNCLASSIFIED}, {"unclassified": True}),
+        ({"query": "female"}, {"query": "female"}),
+        ({"query": "zebra"}, {"query": "zebra"}),
+    ):
+        count = store.count_rounds(run.id, *HELD_OUT, **stored)
+        sent = turn(store, run, 0, Place(), **chosen)
+        assert position(sent) == (f"1 to {min(PAGE, count)} of {count}" if count else "")
+        assert sent[1].count("<tr><td>") == min(PAGE, count)
+        assert sent[4]["interactive"] == (count > PAGE)
+
+
+def test_a_search_that_ends_on_the_page_counts_nothing(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "count_rounds", None)
+    assert position(turn(store, run, 0, Place(), query="zebra")) == ""
+    assert position(turn(store, run, 0, Place(), context=3)) == "1 to 10 of 10"
+
+
+def test_the_same_filters_told_twice_leave_the_page_where_it_is(store: Store, run: Run) -> None:
+    place = turn(store, run, 0, Place(), category=0)[0]
+    place = turn(store, run, 1, place, category=0)[0]
+    assert all(is_skipped(v) for v in turn(store, run, 0, place, category=0))
+    assert turn(store, run, 0, place, category=1)[0].page == 0
