@@ -23,6 +23,7 @@ class Budget:
         story_contexts, story_rounds, story_tokens: open-ended text.
         growth_rounds, growth_contexts, growth_categories: sizes of the growth charts.
         growth_sampled: rounds a context where contexts or categories grow.
+        page_repeats, page_runs, page_rounds: repeats, runs in the database, rounds a context of its long run.
         overrides: fields of the specification that are replaced everywhere.
     """
 
@@ -48,6 +49,9 @@ class Budget:
     growth_categories: tuple[int, ...] = (2, 5, 10, 20, 50)
     growth_sampled: int = 100
     growth_repeats: int = 3
+    page_repeats: int = 5
+    page_runs: int = 1_000
+    page_rounds: int = 1_000
     overrides: tuple[tuple[str, object], ...] = ()
 
 
@@ -74,5 +78,8 @@ TRIAL = Budget(
     growth_categories=(2, 4),
     growth_sampled=8,
     growth_repeats=1,
+    page_repeats=1,
+    page_runs=150,
+    page_rounds=100,
     overrides=(("steps", 6), ("warmup_steps", 1), ("rounds", 8)),
 )

@@ -54,8 +54,10 @@ def measured(function: str, arguments: Mapping[str, Any], log: Path) -> dict[str
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    """The last line that is not indented, which in a traceback is the error."""
+    lines = log.read_text("utf-8", "replace").splitlines()
+    said = [line for line in lines if line.strip() and not line[0].isspace()]
+    return said[-1] if said else "it said nothing"
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -114,9 +115,17 @@ class Figures:
         found = self.records.several("memory")
         return max((v["group_gb"] for v in found), default=None)
 
-    def page(self, *names: str) -> float | None:
-        """A number in what the page's measurement told, by the names that lead to it."""
-        value: Any = self.records.get("page")
-        for name in names:
-            value = value.get(name) if isinstance(value, dict) else None
-        return float(value) if isinstance(value, int | float) else None
+    def page(self, part: str, kind: str = "median_ms") -> float | None:
+        """The slowest of a part's figures of a kind, in milliseconds, as bench.page told them."""
+        told = (self.records.get("page") or {}).get(part)
+        found = [number for name, number in flattened(told or {}) if name.split(".")[-1] == kind]
+        return max(found, default=None)
+
+
+def flattened(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of nested mappings, by dotted path."""
+    for name, inner in value.items():
+        if isinstance(inner, Mapping):
+            yield from flattened(inner, f"{prefix}{name}.")
+        elif isinstance(inner, int | float):
+            yield f"{prefix}{name}", inner

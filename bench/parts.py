@@ -6,6 +6,7 @@ Repeats of things that are compared take turns, each in a process of its own.
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -183,7 +184,14 @@ class Parts:
         def folder() -> str:
             return tempfile.mkdtemp(prefix="distalign-bench-page-")
 
-        yield self._unit("page", "bench.parts:measure_page", folder=folder)
+        yield self._unit(
+            "page",
+            "bench.parts:measure_page",
+            folder=folder,
+            repeats=self.budget.page_repeats,
+            runs=self.budget.page_runs,
+            rounds=self.budget.page_rounds,
+        )
 
 
 NAMES = ("floor", "training", "convergence", "sampling", "growth", "memory", "page")
@@ -191,12 +199,11 @@ NAMES = ("floor", "training", "convergence", "sampling", "growth", "memory", "pa
 
 def measure_page(arguments: dict[str, Any]) -> dict[str, Any]:
     """The page's timings, in an empty folder that is removed again."""
-    import shutil
-
+    # Imported here: with the page come its own libraries, which no other part needs.
     from bench.page import measure
 
     folder = Path(arguments["folder"])
     try:
-        return measure(folder)
+        return measure(folder, arguments["repeats"], arguments["runs"], arguments["rounds"])
     finally:
         shutil.rmtree(folder, ignore_errors=True)

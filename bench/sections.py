@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from bench.charts import growth_rows
-from bench.figures import PEERS, Figures
+from bench.figures import PEERS, Figures, flattened
 from bench.goals import with_spread
 from bench.spread import spread
 
@@ -249,17 +249,21 @@ def page(figures: Figures) -> list[str]:
     value = figures.records.get("page")
     if value is None:
         return []
-    rows = [[name, f"{number:,.4g}"] for name, number in flattened(value)]
-    return [markdown_table(["what was timed", "value"], rows)]
-
-
-def flattened(value: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, float]]:
-    """The numbers of nested mappings, by dotted path."""
-    for name, inner in value.items():
-        if isinstance(inner, Mapping):
-            yield from flattened(inner, f"{prefix}{name}.")
-        elif isinstance(inner, int | float):
-            yield f"{prefix}{name}", inner
+    rows = [
+        [f"{part}: {name.replace('.', ', ')}", f"{number:,.0f}"]
+        for part in ("data", "start", "train", "poll", "results")
+        for name, number in flattened(value.get(part) or {})
+    ]
+    seen = (
+        "in a browser and by the server"
+        if not value.get("browser")
+        else f"without a browser ({value['browser']})"
+    )
+    return [
+        f"Milliseconds where the name says so, {seen}, on a large database (`data`). The goals above take the "
+        "slowest median of each kind. By itself: `python -m bench.page`.",
+        markdown_table(["what was timed", "value"], rows),
+    ]
 
 
 SECTIONS: dict[str, Callable[[Figures], list[str]]] = {

@@ -17,7 +17,7 @@ from bench.errors import BenchError, MeasurementFailed
 from bench.figures import Figures
 from bench.goals import goal_rows
 from bench.records import Records
-from bench.report import write_report
+from bench.report import render, write_report
 from bench.spread import ratios, spread
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
 
@@ -112,12 +112,22 @@ def test_every_goal_is_met_missed_or_not_measured(records: Records) -> None:
     assert verdicts["One poll of a live run"] == "not measured"
 
 
-def test_a_number_that_the_page_did_not_tell_is_no_silent_gap(records: Records) -> None:
-    records.keep("page", {"poll_ms": 20.0, "more": {"first_ms": 40}}, 60)
+def test_the_slowest_figure_of_the_page_counts_and_a_missing_one_is_no_silent_gap(records: Records) -> None:
+    results = {
+        "server": {"a": {"median_ms": 40.0}},
+        "browser": {"b": {"median_ms": 620.0, "slowest_ms": 900}},
+    }
+    told = {"start": {"answered_ms": 4100.0}, "poll": {"first_ms": 90.0, "median_ms": 20.0}}
+    records.keep("page", told | {"results": results, "browser": None}, 60)
     rows = {row[0]: row[1:] for row in goal_rows(records, FULL)}
 
+    assert rows["App: start to the first answered request"][1:] == ["4,100 ms", "met"]
     assert rows["One poll of a live run"] == ["≤ 50 ms", "20 ms", "met"]
-    assert rows["Results over a million rounds"][1:] == ["bench.page told no results_ms", "missed"]
+    assert rows["Results over a million rounds"][1:] == ["620 ms", "missed"]
+    assert rows["Click on Train to its acknowledgement"][1:] == [
+        "bench.page told no median_ms of train", "missed",
+    ]  # fmt: skip
+    assert "| results: browser, b, median_ms | 620 |" in render(records, FULL, {})
 
 
 def test_a_product_that_never_reaches_the_threshold_has_missed(records: Records) -> None:
