@@ -14,6 +14,8 @@ from typing import Any
 from bench.machine import PROJECT
 
 LOOK_SECONDS = 0.1
+# ``python -m jobs``, but its process ends with this one, whose pipe it reads.
+RUN = "import sys; from jobs import child, cli; child.end_with_the_worker(0); sys.exit(cli.main())"
 KIB_PER_GB = 2**20
 
 
@@ -26,19 +28,20 @@ def measure(arguments: dict[str, Any]) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "models").symlink_to(Path(arguments["data"]) / "models")
-        command = [sys.executable, "-m", "jobs", "run", arguments["spec"], "--json", "--data", folder]
+        command = [sys.executable, "-c", RUN, "run", arguments["spec"], "--json", "--data", folder]
         for name, value in arguments["set"].items():
             command += ["--set", f"{name}={json.dumps(value)}"]
         output, log = Path(folder) / "output", Path(folder) / "log"
         start = time.perf_counter()
         with output.open("wb") as stream, log.open("wb") as errors:
             process = subprocess.Popen(
-                command, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=stream, stderr=errors
+                command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=stream, stderr=errors
             )
         try:
             peak, group = watch(process)
         finally:
             process.kill()
+            process.stdin.close()
             process.wait()
         taken = time.perf_counter() - start
         if process.returncode:
