@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel
 
 from distalign.training_config import TrainingConfig
@@ -38,3 +41,20 @@ def lora_config(model: PreTrainedModel, config: TrainingConfig) -> LoraConfig:
         layers_to_transform=list(layers),
         task_type="CAUSAL_LM",
     )
+
+
+@contextmanager
+def merged(model: PreTrainedModel | PeftModel) -> Iterator[None]:
+    """Within the block a model's adapter is part of its weights, which saves its own products.
+
+    The sums and products are those of the adapter beside the weights, rounded in
+    another order; afterwards the base weights are the same up to rounding.
+    """
+    if not isinstance(model, PeftModel):
+        yield
+        return
+    model.merge_adapter()
+    try:
+        yield
+    finally:
+        model.unmerge_adapter()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from distalign.metrics import Measured, measure
+from distalign.exact import Expansion
+from distalign.metrics import Measured, absolute_error, measure
 from distalign.prompts import Prompt, split_prompts
 from distalign.results import ContextResult, Round, SplitResult
 from distalign.sampling import Answer, sample_answers
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 # Rounds of a context are spread evenly over this many templates of a split.
 MEASURED_TEMPLATES = 8
+# Rounds are handed on in lists of at most so many, however many there are.
+ROUNDS_AT_ONCE = 10_000
 OnSampled = Callable[[list[Round], int, int], None]
 
 
@@ -52,7 +57,7 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
     """Sample every context's rounds on a split, and measure them.
 
     Args:
-        on_sampled: called with each chunk's rounds, prompts done, and prompts in all.
+        on_sampled: called with some rounds, perhaps none, prompts done, and prompts in all.
     """
     templates = measured_templates(len(spec.templates.of(split)), spec.rounds)
     prompts = split_prompts(spec, subject.tokenizer, split, templates)
@@ -66,48 +71,84 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
         if subject.steering is not None:
             first[prompt] = probs[list(subject.steering.ids)]
 
-    rounds: list[Round] = []
-    seen_of_context = [0] * len(spec.contexts)
+    # The base model's answers fan out: most of their probability would stay open.
+    epsilon = spec.sampling.exact_epsilon if subject.steering is not None else 0
+    chunks = sample_answers(
+        subject.model,
+        [p.ids for p in prompts],
+        counts,
+        spec.sampling,
+        stop_ids(subject),
+        seed,
+        keep_first,
+        Expansion(epsilon) if epsilon else None,
+    )
+    tally = _Tally(subject, spec, split, prompts)
     done = 0
-    for answers in sample_answers(
-        subject.model, [p.ids for p in prompts], counts, spec.sampling, stop_ids(subject), seed, keep_first
-    ):
-        chunk = _rounds(subject, spec, split, prompts, answers, seen_of_context)
-        rounds += chunk
-        done = max(done, *(a.prompt + 1 for a in answers))
-        on_sampled(chunk, done, len(prompts))
-    return _summarise(subject, spec, split, prompts, rounds, first.numpy())
+    for answers in chunks:
+        done = max([done, *(a.prompt + 1 for a in answers)])
+        batches = tally.rounds(answers)
+        for rounds in iter(lambda batches=batches: list(itertools.islice(batches, ROUNDS_AT_ONCE)), []):
+            on_sampled(rounds, done, len(prompts))
+        if not answers:
+            on_sampled([], done, len(prompts))
+    return _summarise(subject, spec, split, prompts, tally, first.numpy(), exact=epsilon > 0)
 
 
 def _share_of(rounds: int, templates: int, index: int) -> int:
     return rounds // templates + (index < rounds % templates)
 
 
-def _rounds(
-    subject: Subject,
-    spec: RunSpec,
-    split: str,
-    prompts: list[Prompt],
-    answers: list[Answer],
-    seen_of_context: list[int],
-) -> list[Round]:
-    """One round a count; ``seen_of_context`` numbers them within their context."""
-    rounds = []
-    for answer in answers:
-        prompt = prompts[answer.prompt]
-        steering = None
-        if subject.steering is not None and answer.ids:
-            steering = subject.steering.index(answer.ids[0])
-        ids = answer.ids if steering is None else answer.ids[1:]
-        text = subject.tokenizer.decode(ids, skip_special_tokens=True).strip()
-        category = spec.attribute.classify(text)
-        for _ in range(answer.count):
-            index = seen_of_context[prompt.context]
-            seen_of_context[prompt.context] += 1
-            rounds.append(
-                Round(subject.phase, split, prompt.context, prompt.template, index, steering, category, text)
-            )
-    return rounds
+class _Tally:
+    """What the rounds of a split add up to, and the probability of the answers that were worked out.
+
+    ``classified`` [C, K] and ``unclassified`` [C] count rounds; ``mass`` [P, K + 1] is
+    probability by prompt, that of answers without a category last.
+    """
+
+    def __init__(self, subject: Subject, spec: RunSpec, split: str, prompts: list[Prompt]) -> None:
+        self.subject, self.spec, self.split, self.prompts = subject, spec, split, prompts
+        contexts, categories = len(spec.contexts), len(spec.attribute)
+        self.classified = np.zeros((contexts, categories), dtype=np.int64)
+        self.unclassified = np.zeros(contexts, dtype=np.int64)
+        self.mass = np.zeros((len(prompts), categories + 1))
+        self.led = self.agreeing = 0
+        self._read: dict[tuple[int, ...], tuple[int | None, int | None, str]] = {}
+
+    def rounds(self, answers: list[Answer]) -> Iterator[Round]:
+        """Count answers; one round for each time that an answer came, numbered within its context."""
+        for answer in answers:
+            prompt = self.prompts[answer.prompt]
+            steering, category, text = self._reading(answer.ids)
+            self.mass[answer.prompt, -1 if category is None else category] += answer.probability
+            index = int(self.classified[prompt.context].sum() + self.unclassified[prompt.context])
+            if category is None:
+                self.unclassified[prompt.context] += answer.count
+            else:
+                self.classified[prompt.context, category] += answer.count
+            if steering is not None:
+                self.led += answer.count
+                self.agreeing += answer.count * (steering == category)
+            for number in range(index, index + answer.count):
+                yield Round(
+                    self.subject.phase,
+                    self.split,
+                    prompt.context,
+                    prompt.template,
+                    number,
+                    steering,
+                    category,
+                    text,
+                )
+
+    def _reading(self, ids: tuple[int, ...]) -> tuple[int | None, int | None, str]:
+        """Steering token's category, text's category, and text of a completion; many prompts share it."""
+        if ids not in self._read:
+            steering = self.subject.steering.index(ids[0]) if self.subject.steering and ids else None
+            rest = ids if steering is None else ids[1:]
+            text = self.subject.tokenizer.decode(rest, skip_special_tokens=True).strip()
+            self._read[ids] = steering, self.spec.attribute.classify(text), text
+        return self._read[ids]
 
 
 def _summarise(
@@ -115,64 +156,81 @@ def _summarise(
     spec: RunSpec,
     split: str,
     prompts: list[Prompt],
-    rounds: list[Round],
+    tally: _Tally,
     first: np.ndarray,
+    *,
+    exact: bool,
 ) -> SplitResult:
     target = np.array(spec.target.rows)
-    counts = np.zeros_like(target)
-    unclassified = np.zeros(len(target), dtype=int)
-    for r in rounds:
-        if r.category is None:
-            unclassified[r.context] += 1
-        else:
-            counts[r.context, r.category] += 1
-    measured = measure(target, counts, spec.seed)
-    steering = np.zeros_like(target)
-    np.add.at(steering, [p.context for p in prompts], first)
-    steering /= len(prompts) / len(target)
+    measured = measure(target, tally.classified.astype(float), spec.seed)
+    contexts = [p.context for p in prompts]
+    mass = _mean_of_contexts(tally.mass, contexts, len(target)) if exact else None
+    steering = _mean_of_contexts(first, contexts, len(target))
+    rounds = int(tally.classified.sum() + tally.unclassified.sum())
     return SplitResult(
         phase=subject.phase,
         split=split,
-        rounds=len(rounds),
-        unclassified=float(unclassified.sum() / len(rounds)),
+        rounds=rounds,
+        unclassified=float(tally.unclassified.sum() / rounds),
         noise_floor=measured.noise_floor,
         chi2_p=measured.pooled_chi2_p,
         contexts=tuple(
-            _context_result(measured, c, target, counts, unclassified, steering) for c in range(len(target))
+            _context_result(measured, c, target, tally, steering, mass) for c in range(len(target))
         ),
         **measured.intervals,
-        **({} if subject.steering is None else _exact(target, prompts, rounds, first)),
+        **({} if subject.steering is None else _steering_measures(target[contexts], tally, first)),
+        **({} if mass is None else _exact_measures(target, mass)),
     )
 
 
-def _exact(
-    target: np.ndarray, prompts: list[Prompt], rounds: list[Round], first: np.ndarray
-) -> dict[str, float]:
-    """Measures of the steering distribution, free of sampling noise."""
-    wanted = target[[p.context for p in prompts]]
+def _mean_of_contexts(values: np.ndarray, contexts: list[int], count: int) -> np.ndarray:
+    """Values [P, …] of prompts as the mean over the templates of each context [C, …]."""
+    total = np.zeros((count, values.shape[1]))
+    np.add.at(total, contexts, values)
+    return total / (len(contexts) / count)
+
+
+def _steering_measures(wanted: np.ndarray, tally: _Tally, first: np.ndarray) -> dict[str, float]:
+    """Measures of the steering distribution, free of sampling noise; ``wanted`` and ``first`` are [P, K]."""
     mass = first.sum(-1, keepdims=True)
-    led = [r for r in rounds if r.steering is not None]
     return {
         "exact_error": float(np.abs(wanted - first).mean()),
         "restricted_error": float(np.abs(wanted - first / np.maximum(mass, 1e-12)).mean()),
         "steering_mass": float(mass.mean()),
-        "agreement": sum(r.steering == r.category for r in led) / len(led) if led else 0.0,
+        "agreement": tally.agreeing / tally.led if tally.led else 0.0,
     }
+
+
+def _exact_measures(target: np.ndarray, mass: np.ndarray) -> dict[str, float]:
+    """Measures of the exact distribution of answers; ``mass`` [C, K + 1], unclassified last."""
+    naming = mass[:, :-1].sum(-1, keepdims=True)
+    shares = np.divide(mass[:, :-1], naming, out=np.full(target.shape, math.nan), where=naming > 0)
+    error = absolute_error(target, shares)
+    return {
+        "exact_mae": float(np.nanmean(error)) if np.isfinite(error).any() else math.nan,
+        "exact_unclassified": float(mass[:, -1].mean()),
+        "exact_bound": float(_unknown(mass).mean()),
+    }
+
+
+def _unknown(mass: np.ndarray) -> np.ndarray:
+    """Probability that was not worked out: [..., K + 1] → [...]. Rounding may leave less than none."""
+    return np.maximum(1 - mass.sum(-1), 0)
 
 
 def _context_result(
     measured: Measured,
     c: int,
     target: np.ndarray,
-    counts: np.ndarray,
-    unclassified: np.ndarray,
+    tally: _Tally,
     steering: np.ndarray,
+    mass: np.ndarray | None,
 ) -> ContextResult:
     figures = {name: float(values[c]) for name, values in measured.per_context.items()}
     return ContextResult(
         context=c,
-        rounds=int(counts[c].sum() + unclassified[c]),
-        unclassified=int(unclassified[c]),
+        rounds=int(tally.classified[c].sum() + tally.unclassified[c]),
+        unclassified=int(tally.unclassified[c]),
         target=tuple(map(float, target[c])),
         realized=tuple(map(float, measured.realized[c])),
         low=tuple(map(float, measured.low[c])),
@@ -180,5 +238,7 @@ def _context_result(
         steering=tuple(map(float, steering[c])),
         noise_floor=float(measured.noise_floors[c]),
         chi2_p=float(measured.chi2_p[c]),
+        exact=None if mass is None else tuple(map(float, mass[c, :-1])),
+        exact_bound=None if mass is None else float(_unknown(mass[c])),
         **figures,
     )

@@ -52,7 +52,9 @@ class ContextResult:
     ``realized`` holds the shares over the classified rounds, with a 95 %
     interval each (``low``, ``high``); ``steering`` the exact probability of each steering
     token, averaged over the split's templates. MAE and noise floor are in
-    probability.
+    probability. ``exact`` holds the probability of each category's answers, averaged
+    over the templates, of which ``exact_bound`` was not worked out: each is too
+    low by at most so much. Both are None where they were not measured.
     """
 
     context: int
@@ -69,6 +71,8 @@ class ContextResult:
     js_distance: float
     total_variation: float
     chi2_p: float
+    exact: tuple[float, ...] | None = None
+    exact_bound: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,11 @@ class SplitResult:
     ``restricted_error`` the same with π renormalised over the steering tokens
     (as in the paper); ``steering_mass`` the probability on them; ``agreement``
     the share of rounds whose text names the category of their steering token.
-    The last four are None where the run has no steering tokens.
+    These four are None where the run has no steering tokens. ``exact_mae`` is
+    the MAE of the exact distribution of answers: what ``mae`` comes to with ever more
+    rounds; ``exact_unclassified`` the probability of answers that name no category;
+    ``exact_bound`` the probability that was not worked out, the mean over contexts.
+    The last three are None where the distribution was not measured.
     """
 
     phase: str
@@ -98,6 +106,9 @@ class SplitResult:
     restricted_error: float | None = None
     steering_mass: float | None = None
     agreement: float | None = None
+    exact_mae: float | None = None
+    exact_unclassified: float | None = None
+    exact_bound: float | None = None
     contexts: tuple[ContextResult, ...] = field(default=(), repr=False)
 
 

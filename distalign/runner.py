@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,11 +107,11 @@ class _Run:
 
     def _precision(self, phase: str) -> AbstractContextManager[None]:
         """The tuned model is sampled in float32; the base model, whose answers fan out, in the fast type."""
-        from distalign.adapter import training_dtype
+        from distalign.adapter import merged, training_dtype
         from distalign.layers import weights_in
 
         if phase == "after":
-            return nullcontext()
+            return merged(self.model)
         return weights_in(self.model, training_dtype(self.spec.training))
 
     def _measure_splits(self, phase: str, stage: str, what: str) -> None:

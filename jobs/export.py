@@ -19,7 +19,7 @@ from jobs.report import CONTEXT_FIGURES, finite, measures
 from storage import Store
 
 ROUND_COLUMNS = ("phase", "split", "context", "template", "round", "steering", "category", "text")
-VECTORS = ("target", "realized", "low", "high", "steering")
+VECTORS = ("target", "realized", "low", "high", "steering", "exact")
 # A spreadsheet runs a cell that begins with one of these as a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -112,7 +112,7 @@ def _round_object(spec: RunSpec, round_: Round) -> dict[str, Any]:
 def _context_object(spec: RunSpec, result: ContextResult) -> dict[str, Any]:
     figures = {name: getattr(result, name) for name in CONTEXT_FIGURES}
     for name in VECTORS:
-        figures[name] = dict(zip(spec.attribute.names, figures[name], strict=False))
+        figures[name] = dict(zip(spec.attribute.names, figures[name] or (), strict=False))
     return {"context": spec.contexts.names[result.context]} | figures
 
 

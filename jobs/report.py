@@ -13,9 +13,11 @@ HEADLINE_SPLIT = "heldout_templates"
 INTERVALS = ("mae", "ratio", "kl", "js_distance", "total_variation")
 FIGURES = ("noise_floor", "unclassified", "chi2_p")
 STEERING_FIGURES = ("exact_error", "restricted_error", "steering_mass", "agreement")
+EXACT_FIGURES = ("exact_mae", "exact_unclassified", "exact_bound")
 CONTEXT_FIGURES = (
     "rounds", "unclassified", "target", "realized", "low", "high", "steering",
     "mae", "noise_floor", "kl", "js_distance", "total_variation", "chi2_p",
+    "exact", "exact_bound",
 )  # fmt: skip
 
 
@@ -24,12 +26,13 @@ def measures(result: SplitResult) -> dict[str, Any]:
 
     ``mae``, ``noise_floor``, the errors and ``total_variation`` are in
     probability, ``kl`` is KL(target‖realized) in nats, ``unclassified`` a rate.
+    What was not measured is None.
     """
     figures: dict[str, Any] = {"rounds": result.rounds}
     for name in INTERVALS:
         interval = getattr(result, name)
         figures |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return figures | {name: getattr(result, name) for name in FIGURES + STEERING_FIGURES}
+    return figures | {name: getattr(result, name) for name in FIGURES + STEERING_FIGURES + EXACT_FIGURES}
 
 
 def splits(results: Iterable[SplitResult], phase: str) -> dict[str, dict[str, Any]]:
@@ -57,6 +60,7 @@ def report(run: Run, results: list[SplitResult], artifacts: Iterable[Artifact]) 
             "method": run.spec.method,
             **{name: headline.get(name) for name in ("mae", "mae_low", "mae_high", *FIGURES)},
             **{name: headline.get(name) for name in ("ratio", "ratio_low", "ratio_high", *STEERING_FIGURES)},
+            **{name: headline.get(name) for name in EXACT_FIGURES},
             "train_seconds": run.train_seconds,
             "sample_seconds": run.sample_seconds,
             "adapter": adapter,

@@ -14,6 +14,7 @@ from storage.connection import Connections
 INTERVALS = ("mae", "kl", "js_distance", "total_variation", "ratio")
 MEASURES = ("unclassified", "noise_floor", "chi2_p")
 STEERING_MEASURES = ("exact_error", "restricted_error", "steering_mass", "agreement")
+EXACT_MEASURES = ("exact_mae", "exact_unclassified", "exact_bound")
 VECTORS = ("target", "realized", "low", "high", "steering")
 CONTEXT_MEASURES = ("mae", "noise_floor", "kl", "js_distance", "total_variation", "chi2_p")
 
@@ -64,11 +65,15 @@ def _split_row(result: SplitResult) -> dict[str, Any]:
     for name in INTERVALS:
         interval: Interval = getattr(result, name)
         row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return row | {name: getattr(result, name) for name in MEASURES + STEERING_MEASURES}
+    return row | {name: getattr(result, name) for name in MEASURES + STEERING_MEASURES + EXACT_MEASURES}
 
 
 def _context_row(result: ContextResult) -> dict[str, Any]:
     row = {name: getattr(result, name) for name in ("context", "rounds", "unclassified", *CONTEXT_MEASURES)}
+    row |= {
+        "exact": None if result.exact is None else json.dumps(result.exact),
+        "exact_bound": result.exact_bound,
+    }
     return row | {name: json.dumps([float(v) for v in getattr(result, name)]) for name in VECTORS}
 
 
@@ -86,7 +91,7 @@ def _split_from(row: dict[str, Any]) -> SplitResult:
             name: Interval(*(_number(row[name + end]) for end in ("", "_low", "_high"))) for name in INTERVALS
         },
         **{name: _number(row[name]) for name in MEASURES},
-        **{name: row[name] for name in STEERING_MEASURES},
+        **{name: row[name] for name in STEERING_MEASURES + EXACT_MEASURES},
     )
 
 
@@ -97,4 +102,6 @@ def _context_from(row: dict[str, Any]) -> ContextResult:
         unclassified=row["unclassified"],
         **{name: tuple(json.loads(row[name])) for name in VECTORS},
         **{name: _number(row[name]) for name in CONTEXT_MEASURES},
+        exact=None if row["exact"] is None else tuple(json.loads(row["exact"])),
+        exact_bound=row["exact_bound"],
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator
+from math import comb
 
+import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from scipy.stats import chisquare
 from torch import Tensor
 from transformers import (
@@ -19,7 +22,10 @@ from transformers import (
 )
 
 from distalign import sampling as sampling_module
-from distalign.sampling import Answer, next_token_probs, sample_answers
+from distalign import tree as tree_module
+from distalign.adapter import merged
+from distalign.next_token import draw_tokens, generator_of, next_token_probs
+from distalign.sampling import Answer, sample_answers
 from distalign.spec import Sampling
 from tests.tiny import tiny_model
 
@@ -104,9 +110,10 @@ SAMPLINGS = {
 }
 
 
-@pytest.fixture(params=[160, 3], ids=["together", "split"])
+@pytest.fixture(params=[1 << 28, 1], ids=["together", "split"])
 def frontier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sampling_module, "PREFIXES_AT_ONCE", request.param)
+    monkeypatch.setattr(tree_module, "PREFIX_BYTES", request.param)
+    monkeypatch.setattr(tree_module, "LEAST_TOGETHER", 3)
 
 
 @pytest.mark.usefixtures("frontier")
@@ -167,11 +174,12 @@ def test_prompts_of_several_chunks_are_all_answered_in_order(
     monkeypatch.setattr(sampling_module, "PROMPTS_AT_ONCE", 2)
     chunks = list(sample_answers(model, PROMPTS, [3, 3, 3], SAMPLINGS["plain"], frozenset({STOP}), 0))
 
-    assert [sorted({a.prompt for a in chunk}) for chunk in chunks] == [[0, 1], [2]]
+    assert [sorted({a.prompt for a in chunk}) for chunk in chunks if chunk] == [[0, 1], [2]]
 
 
 def test_two_equal_prompts_each_get_their_rounds(model: LlamaForCausalLM) -> None:
-    (chunk,) = sample_answers(model, [(1, 2), (1, 2)], [40, 60], SAMPLINGS["plain"], frozenset({STOP}), 0)
+    chunks = sample_answers(model, [(1, 2), (1, 2)], [40, 60], SAMPLINGS["plain"], frozenset({STOP}), 0)
+    chunk = list(itertools.chain.from_iterable(chunks))
 
     assert [sum(a.count for a in chunk if a.prompt == p) for p in (0, 1)] == [40, 60]
 
@@ -218,3 +226,89 @@ def test_truncation_equals_transformers_warpers(temperature: float, top_k: int, 
 
     torch.testing.assert_close(actual, expected, atol=1e-6, rtol=1e-5)
     assert torch.equal(actual > 0, expected > 0)
+
+
+def test_draws_from_a_large_vocabulary_follow_its_probabilities() -> None:
+    random = torch.Generator().manual_seed(0)
+    probs = torch.rand(3, 300, generator=random) ** 8
+    probs[:, 128:256] = 0
+    probs[:, -1] = 0
+    probs /= probs.sum(-1, keepdim=True)
+    counts = np.array([20_000, 1, 5000])
+    rows, tokens, times = draw_tokens(probs, counts, [generator_of(1, row, ()) for row in range(3)])
+
+    for row in (0, 2):
+        seen: Counter[tuple[int, ...]] = Counter()
+        for token, n in zip(tokens[rows == row], times[rows == row], strict=True):
+            seen[int(token),] = int(n)
+        law = {(t,): p for t, p in enumerate(probs[row].double().tolist()) if p}
+        assert chi_square_p(seen, law, int(counts[row])) > LEAST_P
+    assert [times[rows == row].sum() for row in range(3)] == counts.tolist()
+
+
+def test_every_prefix_draws_from_a_stream_of_its_own() -> None:
+    keys = [(0, 0, ()), (1, 0, ()), (0, 1, ()), (0, 0, (0,)), (0, 0, (0, 0)), (0, 0, (1,))]
+
+    assert len({generator_of(*key).random() for key in keys}) == len(keys)
+    assert generator_of(7, 2, (3,)).random() == generator_of(7, 2, (3,)).random()
+
+
+@pytest.mark.parametrize("kind", SAMPLINGS)
+def test_over_many_seeds_it_counts_as_rounds_drawn_one_by_one_do(model: LlamaForCausalLM, kind: str) -> None:
+    """The spread over seeds too: the count of an answer is binomial, and answers of a seed are independent."""
+    rounds, seeds = 5, 600
+    law = exact_law(model, PROMPTS[0], SAMPLINGS[kind], frozenset({STOP}))
+    favourite = max(law, key=law.get)
+    p, counts = law[favourite], Counter()
+    for seed in range(seeds):
+        found = tally(draw(model, rounds, SAMPLINGS[kind], seed=seed), 0)
+        counts[(min(found[favourite], 3),)] += 1
+    binomial = [comb(rounds, n) * p**n * (1 - p) ** (rounds - n) for n in range(3)]
+    spread = {(n,): b for n, b in enumerate(binomial)} | {(3,): 1 - sum(binomial)}
+
+    assert chi_square_p(counts, spread, seeds) > LEAST_P
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.02])
+def test_where_every_round_differs_it_draws_them_all(monkeypatch: pytest.MonkeyPatch, spread: float) -> None:
+    monkeypatch.setattr(tree_module, "PREFIX_BYTES", 1)
+    flat = tiny_model(500, layers=1, spread=spread or 1e-4)
+    prompts, counts = [(1, 2), (1, 3)], [70, 3]
+    chunks = sample_answers(flat, prompts, counts, Sampling(max_new_tokens=6), frozenset(), 0)
+    answers = list(itertools.chain.from_iterable(chunks))
+
+    assert [sum(a.count for a in answers if a.prompt == p) for p in (0, 1)] == counts
+    assert len(answers) > 70
+    assert {len(a.ids) for a in answers} == {6}
+
+
+def test_prompts_are_read_in_chunks_that_memory_holds(
+    model: LlamaForCausalLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = draw(model, 30, SAMPLINGS["plain"])
+    monkeypatch.setattr(sampling_module, "PROMPT_BYTES", 1)
+
+    one_by_one = draw(model, 30, SAMPLINGS["plain"])
+
+    assert [tally(one_by_one, p) for p in range(3)] == [tally(whole, p) for p in range(3)]
+
+
+def test_an_adapter_that_is_merged_gives_the_same_probabilities_and_can_be_taken_out() -> None:
+    base = tiny_model(50)
+    before = [p.clone() for p in base.parameters()]
+    policy = get_peft_model(base, LoraConfig(r=4, target_modules=["q_proj", "up_proj"])).eval()
+    for name, parameter in policy.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    ids = torch.tensor([[1, 2, 3]])
+    with torch.inference_mode():
+        beside = policy(input_ids=ids).logits.softmax(-1)
+        with merged(policy):
+            inside = policy(input_ids=ids).logits.softmax(-1)
+        after = policy(input_ids=ids).logits.softmax(-1)
+
+    torch.testing.assert_close(inside, beside, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(after, beside, atol=1e-6, rtol=1e-4)
+    weights = [p for n, p in policy.named_parameters() if "lora" not in n]
+    for parameter, kept in zip(weights, before, strict=True):
+        torch.testing.assert_close(parameter.data, kept, atol=1e-6, rtol=1e-5)

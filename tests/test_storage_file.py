@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,36 @@ def test_a_later_migration_is_applied_to_an_older_database(
     monkeypatch.undo()
     with pytest.raises(StoreError, match="newer version"):
         Store(tmp_path / "runs.db")
+
+
+def test_results_of_a_file_without_exact_figures_are_read_and_new_ones_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = schema.STEPS.index(schema.exact_distributions_of_answers)
+    with monkeypatch.context() as older:
+        older.setattr(schema, "STEPS", schema.STEPS[:at])
+        store = Store(tmp_path / "runs.db")
+        run = store.insert_run(parse_spec(SPEC))
+        with store._write() as db:
+            key = {"run_id": run.id, "phase": "after", "split": "seen_templates"}
+            db.table("split_results").insert(key | {"rounds": 5, "mae": 0.25})
+            vectors = dict.fromkeys(("target", "realized", "low", "high", "steering"), "[0.5, 0.5]")
+            db.table("context_results").insert(
+                key | vectors | {"context": 0, "rounds": 5, "unclassified": 0, "mae": 0.25}
+            )
+        store.close()
+
+    store = Store(tmp_path / "runs.db")
+    (old,) = store.results(run.id)
+    assert old.mae.value == 0.25
+    assert (old.exact_mae, old.exact_unclassified, old.exact_bound) == (None, None, None)
+    assert (old.contexts[0].exact, old.contexts[0].exact_bound) == (None, None)
+    context = replace(old.contexts[0], exact=(0.25, 0.625), exact_bound=0.125)
+    new = replace(old, exact_mae=0.1, exact_unclassified=0.0, exact_bound=0.125, contexts=(context,))
+    store.put_result(run.id, new)
+    (read,) = store.results(run.id)
+    assert (read.exact_mae, read.exact_unclassified, read.exact_bound) == (0.1, 0.0, 0.125)
+    assert (read.contexts[0].exact, read.contexts[0].exact_bound) == ((0.25, 0.625), 0.125)
 
 
 def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:

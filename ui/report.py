@@ -116,6 +116,21 @@ MEASURES = (
     Measure("Restricted error", "the same over the steering tokens only", lambda r: r.restricted_error),
     Measure("Steering mass", "probability on the steering tokens", lambda r: r.steering_mass, rate=True),
     Measure("Agreement", "answers that name what their token stands for", lambda r: r.agreement, rate=True),
+    Measure(
+        "Exact MAE", "of the answers’ exact distribution: MAE without sampling noise", lambda r: r.exact_mae
+    ),
+    Measure(
+        "Exactly unclassified",
+        "probability of answers that name no category",
+        lambda r: r.exact_unclassified,
+        rate=True,
+    ),
+    Measure(
+        "Bound of the exact figures",
+        "probability that was not worked out",
+        lambda r: r.exact_bound,
+        rate=True,
+    ),
     Measure("Unclassified", "answers that name no category", lambda r: r.unclassified, rate=True),
 )
 
