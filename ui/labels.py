@@ -65,6 +65,7 @@ KNOBS: dict[str, tuple[str, str]] = {
     "top_p": ("Top p", "1 keeps every token"),
     "top_k": ("Top k", "0 keeps every token"),
     "max_new_tokens": ("Longest answer", "Tokens"),
+    "exact_epsilon": ("Exact ε", "Probability that exact figures may leave out; 0 is off"),
 }
 
 
