@@ -27,7 +27,7 @@ ALL, UNCLASSIFIED = -1, -2
 
 def poll(app: App, made: Made, repeats: int) -> dict[str, float]:
     """Milliseconds of one poll of the Runs tab, for a live run that another process writes to."""
-    with closing(Session(app.url)) as session, _writer(app.store.path, made.live):
+    with closing(Session(app.url)) as session, _writer(app.store, made.live):
         tick = session.handler("tick", kind="timer")
         first = session.call(tick, [made.live, None, None])
         later: list[Answer] = []
@@ -44,12 +44,16 @@ def poll(app: App, made: Made, repeats: int) -> dict[str, float]:
 
 
 @contextmanager
-def _writer(database: Path, run_id: str) -> Iterator[None]:
+def _writer(store: Store, run_id: str) -> Iterator[None]:
     """A process that writes to a run as the process of a run does, only more."""
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=write_on, args=(database, run_id), daemon=True)
+    process = context.Process(target=write_on, args=(store.path, run_id), daemon=True)
+    told = store.last_event(run_id).seq
     process.start()
     try:
+        # Its own start, with all its imports, is no part of a poll.
+        while process.is_alive() and store.last_event(run_id).seq == told:
+            time.sleep(WRITE_SECONDS)
         yield
     finally:
         process.kill()

@@ -263,6 +263,42 @@ def test_results_of_a_run(app, chromium, tmp_path):
         assert f"run={run.id}" in page.url
 
 
+def test_rounds_are_searched_by_text_as_it_is_typed_or_removed(app, chromium):
+    run = newest(app, RunState.DONE)
+    lost = app.store.count_rounds(run.id, "before", "heldout_templates", unclassified=True)
+    with opened(chromium, f"{app.url}?tab=results&run={run.id}") as page:
+        page.locator("#rounds-position", has_text="of 2,500").wait_for()
+        choose(page, "rounds-phase", "Before")
+        box = page.locator("#rounds-query input")
+        box.fill("CANNOT say")
+        page.locator("#rounds-position", has_text=f"of {lost}").wait_for()
+        assert "I cannot say." in page.locator("#rounds-table").inner_text()
+        box.fill("zebra")
+        page.locator("#rounds-table", has_text="No round matches").wait_for()
+        box.fill("")
+        page.locator("#rounds-position", has_text="of 2,500").wait_for()
+
+
+def test_a_tab_that_is_left_and_opened_again_keeps_what_was_chosen(app, chromium):
+    run = newest(app, RunState.DONE)
+    with opened(chromium, f"{app.url}?tab=results&run={run.id}") as page:
+        page.wait_for_selector("#realized svg .after_marks path")
+        page.locator("#category input").click()
+        page.get_by_role("option", name="female", exact=True).click()
+        choose(page, "split", "Seen templates")
+        page.locator("#lead", has_text="On seen templates").wait_for()
+        page.locator("#rounds-next").click()
+        page.locator("#rounds-position", has_text="26 to 50").wait_for()
+        go_to(page, "Runs")
+        page.wait_for_selector("#run-head .da-chip")
+        go_to(page, "Results")
+        page.wait_for_selector("#realized svg .after_marks path")
+        page.wait_for_timeout(1000)
+        assert "On seen templates" in page.locator("#lead").inner_text()
+        assert page.locator("#category input").input_value() == "female"
+        assert "26 to 50" in page.locator("#rounds-position").inner_text()
+
+
 def parse_yaml(path):
     from distalign.spec import parse_text
 
