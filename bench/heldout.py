@@ -2,99 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from bench.workbench import Workbench
-from distalign.layers import is_sliceable, lower_activations, only_layers, weights_in
+from distalign.policy import UpperPolicy
 from distalign.prompts import split_prompts
-from distalign.trie import Pack, TokenTrie, pack
+from distalign.trie import TokenTrie, pack
 
 PROMPTS_AT_ONCE = 50
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Some prompts as one pack: its tokens' lower activations [N, D] (None: all layers run), and the leaves."""
-
-    pack: Pack
-    hidden: Tensor | None
-    places: Tensor
-    target: Tensor
 
 
 class HeldOut:
     """Measures E over every held-out template and context, in float32, the softmax over the whole vocabulary.
 
-    Build it before training, from the base model. Layers below the lowest
-    adapted one give the same as long as training lasts, so they run once.
-
     Args:
-        lowest: index of the lowest layer that training changes.
+        lowest: index of the lowest layer that training changes; what lies below runs once.
     """
 
     def __init__(self, bench: Workbench, lowest: int) -> None:
-        spec, self.model = bench.spec, bench.model
-        self.lowest = lowest if is_sliceable(self.model) else 0
-        self.layers = self.model.config.num_hidden_layers
-        self.steering_ids = list(bench.steering.ids)
+        spec, self.model, self.lowest = bench.spec, bench.model, lowest
+        self.steering_ids = torch.tensor(bench.steering.ids)
         prompts = split_prompts(spec, bench.tokenizer, "heldout_templates")
-        trie = TokenTrie()
-        leaves = [trie.insert(prompt.ids)[-1] for prompt in prompts]
-        target = torch.tensor([spec.target.rows[p.context] for p in prompts], dtype=torch.float64)
-        known = None
-        if self.lowest:
-            with weights_in(self.model, torch.float32):
-                known = lower_activations(self.model, trie, self.lowest)
-        self.groups = []
-        for first in range(0, len(leaves), PROMPTS_AT_ONCE):
-            chosen = slice(first, first + PROMPTS_AT_ONCE)
-            row = pack(trie, leaves[chosen])
-            hidden = None if known is None else _padded(known[row.nodes], row)
-            self.groups.append(_Group(row, hidden, row.places(leaves[chosen]), target[chosen]))
+        self.trie = TokenTrie()
+        self.leaves = [self.trie.insert(prompt.ids)[-1] for prompt in prompts]
+        self.target = torch.tensor([spec.target.rows[p.context] for p in prompts], dtype=torch.float64)
+        self._policies: dict[bool, UpperPolicy] = {}
 
     @torch.no_grad()
     def error(self) -> float:
-        """E of the model as it stands. Weights, layers and mode are as before when it returns."""
-        total = count = 0.0
-        with self._ready():
-            for group in self.groups:
-                probs = self._probs(group)
-                total += float((group.target - probs).abs().sum())
-                count += probs.numel()
-        return total / count
+        """E of the model as it stands, which is left as it was."""
+        with torch.autocast("cpu", enabled=False):
+            probs = torch.cat([self._probs(leaves) for leaves in _groups(self.leaves)])
+        return float((self.target - probs).abs().mean())
 
-    @contextmanager
-    def _ready(self) -> Iterator[None]:
-        """Float32 arithmetic, and the upper layers only; a trainer may have cut the lower ones off already."""
-        start = self.lowest
-        if len(self.model.get_decoder().layers) != self.layers:
-            start = 0
-        with (
-            torch.autocast("cpu", enabled=False),
-            weights_in(self.model, torch.float32),
-            only_layers(self.model, start, self.model.config.num_hidden_layers),
-        ):
-            yield
+    def _policy(self) -> UpperPolicy:
+        """It follows the adapter's weights; one made before there was an adapter would not."""
+        adapted = any("lora_" in name for name, _ in self.model.named_parameters())
+        if adapted not in self._policies:
+            self._policies = {adapted: UpperPolicy(self.model, self.trie, self.lowest, torch.float32)}
+        return self._policies[adapted]
 
-    def _probs(self, group: _Group) -> Tensor:
-        """π(s_k|x) of a group's prompts: [P, K]."""
-        row = group.pack
-        known = {"input_ids": row.tokens} if group.hidden is None else {"inputs_embeds": group.hidden[None]}
-        logits = self.model(
-            **known,
-            position_ids=row.positions,
-            attention_mask=row.mask,
-            logits_to_keep=group.places,
-            use_cache=False,
-        ).logits[0]
-        return logits.double().softmax(-1)[:, self.steering_ids]
+    def _probs(self, leaves: list[int]) -> Tensor:
+        """π(s_k|x) of some prompts: [P, K]."""
+        row, count = pack(self.trie, leaves), len(self.steering_ids)
+        places = torch.arange(len(leaves)).repeat_interleave(count)
+        tokens = self.steering_ids.repeat(len(leaves))
+        logps = self._policy().token_logps(row, row.places(leaves), places, tokens)
+        return logps.double().exp().view(len(leaves), count)
 
 
-def _padded(hidden: Tensor, row: Pack) -> Tensor:
-    return F.pad(hidden, (0, 0, 0, row.tokens.shape[1] - len(hidden)))
+def _groups(leaves: list[int]) -> list[list[int]]:
+    return [leaves[i : i + PROMPTS_AT_ONCE] for i in range(0, len(leaves), PROMPTS_AT_ONCE)]

@@ -11,8 +11,8 @@ import torch
 from bench.adapters import tuned
 from bench.operations import DecoderShape, Reading, forward_operations
 from bench.workbench import Arguments, Workbench, name_of, open_workbench
-from distalign.layers import weights_in
 from distalign.measuring import Subject, measured_templates, stop_ids
+from distalign.precision import weights_in
 from distalign.prompts import chat_ids, split_prompts
 from distalign.sampling import Answer, sample_answers
 from distalign.spec import Sampling

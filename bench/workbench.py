@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from distalign.adapter import training_dtype
 from distalign.folders import DataFolder
 from distalign.models import load
+from distalign.precision import training_dtype
 from distalign.spec import RunSpec, load_spec
 from distalign.steering import SteeringTokens, choose_steering_tokens
 

@@ -1,28 +1,16 @@
-"""The LoRA adapter: which layers carry it, and the arithmetic it is trained in."""
+"""The LoRA adapter: which layers carry it, and how it joins the weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel
 
 from distalign.training_config import TrainingConfig
 
 TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-
-def multiplies_bfloat16_in_hardware() -> bool:
-    """Whether this processor has matrix units for bfloat16 (Intel AMX); without, it is slower than float32."""
-    return bool(torch.cpu._is_amx_tile_supported())
-
-
-def training_dtype(config: TrainingConfig) -> torch.dtype:
-    if config.precision == "auto":
-        return torch.bfloat16 if multiplies_bfloat16_in_hardware() else torch.float32
-    return torch.float32 if config.precision == "float32" else torch.bfloat16
 
 
 def lowest_adapted(model: PreTrainedModel, config: TrainingConfig) -> int:

@@ -107,8 +107,8 @@ class _Run:
 
     def _precision(self, phase: str) -> AbstractContextManager[None]:
         """The tuned model is sampled in float32; the base model, whose answers fan out, in the fast type."""
-        from distalign.adapter import merged, training_dtype
-        from distalign.layers import weights_in
+        from distalign.adapter import merged
+        from distalign.precision import training_dtype, weights_in
 
         if phase == "after":
             return merged(self.model)

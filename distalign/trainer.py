@@ -17,14 +17,17 @@ from transformers import PreTrainedModel
 from trl import KTOConfig, KTOTrainer
 
 from distalign.losses import kl_calibration, kto, summed_by
+from distalign.muon import Muon
+from distalign.policy import Policy
 from distalign.training_config import TrainingConfig
 from distalign.training_set import DESIRABLE, MISMATCHED, StepBatch, TrainingSet, collate
 from distalign.trie import padded
 
 ADAM_BETAS = (0.9, 0.95)
+MUON_MOMENTUM = 0.9
 MAX_GRAD_NORM = 1.0
 # Places that are read come in multiples of this; see distalign.trie.padded.
-READS_MULTIPLE = 32
+READS_MULTIPLE = 16
 # Share of the steps in which the learning rate rises to its peak.
 RISE = 0.05
 # Step rows for which the reference's log-probabilities are computed at once.
@@ -47,8 +50,7 @@ class HybridTrainer(KTOTrainer):
         steering_ids: [K].
         config: weights, β and schedule.
 
-    Before :meth:`train`, set ``activations`` [nodes, D]: what enters the lowest
-    of the layers that the model then runs.
+    Before :meth:`train`, set ``policy``, which runs the model that TRL has adapted.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class HybridTrainer(KTOTrainer):
         **kwargs: Any,
     ) -> None:
         self.training_set = training_set
-        self.activations: Tensor | None = None
+        self.policy: Policy | None = None
         self.steering_ids = steering_ids
         self.config = config
         self.reference: Tensor | None = None
@@ -80,67 +82,63 @@ class HybridTrainer(KTOTrainer):
         completions = [c for row in rows for c in row["completions"]] if self.reads_completions else []
         return {"batch": collate(self.training_set, [row["prompt"] for row in rows], completions)}
 
+    def create_optimizer(self, model: PreTrainedModel | None = None) -> torch.optim.Optimizer:
+        if self.config.optimizer == "muon" and self.optimizer is None:
+            self.optimizer = Muon(
+                [p for p in self.model.parameters() if p.requires_grad],
+                lr=self.config.learning_rate,
+                momentum=MUON_MOMENTUM,
+            )
+        return super().create_optimizer(model)
+
     @property
     def reads_completions(self) -> bool:
         return max(self.config.kto_weight, self.config.sft_weight, self.config.anchor_weight) > 0
 
-    def logits(self, model: PeftModel, batch: StepBatch) -> Tensor:
-        """[R, V] at the places that the loss reads."""
-        row = batch.pack
-        hidden = self.activations[row.nodes]
-        hidden = F.pad(hidden, (0, 0, 0, row.tokens.shape[1] - len(hidden)))[None]  # [1, N, D]
+    def logps(self, batch: StepBatch) -> tuple[Tensor, Tensor]:
+        """log π(s_k | x) of each prompt [P, K], and of each token of the completions [T], in nats."""
+        prompts, count = len(batch.prompt_reads), len(self.steering_ids)
         reads = F.pad(batch.reads, (0, padded(len(batch.reads), READS_MULTIPLE) - len(batch.reads)))
-        logits = model(
-            inputs_embeds=hidden,
-            position_ids=row.positions,
-            attention_mask=row.mask,
-            logits_to_keep=reads,
-            use_cache=False,
-        ).logits[0]
-        return logits[: len(batch.reads)].float()
+        logps = self.policy.token_logps(
+            batch.pack,
+            reads,
+            torch.cat([batch.prompt_reads.repeat_interleave(count), batch.token_reads]),
+            torch.cat([self.steering_ids.repeat(prompts), batch.labels]),
+        )
+        return logps[: prompts * count].view(prompts, count), logps[prompts * count :]
 
-    def steering_logps(self, logits: Tensor, normaliser: Tensor, batch: StepBatch) -> Tensor:
-        """log π(s_k | x) of each prompt: [P, K]."""
-        reads = batch.prompt_reads[:, None]
-        return logits[reads, self.steering_ids[None]] - normaliser[reads]
-
-    def completion_logps(self, logits: Tensor, normaliser: Tensor, batch: StepBatch) -> tuple[Tensor, Tensor]:
-        """log π of each completion [C] as KTO scores it, and of each of its tokens [T], in nats."""
-        logps = logits[batch.token_reads, batch.labels] - normaliser[batch.token_reads]  # [T]
-        scored = logps
+    def scores(self, token_logps: Tensor, batch: StepBatch) -> Tensor:
+        """log π of each completion as KTO scores it: token_logps [T] → [C]."""
         if self.config.kto_over == "response":
-            scored = logps.masked_fill(batch.is_steering, 0.0)
-        return summed_by(scored, batch.owner, len(batch.kinds)), logps
+            token_logps = token_logps.masked_fill(batch.is_steering, 0.0)
+        return summed_by(token_logps, batch.owner, len(batch.kinds))
 
     def _compute_loss(
         self, model: PeftModel, inputs: dict[str, StepBatch], return_outputs: bool = False
     ) -> Tensor:
         batch = inputs["batch"]
-        logits = self.logits(model, batch)
-        normaliser = logits.logsumexp(-1)  # [R], shared by all that is read at a place
-        steering = self.steering_logps(logits, normaliser, batch)
+        steering, token_logps = self.logps(batch)
         kl = kl_calibration(steering, batch.target).mean()
         values = {"kl": kl.detach()} | _steering_values(steering.detach().exp(), batch.target)
         warming = self.state.global_step < self.config.warmup_steps
         loss = kl if warming else self.config.kl_weight * kl
         if len(batch.kinds):
-            scores, token_scores = self.completion_logps(logits, normaliser, batch)
             supervised = self.config.sft_weight if warming else self.config.anchor_weight
             if supervised > 0:
-                sft = self._supervised(token_scores, batch)
+                sft = self._supervised(token_logps, batch)
                 loss = loss + supervised * sft
                 values["sft"] = sft.detach()
             if not warming and self.config.kto_weight > 0:
-                term = self._kto(scores, batch, values)
+                term = self._kto(self.scores(token_logps, batch), batch, values)
                 loss = loss + self.config.kto_weight * term
         values["loss"] = loss.detach()
         self.last_values = {name: float(value) for name, value in values.items()}
         return loss
 
-    def _supervised(self, token_scores: Tensor, batch: StepBatch) -> Tensor:
+    def _supervised(self, token_logps: Tensor, batch: StepBatch) -> Tensor:
         """Mean cross-entropy over the response tokens of desirable completions, in nats."""
         read = (batch.kinds[batch.owner] == DESIRABLE) & ~batch.is_steering
-        return -token_scores[read].mean()
+        return -token_logps[read].mean()
 
     def _kto(self, scores: Tensor, batch: StepBatch, values: dict[str, Tensor]) -> Tensor:
         if self.reference is None:
@@ -170,8 +168,8 @@ class HybridTrainer(KTOTrainer):
             group = pending[first : first + REFERENCE_ROWS]
             batch = collate(self.training_set, [p for p, _ in group], [c for _, cs in group for c in cs])
             with self.compute_loss_context_manager():
-                logits = self.logits(self.model, batch)
-            scores[batch.completions] = self.completion_logps(logits, logits.logsumexp(-1), batch)[0]
+                token_logps = self.logps(batch)[1]
+            scores[batch.completions] = self.scores(token_logps, batch)
         self.reference = scores
 
 
@@ -180,7 +178,9 @@ def _steering_values(probs: Tensor, target: Tensor) -> dict[str, Tensor]:
     return {"mass": probs.sum(-1).mean(), "error": (target - probs).abs().mean()}
 
 
-def trainer_arguments(config: TrainingConfig, folder: str, seed: int, dtype: torch.dtype) -> KTOConfig:
+def trainer_arguments(
+    config: TrainingConfig, folder: str, seed: int, autocast: torch.dtype | None = None
+) -> KTOConfig:
     """TRL's arguments for a run: one pass over the rows, cosine schedule, no files written."""
     return KTOConfig(
         output_dir=folder,
@@ -195,7 +195,7 @@ def trainer_arguments(config: TrainingConfig, folder: str, seed: int, dtype: tor
         max_grad_norm=MAX_GRAD_NORM,
         beta=config.beta,
         seed=seed,
-        bf16=dtype == torch.bfloat16,
+        bf16=autocast == torch.bfloat16,
         gradient_checkpointing=False,
         remove_unused_columns=True,
         save_strategy="no",

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import TrainerCallback
 
-from distalign.adapter import lora_config, lowest_adapted, training_dtype
-from distalign.layers import is_sliceable, lower_activations, only_layers, weights_in
+from distalign.adapter import lora_config, lowest_adapted
+from distalign.decoder import is_known
+from distalign.policy import UpperPolicy, WholePolicy
+from distalign.precision import training_dtype, weights_in
 from distalign.progress import Emit, Progress
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
@@ -61,8 +63,8 @@ def train_adapter(
     config = replace(spec.training, **ABLATIONS.get(spec.method, {}))
     emit(Progress("stage", "cache", message="Laying out the training set"))
     training_set = build_training_set(spec, tokenizer, steering)
-    start = lowest_adapted(model, config) if is_sliceable(model) else 0
     dtype = training_dtype(config)
+    sliced = is_known(model)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         trainer = HybridTrainer(
@@ -70,24 +72,24 @@ def train_adapter(
             training_set=training_set,
             steering_ids=torch.tensor(steering.ids),
             config=config,
-            args=trainer_arguments(config, folder, spec.seed, dtype),
+            args=trainer_arguments(config, folder, spec.seed, autocast=None if sliced else dtype),
             processing_class=tokenizer,
             peft_config=lora_config(model, config),
         )
-        stack.enter_context(weights_in(trainer.model, dtype, frozen_only=True))
-        emit(
-            Progress(
-                "stage",
-                "cache",
-                message=f"Caching {len(training_set.trie):,} tokens below layer {start} "
-                f"({str(dtype).removeprefix('torch.')})",
-            )
-        )
-        trainer.activations = lower_activations(model, training_set.trie, start)
-        stack.enter_context(only_layers(model, start, model.config.num_hidden_layers))
+        if sliced:
+            start = lowest_adapted(model, config)
+            emit(Progress("stage", "cache", message=_caching(len(training_set.trie), start, dtype)))
+            trainer.policy = UpperPolicy(model, training_set.trie, start, dtype)
+        else:
+            stack.enter_context(weights_in(trainer.model, dtype, frozen_only=True))
+            trainer.policy = WholePolicy(trainer.model)
         trainer.add_callback(ProgressCallback(trainer, emit))
         emit(Progress("stage", "warmup", total=config.steps, message="Training"))
         trainer.train()
     # TRL puts a fused head in front of the model's own forward; nobody else needs it.
     model.__dict__.pop("forward", None)
     return trainer.model.eval()
+
+
+def _caching(tokens: int, layers: int, dtype: torch.dtype) -> str:
+    return f"Caching {tokens:,} tokens below layer {layers} ({str(dtype).removeprefix('torch.')})"

@@ -19,7 +19,9 @@ class TrainingConfig:
         prompts_per_step: prompts whose steering distribution is calibrated in a step.
         answers_per_step: prompts whose answers (desirable, undesirable and
             mismatched) are packed behind them in a step.
-        learning_rate: peak of the cosine schedule.
+        optimizer: "muon" (orthogonalised momentum) or "adamw".
+        learning_rate: peak of the cosine schedule; that of "muon" is scaled to the
+            size of AdamW's updates.
         lora_rank: rank of each adapter matrix; alpha is twice the rank.
         adapted_layers: how many of the uppermost layers carry an adapter; 0 means all.
         beta: KTO's β.
@@ -36,7 +38,8 @@ class TrainingConfig:
     warmup_steps: int = 40
     prompts_per_step: int = 24
     answers_per_step: int = 4
-    learning_rate: float = 4e-3
+    optimizer: Literal["muon", "adamw"] = "muon"
+    learning_rate: float = 0.01
     lora_rank: int = 16
     adapted_layers: int = 8
     beta: float = 0.1
@@ -82,6 +85,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "anchor_weight": (0, 100),
 }
 CHOICES = {
+    "optimizer": ("muon", "adamw"),
     "kto_over": ("response", "completion"),
     "precision": ("auto", "float32", "bfloat16"),
 }
@@ -107,6 +111,7 @@ PRESETS: dict[str, TrainingConfig] = {
         warmup_steps=160,
         prompts_per_step=16,
         answers_per_step=8,
+        optimizer="adamw",
         learning_rate=5e-5,
         adapted_layers=0,
         kto_over="completion",

@@ -8,7 +8,7 @@ for the model.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DESIRABLE, UNDESIRABLE, MISMATCHED = 0, 1, 2
 # Prompts that carry completions; responses are learned long before these run out.
 MAX_ANSWER_PROMPTS = 96
+# Prompts of one template that stand together.
+RUN = 6
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,7 @@ def build_training_set(
     rng = random.Random(spec.seed)
     config = spec.training
     prompts = split_prompts(spec, tokenizer, "seen_templates")
-    rng.shuffle(prompts)
-    prompts = prompts[: config.steps * config.prompts_per_step]
+    prompts = [prompts[i] for i in _in_runs(prompts, rng)[: config.steps * config.prompts_per_step]]
     trie = TokenTrie()
     leaves = [trie.insert(prompt.ids)[-1] for prompt in prompts]
     target = torch.tensor([spec.target.rows[p.context] for p in prompts], dtype=torch.float32)
@@ -87,14 +88,26 @@ def build_training_set(
             start = len(completions)
             completions += matched + mismatched
             of_prompt[prompt] = list(range(start, len(completions)))
-    return TrainingSet(trie, leaves, target, completions, _rows(spec, len(prompts), groups, of_prompt, rng))
+    return TrainingSet(trie, leaves, target, completions, _rows(spec, prompts, groups, of_prompt, rng))
+
+
+def _in_runs(prompts: Sequence[Prompt], rng: random.Random) -> list[int]:
+    """Indices of the prompts in random order, but in runs of a few contexts of one template.
+
+    The prompts of a run share their beginning, which a step then computes once.
+    """
+    by_template: dict[int, list[int]] = {}
+    for index in rng.sample(range(len(prompts)), len(prompts)):
+        by_template.setdefault(prompts[index].template, []).append(index)
+    runs = [group[i : i + RUN] for group in by_template.values() for i in range(0, len(group), RUN)]
+    return [index for run in rng.sample(runs, len(runs)) for index in run]
 
 
 def _answer_groups(spec: RunSpec, prompts: list[Prompt], rng: random.Random) -> list[list[int]]:
     """Groups of prompts that carry completions, of ``answers_per_step`` each."""
     size = min(spec.training.answers_per_step, spec.training.prompts_per_step)
     wanted = min(MAX_ANSWER_PROMPTS, len(prompts) // size * size) or len(prompts)
-    chosen = rng.sample(range(len(prompts)), wanted)
+    chosen = _in_runs(prompts, rng)[:wanted]
     return [chosen[i : i + size] for i in range(0, wanted, size)]
 
 
@@ -131,11 +144,15 @@ def _answers(
 
 
 def _rows(
-    spec: RunSpec, count: int, groups: list[list[int]], of_prompt: dict[int, list[int]], rng: random.Random
+    spec: RunSpec,
+    prompts: list[Prompt],
+    groups: list[list[int]],
+    of_prompt: dict[int, list[int]],
+    rng: random.Random,
 ) -> Dataset:
     """Rows of every step: a group of answered prompts, filled up with further prompts."""
     config = spec.training
-    prompts: list[int] = []
+    column: list[int] = []
     completions: list[list[int]] = []
     order: list[int] = []
     for step in range(config.steps):
@@ -143,11 +160,11 @@ def _rows(
         rest = []
         while len(group) + len(rest) < config.prompts_per_step:
             if not order:
-                order = rng.sample(range(count), count)
+                order = _in_runs(prompts, rng)
             rest.append(order.pop())
-        prompts += group + rest
+        column += group + rest
         completions += [of_prompt[p] for p in group] + [[] for _ in rest]
-    return Dataset.from_dict({"prompt": prompts, "completions": completions})
+    return Dataset.from_dict({"prompt": column, "completions": completions})
 
 
 @dataclass(frozen=True)

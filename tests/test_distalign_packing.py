@@ -1,4 +1,4 @@
-"""Packed prefixes give what each sequence gives alone, whole or by part of the layers."""
+"""Packed prefixes give what each sequence gives alone."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from distalign import layers
-from distalign.layers import is_sliceable, lower_activations, only_layers, weights_in
+from distalign.precision import weights_in
 from distalign.trie import ROW_MULTIPLE, TokenTrie, pack
 from tests.tiny import tiny_model
 
@@ -71,38 +70,6 @@ def test_a_row_is_padded_with_places_that_see_only_themselves(trie: TokenTrie) -
     assert torch.equal(row.mask[0, 0], expected)
 
 
-@torch.no_grad()
-@pytest.mark.parametrize("start", [0, 1, 3])
-@pytest.mark.parametrize("chunk", [4, 768])
-def test_cached_lower_layers_and_the_upper_ones_equal_the_whole_model(
-    model: LlamaForCausalLM, trie: TokenTrie, start: int, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(layers, "CHUNK_TOKENS", chunk)
-    row = pack(trie, [trie.insert(ids)[-1] for ids in SEQUENCES])
-    arguments = {"position_ids": row.positions, "attention_mask": row.mask, "use_cache": False}
-    whole = model(input_ids=row.tokens, **arguments).logits
-    cached = lower_activations(model, trie, start)
-    with only_layers(model, start, 4):
-        hidden = torch.zeros(1, row.tokens.shape[1], cached.shape[1])
-        hidden[0, : len(row.nodes)] = cached[row.nodes]
-        parts = model(inputs_embeds=hidden, **arguments).logits
-
-    real = slice(len(row.nodes))
-    torch.testing.assert_close(parts[:, real], whole[:, real], atol=1e-5, rtol=0)
-
-
-def test_the_layers_come_back_even_after_an_error(model: LlamaForCausalLM) -> None:
-    decoder = model.get_decoder()
-    kept, norm = decoder.layers, decoder.norm
-    with pytest.raises(RuntimeError), only_layers(model, 0, 2):
-        assert len(decoder.layers) == model.config.num_hidden_layers == 2
-        assert decoder.norm is not norm
-        raise RuntimeError
-
-    assert decoder.layers is kept and decoder.norm is norm
-    assert model.config.num_hidden_layers == 4
-
-
 @pytest.mark.parametrize("frozen_only", [True, False])
 def test_weights_in_another_type_are_restored_exactly(frozen_only: bool) -> None:
     model = tiny_model(32, layers=1)
@@ -118,12 +85,3 @@ def test_weights_in_another_type_are_restored_exactly(frozen_only: bool) -> None
     after = model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert all(value.dtype == torch.float32 for value in after.values())
-
-
-def test_only_families_of_equal_layers_are_sliced(model: LlamaForCausalLM) -> None:
-    assert is_sliceable(model)
-    model.config.model_type, known = "gemma2", model.config.model_type
-    try:
-        assert not is_sliceable(model)
-    finally:
-        model.config.model_type = known

@@ -48,7 +48,7 @@ def values_of(told: list[Progress], stage: str) -> list[Mapping[str, float]]:
 @pytest.mark.parametrize("adapted_layers", [0, 2])
 def test_a_few_dozen_steps_bring_the_steering_tokens_near_the_target(adapted_layers: int) -> None:
     spec = tiny_spec(
-        {"steps": 40, "warmup_steps": 10, "learning_rate": 0.02, "adapted_layers": adapted_layers}
+        {"steps": 40, "warmup_steps": 10, "learning_rate": 0.05, "adapted_layers": adapted_layers}
     )
     model = tiny_model()
     before = exact_error(model, spec, choose_steering_tokens(TOKENIZER, model.lm_head.weight, spec.attribute))
@@ -62,7 +62,7 @@ def test_a_few_dozen_steps_bring_the_steering_tokens_near_the_target(adapted_lay
 
 def test_contexts_with_different_targets_are_told_apart() -> None:
     table = {"Nurses": {"male": 0.1, "female": 0.9}, "Pilots": {"male": 0.8, "female": 0.2}}
-    spec = tiny_spec({"target": table, "steps": 60, "warmup_steps": 10, "learning_rate": 0.02})
+    spec = tiny_spec({"target": table, "steps": 60, "warmup_steps": 10, "learning_rate": 0.05})
     policy, steering, _ = train(spec)
 
     assert exact_error(policy, spec, steering) < 0.1

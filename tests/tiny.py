@@ -89,7 +89,7 @@ def tiny_spec(values: Mapping[str, Any] | None = None) -> RunSpec:
         "answers_per_step": 2,
         "lora_rank": 4,
         "adapted_layers": 2,
-        "learning_rate": 0.01,
+        "learning_rate": 0.05,
         "precision": "float32",
         "rounds": 20,
         "max_new_tokens": 8,

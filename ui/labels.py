@@ -51,6 +51,7 @@ KNOBS: dict[str, tuple[str, str]] = {
     "warmup_steps": ("Warm-up steps", "Supervised steps before KTO joins"),
     "prompts_per_step": ("Prompts a step", "Prompts calibrated in each step"),
     "answers_per_step": ("Answers a step", "Prompts whose answers are trained in each step"),
+    "optimizer": ("Optimizer", "Muon reaches the target in fewer steps"),
     "learning_rate": ("Learning rate", "Peak of the cosine schedule"),
     "lora_rank": ("LoRA rank", "Size of the adapter's matrices"),
     "adapted_layers": ("Adapted layers", "Uppermost layers with an adapter; 0 is all"),
