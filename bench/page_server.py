@@ -17,6 +17,7 @@ from bench.page_session import Answer, Session
 from distalign.progress import Progress
 from distalign.results import Round
 from storage import Store
+from ui.runs import PAGE_OF_RUNS
 
 WRITE_SECONDS = 0.2
 POLL_SECONDS = 0.4
@@ -119,13 +120,13 @@ def _requests(session: Session, made: Made) -> dict[str, Callable[[Session], Ans
 
 
 def _whole_list(runs: int) -> Callable[[Session], Answer]:
-    """A poll of the Runs tab after "Show older runs" was pressed until all are listed."""
+    """The last press of "Show older runs", after which the Runs tab lists all."""
 
     def call(session: Session) -> Answer:
-        for _ in range(runs // 50):
-            session.call(session.handler("click", "older-runs"), ["", None, None])
-        # Forget what is shown, but not how many runs are listed.
-        return session.call(session.handler("click", "older-runs"), [None, None, None])
+        older = session.handler("click", "older-runs")
+        for _ in range((runs - 1) // PAGE_OF_RUNS - 1):
+            session.call(older, ["", None, None])
+        return session.call(older, ["", None, None])
 
     return call
 
