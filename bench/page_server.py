@@ -17,11 +17,12 @@ from bench.page_session import Answer, Session
 from distalign.progress import Progress
 from distalign.results import Round
 from storage import Store
-from ui.runs import PAGE_OF_RUNS
 
 WRITE_SECONDS = 0.2
 POLL_SECONDS = 0.4
 ROUNDS_A_WRITE = 500
+# How many runs each press of "Show older runs" adds.
+PAGE_OF_RUNS = 50
 LATEST, HELD_OUT = "after", "heldout_templates"
 ALL, UNCLASSIFIED = -1, -2
 
