@@ -54,7 +54,7 @@ class Figures:
         ]
         return ratios(product, self.per_second(peer))
 
-    def training_share(self, dtype: str, counted: str = "needed") -> Spread | None:
+    def training_share(self, dtype: str, counted: str = "needed", side: str = "product") -> Spread | None:
         """Share of the machine's FLOP/s that a product step reaches."""
         floor = self.floor(dtype)
         if floor is None:
@@ -62,7 +62,7 @@ class Figures:
         return spread(
             [
                 v[f"{counted}_operations"] / median(v["step_seconds"]) / floor.median
-                for v in self.records.several("training/product")
+                for v in self.records.several(f"training/{side}")
             ]
         )
 

@@ -83,7 +83,10 @@ class Parts:
     def _training(self) -> Iterator[Unit]:
         steps = self.budget.training_steps
         for i in range(self.budget.training_repeats):
-            yield self._unit(f"training/product/{i}", "bench.training:product", steps=steps)
+            for name, changes in (("product", {}), ("product-float32", {"precision": "float32"})):
+                yield self._unit(
+                    f"training/{name}/{i}", "bench.training:product", steps=steps, changes=changes
+                )
             for name, all_layers in (("peer", True), ("peer-upper", False)):
                 yield self._unit(
                     f"training/{name}/{i}", "bench.training:peer", steps=steps, all_layers=all_layers

@@ -40,13 +40,13 @@ def floor(figures: Figures) -> list[str]:
 
 
 def training(figures: Figures) -> list[str]:
-    sides = {"product": "Distalign"} | PEERS
+    sides = {"product": "Distalign", "product-float32": "Distalign in float32"} | PEERS
     rows = []
     for side, name in sides.items():
         seconds = spread(figures.step_seconds(side))
         if seconds is None:
             continue
-        against = figures.training_ratio(side) if side != "product" else None
+        against = figures.training_ratio(side) if side in PEERS else None
         rows.append(
             [
                 name,

@@ -100,8 +100,12 @@ class TickCallback(TrainerCallback):
 
 
 def product(arguments: Arguments) -> dict[str, Any]:
-    """Seconds of each step of the product's trainer, with the operations that each needs."""
-    bench = open_workbench(arguments, steps=arguments["steps"], warmup_steps=WARMUP)
+    """Seconds of each step of the product's trainer, with the operations that each needs.
+
+    ``changes`` replace fields of the specification.
+    """
+    changes = {"steps": arguments["steps"], "warmup_steps": WARMUP} | arguments.get("changes", {})
+    bench = open_workbench(arguments, **changes)
     training_set = build_training_set(bench.spec, bench.tokenizer, bench.steering)
     config, shape = bench.spec.training, DecoderShape.of(bench.model.config)
     clock = StepClock()

@@ -21,6 +21,8 @@ from bench.report import render, write_report
 from bench.spread import ratios, spread
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
 
+SIDES = ("product", "product-float32", "peer", "peer-upper")
+
 
 def curve(reached: float | None, error: float, seconds: float = 70.0, **more: Any) -> dict[str, Any]:
     points = [
@@ -183,7 +185,7 @@ def test_a_page_without_any_measurement_says_so(tmp_path: Path) -> None:
     write_report(Records(tmp_path / "speed.json", {}), FULL, out, trial=True)
     text = out.read_text("utf-8")
 
-    assert text.count("Not measured yet.") == 7 and text.count("not measured") == 15
+    assert text.count("Not measured yet.") == 7 and text.count("not measured") == 16
     assert "A trial" in text and "`python -m bench speed --trial --only floor`" in text
 
 
@@ -263,7 +265,7 @@ def test_a_stopped_benchmark_goes_on_where_it_was(place: Path, monkeypatch: pyte
 
     assert main(arguments(place, "--only", "training")) == 130
     assert main(arguments(place, "--only", "training")) == 1, "a measurement failed"
-    units = [f"training-{side}-{i}" for i in (0, 1) for side in ("product", "peer", "peer-upper")]
+    units = [f"training-{side}-{i}" for i in (0, 1) for side in SIDES]
     units.append("training-once")
     assert stand_in.calls == [*units[:3], *units[2:]]
     stand_in.calls, stand_in.stop_at = [], 0
