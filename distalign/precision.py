@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from distalign.training_config import TrainingConfig
+
+# Rows of a matrix that are compared at once.
+ROWS = 4096
 
 
 def multiplies_bfloat16_in_hardware() -> bool:
@@ -24,16 +27,29 @@ def training_dtype(config: TrainingConfig) -> torch.dtype:
 
 @contextmanager
 def weights_in(model: nn.Module, dtype: torch.dtype, *, frozen_only: bool = False) -> Iterator[None]:
-    """Within the block the parameters (or those that need no gradient) have another dtype."""
-    kept = {
-        parameter: parameter.data
+    """Within the block the parameters (or those that need no gradient) have another dtype.
+
+    Afterwards they are exactly what they were. Weights that the other type holds
+    exactly (most models are published in bfloat16) are converted back; the others are kept aside.
+    """
+    changed = [
+        parameter
         for parameter in model.parameters()
         if parameter.is_floating_point() and not (frozen_only and parameter.requires_grad)
-    }
-    for parameter in kept:
-        parameter.data = parameter.data.to(dtype)
+    ]
+    before: list[torch.dtype | Tensor] = []
+    for parameter in changed:
+        data, converted = parameter.data, parameter.data.to(dtype)
+        before.append(data.dtype if _holds(converted, data) else data)
+        parameter.data = converted
     try:
         yield
     finally:
-        for parameter, data in kept.items():
-            parameter.data = data
+        for parameter, kept in zip(changed, before, strict=True):
+            parameter.data = kept if isinstance(kept, Tensor) else parameter.data.to(kept)
+
+
+def _holds(converted: Tensor, data: Tensor) -> bool:
+    """Whether the conversion lost nothing; a block of rows at a time, to stay small."""
+    rows = zip(converted.split(ROWS), data.split(ROWS), strict=True)
+    return all(torch.equal(small.to(wide.dtype), wide) for small, wide in rows)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from distalign.errors import DistalignError
 from distalign.folders import DataFolder
+from distalign.memory import give_back, share_one_heap
 from distalign.plan import estimate, read_speed, write_speed
 from distalign.progress import Progress
 from distalign.results import SPLITS, Recorder, Round, SplitResult
@@ -44,6 +45,7 @@ def execute(
         DistalignError: for a model, disk or specification that cannot be used, and
             ``Cancelled`` when the recorder says so.
     """
+    share_one_heap()
     plan = estimate(spec, read_speed(data))
     timeline = Timeline(plan.stages, recorder.progress, clock)
     timeline(Progress("stage", "prepare", message=f"Run {run_id}: loading {spec.base_model}"))
@@ -102,6 +104,7 @@ class _Run:
         began = self.clock()
         with self._precision(phase):
             self._measure_splits(phase, stage, what)
+        give_back()
         if phase == "after" or self.spec.method not in TRAINED_METHODS:
             self.recorder.timing("sample_seconds", self.clock() - began)
 
@@ -138,6 +141,7 @@ class _Run:
 
         began = self.clock()
         self.model = train_adapter(self.model, self.tokenizer, self.spec, self.steering, self.timeline)
+        give_back()
         self.recorder.timing("train_seconds", self.clock() - began)
 
     def save(self, folder: Path) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Prompts that are walked together: many, so that passes are full.
 PROMPTS_AT_ONCE = 128
-PROMPT_BYTES = 192 * 2**20
+PROMPT_BYTES = 64 * 2**20
 
 
 @torch.inference_mode()

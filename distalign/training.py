@@ -76,16 +76,18 @@ def train_adapter(
             processing_class=tokenizer,
             peft_config=lora_config(model, config),
         )
+        stack.enter_context(weights_in(trainer.model, dtype, frozen_only=True))
         if sliced:
             start = lowest_adapted(model, config)
             emit(Progress("stage", "cache", message=_caching(len(training_set.trie), start, dtype)))
             trainer.policy = UpperPolicy(model, training_set.trie, start, dtype)
         else:
-            stack.enter_context(weights_in(trainer.model, dtype, frozen_only=True))
             trainer.policy = WholePolicy(trainer.model)
         trainer.add_callback(ProgressCallback(trainer, emit))
         emit(Progress("stage", "warmup", total=config.steps, message="Training"))
         trainer.train()
+        # It holds weights of its own, which the trainer's cycles of references would keep alive.
+        trainer.policy = None
     # TRL puts a fused head in front of the model's own forward; nobody else needs it.
     model.__dict__.pop("forward", None)
     return trainer.model.eval()

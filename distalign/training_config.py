@@ -44,9 +44,9 @@ class TrainingConfig:
     adapted_layers: int = 8
     beta: float = 0.1
     kl_weight: float = 1.0
-    kto_weight: float = 1.0
-    sft_weight: float = 1.0
-    anchor_weight: float = 0.2
+    kto_weight: float = 0.1
+    sft_weight: float = 0.1
+    anchor_weight: float = 0.05
     kto_over: Literal["response", "completion"] = "response"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -65,7 +65,14 @@ class TrainingConfig:
                 "Make it smaller than steps",
             )
 
+    @property
+    def distinct_prompts(self) -> int:
+        """How many prompts, at most, a training reads."""
+        return max(self.prompts_per_step, self.steps * self.prompts_per_step // REUSE)
 
+
+# A short training chooses so few prompts that each comes about so often: caching a prompt takes time, too.
+REUSE = 4
 # Categories whose answers stand behind one prompt; more would crowd out other prompts.
 MAX_ANSWERED = 8
 FIELD_TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(TrainingConfig)}
@@ -103,8 +110,8 @@ def check_number(field: str, value: object, low: float, high: float, *, whole: b
 
 
 PRESETS: dict[str, TrainingConfig] = {
-    "quick": TrainingConfig(steps=120, warmup_steps=20),
-    "standard": TrainingConfig(steps=240, warmup_steps=40),
+    "quick": TrainingConfig(steps=100, warmup_steps=20),
+    "standard": TrainingConfig(steps=300, warmup_steps=30),
     # The published recipe's shape: all layers, KTO over the whole completion, small steps.
     "paper": TrainingConfig(
         steps=400,
@@ -115,6 +122,8 @@ PRESETS: dict[str, TrainingConfig] = {
         learning_rate=5e-5,
         adapted_layers=0,
         kto_over="completion",
+        kto_weight=1.0,
+        sft_weight=1.0,
         anchor_weight=0.0,
     ),
 }

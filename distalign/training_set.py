@@ -67,7 +67,7 @@ def build_training_set(
     rng = random.Random(spec.seed)
     config = spec.training
     prompts = split_prompts(spec, tokenizer, "seen_templates")
-    prompts = [prompts[i] for i in _in_runs(prompts, rng)[: config.steps * config.prompts_per_step]]
+    prompts = [prompts[i] for i in _in_runs(prompts, rng)[: config.distinct_prompts]]
     trie = TokenTrie()
     leaves = [trie.insert(prompt.ids)[-1] for prompt in prompts]
     target = torch.tensor([spec.target.rows[p.context] for p in prompts], dtype=torch.float32)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 # Bytes of keys and values of all prefixes that are held at a time.
-PREFIX_BYTES = 384 * 2**20
+PREFIX_BYTES = 128 * 2**20
 # Prefixes up to this length may be many at once: most rounds part here, and later fewer go on.
 SHORT = 4
 # Even where memory is short, so many prefixes grow together.

@@ -191,7 +191,8 @@ def test_the_peers_loss_and_gradients_equal_the_products(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adapted_layers: int
 ) -> None:
     # As the peer has it: no warm-up and no supervised term, every prompt answered.
-    plain = {"warmup_steps": 0, "anchor_weight": 0, "kto_over": "completion", "answers_per_step": 4}
+    terms = {"kto_weight": 1, "anchor_weight": 0, "kto_over": "completion", "optimizer": "adamw"}
+    plain = {"warmup_steps": 0, "answers_per_step": 4, **terms}
     spec = tiny_spec({**plain, "adapted_layers": adapted_layers, "steps": 6, "learning_rate": 0.1})
     ours = train_watched(spec, monkeypatch)
     training_set = build_training_set(spec, tiny_tokenizer(), steering_of(spec))

@@ -39,6 +39,7 @@ def kto_spec(**values: Any) -> RunSpec:
             "kto_over": "completion",
             "kl_weight": 0,
             "sft_weight": 0,
+            "kto_weight": 1,
             "anchor_weight": 0,
             "beta": BETA,
             **values,
@@ -136,8 +137,8 @@ class Pair:
         return self.trl._compute_loss(self.trl.model, batch, False)
 
 
-# With seed 1 the reference point z0 is positive, with seed 2 it is clamped at 0.
-@pytest.mark.parametrize("seed", [1, 2])
+# With seed 8 the reference point z0 is positive, with seed 2 it is clamped at 0.
+@pytest.mark.parametrize("seed", [8, 2])
 @pytest.mark.parametrize("adapted_layers", [0, 2], ids=["all layers", "upper layers on cached activations"])
 def test_loss_and_gradients_equal_trls(tmp_path: Path, adapted_layers: int, seed: int) -> None:
     pair = Pair(kto_spec(adapted_layers=adapted_layers), tmp_path, seed)
@@ -148,7 +149,7 @@ def test_loss_and_gradients_equal_trls(tmp_path: Path, adapted_layers: int, seed
     assert abs(ours.item() - theirs.item()) < 1e-4
     assert abs(ours.item() - 0.5) > 1e-4, "the perturbed policy must differ from the reference"
     assert pair.ours.last_values["z0"] == pytest.approx(pair.trl._metrics["train"]["kl"][-1], abs=1e-4)
-    assert (pair.ours.last_values["z0"] > 0) == (seed == 1)
+    assert (pair.ours.last_values["z0"] > 0) == (seed == 8)
     mine, other = gradients(pair.ours.model), gradients(pair.trl.model)
     assert mine.keys() == other.keys() and mine
     assert max(gradient.abs().max() for gradient in other.values()) > 1e-3

@@ -71,8 +71,9 @@ def test_a_row_is_padded_with_places_that_see_only_themselves(trie: TokenTrie) -
 
 
 @pytest.mark.parametrize("frozen_only", [True, False])
-def test_weights_in_another_type_are_restored_exactly(frozen_only: bool) -> None:
-    model = tiny_model(32, layers=1)
+@pytest.mark.parametrize("published_in", [torch.bfloat16, torch.float32])
+def test_weights_in_another_type_are_restored_exactly(frozen_only: bool, published_in: torch.dtype) -> None:
+    model = tiny_model(32, layers=1).to(published_in).float()
     trained = model.model.layers[0].self_attn.q_proj.weight
     model.requires_grad_(False)
     trained.requires_grad_(True)

@@ -109,7 +109,7 @@ def test_a_plan_counts_what_the_run_does() -> None:
 
     assert plan.steps == PRESETS["quick"].steps
     assert plan.rounds == 50 * 25 * 2 * 2, "rounds of 25 contexts, on two splits, before and after"
-    assert plan.prompts == 25 * 26
+    assert plan.prompts == PRESETS["quick"].distinct_prompts < 25 * 48
     assert plan.seconds == pytest.approx(sum(plan.stages.values()))
 
 
@@ -166,7 +166,7 @@ class TestSpeed:
         write_speed(data, SPEC, plan, {"train": 7 * plan.units["train"]})
         write_speed(data, SPEC, plan, {"base": 5 * plan.units["base"]})
 
-        assert read_speed(data) == Speed(train=7, before=5)
+        assert read_speed(data) == Speed(train=pytest.approx(7), before=pytest.approx(5))
 
     def test_stages_without_a_speed_are_left_out(self, data: DataFolder, plan: Plan) -> None:
         write_speed(data, SPEC, plan, {"save": 3.0, "prepare": 4.0})

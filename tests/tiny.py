@@ -91,6 +91,9 @@ def tiny_spec(values: Mapping[str, Any] | None = None) -> RunSpec:
         "adapted_layers": 2,
         "learning_rate": 0.05,
         "precision": "float32",
+        "kto_weight": 1,
+        "sft_weight": 1,
+        "anchor_weight": 0.2,
         "rounds": 20,
         "max_new_tokens": 8,
     }
