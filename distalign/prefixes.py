@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 # Tokens of a pass: with fewer the processor waits for weights, with more the logits fill memory.
-TOKENS_AT_ONCE = 256
+TOKENS_AT_ONCE = 128
 # Prompts that are read in one pack; in a longer one attention among them costs more than it saves.
 PROMPTS_IN_PACK = 32
 TOKEN_MULTIPLE = 8

@@ -104,7 +104,6 @@ class _Run:
         began = self.clock()
         with self._precision(phase):
             self._measure_splits(phase, stage, what)
-        give_back()
         if phase == "after" or self.spec.method not in TRAINED_METHODS:
             self.recorder.timing("sample_seconds", self.clock() - began)
 
@@ -128,6 +127,7 @@ class _Run:
                 self.timeline(Progress("step", stage, step=at, total=total * len(SPLITS)))
 
             result = measure_split(self._subject(phase), self.spec, split, on_sampled)
+            give_back()
             self.results[phase, split] = result
             self.recorder.result(result)
             self._log(
