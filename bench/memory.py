@@ -48,8 +48,7 @@ def measure(arguments: dict[str, Any]) -> dict[str, Any]:
             told = log.read_text("utf-8", "replace").splitlines()
             raise RuntimeError(f"python -m jobs run ended with {process.returncode}: {' '.join(told[-1:])}")
         told = json.loads(output.read_text("utf-8").splitlines()[-1])
-    names = ("mae", "noise_floor", "ratio", "train_seconds", "sample_seconds")
-    return {"peak_gb": peak, "group_gb": group, "seconds": taken} | {name: told.get(name) for name in names}
+    return {"peak_gb": peak, "group_gb": group, "seconds": taken, "report": told}
 
 
 def watch(process: subprocess.Popen[bytes]) -> tuple[float, float]:

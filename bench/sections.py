@@ -231,17 +231,29 @@ def memory(figures: Figures) -> list[str]:
             f"{value['peak_gb']:.2f}",
             f"{value['group_gb']:.2f}",
             f"{value['seconds']:,.0f}",
-            "–" if value["mae"] is None else f"{value['mae']:.3f}",
+            *(
+                "–" if (found := value["report"].get(name)) is None else f"{found:.3f}"
+                for name in ("mae", "noise_floor", "exact_error")
+            ),
         ]
         for preset in ("quick", "standard")
         if (value := figures.records.get(f"memory/{preset}"))
     ]
     if not rows:
         return []
+    headers = [
+        "preset",
+        "process, GB",
+        "all processes, GB",
+        "whole run, s",
+        "held-out MAE",
+        "its noise floor",
+        "held-out exact error",
+    ]
     return [
         "`python -m jobs run` from its start to the saved adapter. GB are 2³⁰ bytes: VmHWM of the process that "
         "computes, and the highest sum of VmRSS over it and all processes under it.",
-        markdown_table(["preset", "process, GB", "all processes, GB", "whole run, s", "held-out MAE"], rows),
+        markdown_table(headers, rows),
     ]
 
 

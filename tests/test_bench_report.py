@@ -66,7 +66,7 @@ def records(tmp_path: Path) -> Records:
         kept.keep(f"sampling/answers/{i}", answers(seconds), 100)
     kept.keep("growth/contexts/10", {"size": 10, "sampling": 2.0, "training": 0.5}, 30)
     kept.keep("growth/contexts/1", {"size": 1, "sampling": 1.0, "training": 0.4}, 30)
-    memory = {"peak_gb": 1.5, "group_gb": 1.6, "seconds": 200.0, "mae": 0.04}
+    memory = {"peak_gb": 1.5, "group_gb": 1.6, "seconds": 200.0, "report": {"mae": 0.04}}
     kept.keep("memory/quick", memory, 200)
     return kept
 

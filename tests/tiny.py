@@ -34,7 +34,9 @@ def _trained_tokenizer() -> str:
         show_progress=False,
     )
     corpus = [*PERSON_SEEN, *PERSON_HELDOUT, *GENERAL_SEEN, *GENERAL_HELDOUT]
-    tokenizer.train_from_iterator([*corpus, " male", " female", "user\n", "assistant\n"], trainer)
+    # Often enough to be a token each.
+    corpus += [" male", " female", "user\n", "assistant\n"] * 40
+    tokenizer.train_from_iterator(corpus, trainer)
     special = (START, END, PAD, *SPARE)
     tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in special])
     return tokenizer.to_str()
