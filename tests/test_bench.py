@@ -397,7 +397,7 @@ def test_the_memory_of_a_whole_run_is_measured_and_its_failure_told(
     given = {**arguments, "set": {"steps": 5, "warmup_steps": 1, "rounds": 4}}
     told = measure(given)
 
-    assert 0.1 < told["peak_gb"] <= told["group_gb"] and told["train_seconds"] > 0
+    assert 0.1 < told["peak_gb"] <= told["group_gb"] and told["report"]["train_seconds"] > 0
     with pytest.raises(RuntimeError, match="ended with 2: distalign: steps"):
         measure({**arguments, "set": {"steps": 0}})
 
