@@ -111,7 +111,7 @@ def check_number(field: str, value: object, low: float, high: float, *, whole: b
 
 PRESETS: dict[str, TrainingConfig] = {
     "quick": TrainingConfig(steps=100, warmup_steps=20),
-    "standard": TrainingConfig(steps=300, warmup_steps=30),
+    "standard": TrainingConfig(steps=300, warmup_steps=30, learning_rate=7e-3),
     # The published recipe's shape: all layers, KTO over the whole completion, small steps.
     "paper": TrainingConfig(
         steps=400,
