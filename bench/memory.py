@@ -26,8 +26,10 @@ def measure(arguments: dict[str, Any]) -> dict[str, Any]:
         GB (2³⁰ bytes): ``peak_gb`` of the process that computes (its VmHWM), and
         ``group_gb``, the highest sum over it and all processes under it (VmRSS).
     """
+    models = Path(arguments["data"]) / "models"
+    models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "models").symlink_to(Path(arguments["data"]) / "models")
+        (Path(folder) / "models").symlink_to(models)
         command = [sys.executable, "-c", RUN, "run", arguments["spec"], "--json", "--data", folder]
         for name, value in arguments["set"].items():
             command += ["--set", f"{name}={json.dumps(value)}"]

@@ -393,7 +393,6 @@ def test_the_memory_of_a_process_and_of_those_under_it_is_seen() -> None:
 def test_the_memory_of_a_whole_run_is_measured_and_its_failure_told(
     arguments: dict[str, Any],
 ) -> None:
-    (Path(arguments["data"]) / "models").mkdir(exist_ok=True)
     given = {**arguments, "set": {"steps": 5, "warmup_steps": 1, "rounds": 4}}
     told = measure(given)
 
