@@ -26,14 +26,8 @@ from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
 from bench.steps import Step, matched
 from distalign.losses import kl_calibration
 from distalign.prompts import response_ids, split_prompts
+from distalign.trainer import ADAM_BETAS, MAX_GRAD_NORM, RISE
 from distalign.training_set import DESIRABLE, TrainingSet
-from distalign.trie import ROOT
-
-# The share of the steps in which the learning rate rises, AdamW's betas, and the
-# gradient's norm are those that the design found best, for both sides.
-RISE = 0.05
-ADAM_BETAS = (0.9, 0.95)
-MAX_GRAD_NORM = 1.0
 
 Row = dict[str, Any]
 
@@ -168,7 +162,7 @@ def rows_of_step(training_set: TrainingSet, step: Step) -> list[Row]:
 
     return [
         {
-            "prompt_ids": _ids_to(training_set, leaf),
+            "prompt_ids": training_set.trie.ids_to(leaf),
             "completion_ids": tokens(index),
             "KL_completion_ids": tokens(other),
             "label": training_set.completions[index].kind == DESIRABLE,
@@ -177,14 +171,6 @@ def rows_of_step(training_set: TrainingSet, step: Step) -> list[Row]:
         for leaf, pairs in by_prompt.items()
         for index, other in zip(*pairs, strict=True)
     ]
-
-
-def _ids_to(training_set: TrainingSet, node: int) -> list[int]:
-    trie, ids = training_set.trie, []
-    while node != ROOT:
-        ids.append(trie.tokens[node])
-        node = trie.parents[node]
-    return ids[::-1]
 
 
 def plain_rows(spec: Any, tokenizer: Any, steering_ids: tuple[int, ...], batch: int, count: int) -> list[Row]:

@@ -45,6 +45,14 @@ class TokenTrie:
             parent = node
         return nodes
 
+    def ids_to(self, node: int) -> list[int]:
+        """Token ids of the sequence that ends at ``node``, from its beginning."""
+        ids = []
+        while node != ROOT:
+            ids.append(self.tokens[node])
+            node = self.parents[node]
+        return ids[::-1]
+
     def closure(self, nodes: Iterable[int]) -> list[int]:
         """The nodes and all their ancestors, parents first."""
         found: set[int] = set()

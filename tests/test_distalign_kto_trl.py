@@ -18,7 +18,6 @@ from distalign.spec import RunSpec
 from distalign.steering import choose_steering_tokens
 from distalign.trainer import HybridTrainer, trainer_arguments
 from distalign.training_set import DESIRABLE, MISMATCHED, StepBatch, TrainingSet, build_training_set
-from distalign.trie import ROOT
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
 
 BETA = 0.1
@@ -47,14 +46,6 @@ def kto_spec(**values: Any) -> RunSpec:
     )
 
 
-def ids_to(training_set: TrainingSet, node: int) -> list[int]:
-    trie, ids = training_set.trie, []
-    while node != ROOT:
-        ids.append(trie.tokens[node])
-        node = trie.parents[node]
-    return ids[::-1]
-
-
 def unpacked_rows(training_set: TrainingSet, batch: StepBatch) -> list[dict[str, Any]]:
     """TRL's columns: each matched completion with the mismatched one of the same prompt and rank."""
     by_prompt: dict[int, dict[bool, list[int]]] = {}
@@ -69,7 +60,7 @@ def unpacked_rows(training_set: TrainingSet, batch: StepBatch) -> list[dict[str,
 
     return [
         {
-            "prompt_ids": ids_to(training_set, leaf),
+            "prompt_ids": training_set.trie.ids_to(leaf),
             "completion_ids": tokens(own),
             "KL_completion_ids": tokens(other),
             "label": training_set.completions[own].kind == DESIRABLE,

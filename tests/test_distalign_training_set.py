@@ -16,7 +16,6 @@ from distalign.training_set import (
     build_training_set,
     collate,
 )
-from distalign.trie import ROOT
 from tests.tiny import tiny_spec, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
@@ -41,11 +40,7 @@ def build(spec: RunSpec) -> tuple[TrainingSet, SteeringTokens]:
 
 def path(training_set: TrainingSet, node: int) -> tuple[int, ...]:
     """Token ids from the beginning of a sequence to a node."""
-    trie, ids = training_set.trie, []
-    while node != ROOT:
-        ids.append(trie.tokens[node])
-        node = trie.parents[node]
-    return tuple(reversed(ids))
+    return tuple(training_set.trie.ids_to(node))
 
 
 def steps(training_set: TrainingSet, size: int) -> list[list[tuple[int, list[int]]]]:
