@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from bench.speed import add_speed
 from distalign.errors import DistalignError
-from jobs.cli import OneLineParser
+from jobs.cli import OneLineParser, complain, data_argument
 from jobs.execution import text_of
 from jobs.foreground import STOPPED, UNUSABLE
 
 
 def build_parser() -> argparse.ArgumentParser:
-    places = argparse.ArgumentParser(add_help=False)
-    places.add_argument("--data", metavar="DIR", help="the data folder (default: DISTALIGN_DATA, or ./data)")
     parser = OneLineParser(prog="python -m bench", description="Measure Distalign against its peers.")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    add_speed(verbs, [places])
+    add_speed(verbs, [data_argument()])
     return parser
 
 
@@ -27,8 +24,6 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return args.handler(args)
     except DistalignError as error:
-        print(f"distalign: {text_of(error)}", file=sys.stderr)
-        return UNUSABLE
+        return complain(text_of(error), UNUSABLE)
     except KeyboardInterrupt:
-        print("distalign: stopped; the same command goes on from here", file=sys.stderr)
-        return STOPPED
+        return complain("stopped; the same command goes on from here", STOPPED)

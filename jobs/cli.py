@@ -20,9 +20,15 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(UNUSABLE, f"distalign: {' '.join(message.split())}\n")
 
 
-def build_parser() -> argparse.ArgumentParser:
+def data_argument() -> argparse.ArgumentParser:
+    """A parent parser with --data."""
     places = argparse.ArgumentParser(add_help=False)
     places.add_argument("--data", metavar="DIR", help="the data folder (default: DISTALIGN_DATA, or ./data)")
+    return places
+
+
+def build_parser() -> argparse.ArgumentParser:
+    places = data_argument()
     places.add_argument(
         "--db", metavar="FILE", help="the database (default: distalign.db in the data folder)"
     )
@@ -70,17 +76,18 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return args.handler(args)
     except DistalignError as error:
-        return _complain(text_of(error), UNUSABLE)
+        return complain(text_of(error), UNUSABLE)
     except RunFailed as error:
-        return _complain(str(error), FAILED)
+        return complain(str(error), FAILED)
     except KeyboardInterrupt:
-        return _complain("stopped", STOPPED)
+        return complain("stopped", STOPPED)
     except BrokenPipeError:
         # The reader (head, less) has gone; keep Python from telling so at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
 
-def _complain(text: str, code: int) -> int:
+def complain(text: str, code: int) -> int:
+    """Tell an error in one line; gives back the exit code."""
     print(f"distalign: {text}", file=sys.stderr)
     return code
