@@ -9,7 +9,6 @@ from pathlib import Path
 
 from distalign.folders import DataFolder
 from distalign.models import BUNDLED
-from distalign.results import SPLITS
 from distalign.spec import TRAINED_METHODS, RunSpec
 from distalign.training_config import MAX_ANSWERED
 
@@ -75,7 +74,7 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
     adapted = min(layers, config.adapted_layers or layers)
     answered = min(MAX_ANSWERED, len(spec.attribute)) * 4 * 4
     step_tokens = config.prompts_per_step * per_prompt + config.answers_per_step * answered
-    measured_rounds = spec.rounds * len(spec.contexts) * len(SPLITS)
+    measured_rounds = spec.rounds * len(spec.contexts) * len(spec.splits)
     units = {"prepare": 1.0, "base": float(measured_rounds)}
     if trained:
         units |= {

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from distalign.progress import Progress
 
+# All splits that a run may be measured on.
 SPLITS = ("seen_templates", "heldout_templates")
 PHASES = ("before", "after")
 

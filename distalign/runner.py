@@ -13,7 +13,7 @@ from distalign.folders import DataFolder
 from distalign.memory import give_back, share_one_heap
 from distalign.plan import estimate, read_speed, write_speed
 from distalign.progress import Progress
-from distalign.results import SPLITS, Recorder, Round, SplitResult
+from distalign.results import Recorder, Round, SplitResult
 from distalign.spec import TRAINED_METHODS, RunSpec
 from distalign.timeline import Timeline
 
@@ -119,12 +119,12 @@ class _Run:
     def _measure_splits(self, phase: str, stage: str, what: str) -> None:
         from distalign.measuring import measure_split
 
-        for index, split in enumerate(SPLITS):
+        for index, split in enumerate(self.spec.splits):
 
             def on_sampled(rounds: list[Round], done: int, total: int, index: int = index) -> None:
                 self.recorder.rounds(rounds)
                 at = index * total + done
-                self.timeline(Progress("step", stage, step=at, total=total * len(SPLITS)))
+                self.timeline(Progress("step", stage, step=at, total=total * len(self.spec.splits)))
 
             result = measure_split(self._subject(phase), self.spec, split, on_sampled)
             give_back()

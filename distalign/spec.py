@@ -88,6 +88,11 @@ class RunSpec:
             raise SpecError("name", f"{shown(self.name)} is not a short text", "Use at most 100 characters")
 
     @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that the run is measured on, in order."""
+        return ("seen_templates", "heldout_templates")
+
+    @property
     def title(self) -> str:
         """The given name, or one made of attribute, contexts and target."""
         if self.name:
