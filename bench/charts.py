@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from bench.figures import PEERS, Figures
+from bench.figures import PEERS, Figures, rounds_per_second
 from bench.goals import shown
 from bench.spread import Spread, spread
 
@@ -72,12 +72,16 @@ def _training_rows(figures: Figures) -> list[dict[str, Any]]:
 
 
 def _sampling_rows(figures: Figures) -> list[dict[str, Any]]:
-    sides = {str(n): f"Distalign, {n:,} rounds a context" for n in reversed(figures.budget.rounds)}
-    sides |= {"batched": "generate, in batches", "single": "generate, one call a round"}
+    turns = {
+        f"Distalign, {n:,} rounds a context": figures.samplings("one_template", n)
+        for n in reversed(figures.budget.rounds)
+    }
+    turns["generate, in batches"] = figures.peer_samplings("batched")
+    turns["generate, one call a round"] = figures.peer_samplings("single")
     return [
         row
-        for order, (side, name) in enumerate(sides.items())
-        for row in _row(name, order, spread(figures.rounds_per_second(side)))
+        for order, (name, found) in enumerate(turns.items())
+        for row in _row(name, order, spread(rounds_per_second(found)))
     ]
 
 

@@ -59,10 +59,15 @@ class Curve:
         return error
 
     def value(self, threshold: float) -> dict[str, Any]:
-        crossed = next((p for p in self.points if p["error"] < threshold), None)
+        """``reached_seconds``: from when on every error was below the threshold, or None."""
+        reached = None
+        for point in reversed(self.points):
+            if point["error"] >= threshold:
+                break
+            reached = point["seconds"]
         return {
             "points": self.points,
-            "reached_seconds": crossed["seconds"] if crossed else None,
+            "reached_seconds": reached,
             "seconds": self.seconds,
             "error": self.points[-1]["error"],
             "best_error": min(p["error"] for p in self.points),

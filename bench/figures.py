@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -70,7 +70,7 @@ class Figures:
         return self.records.get(f"convergence/{name}")
 
     def product_reached(self) -> float | None:
-        """Seconds until the held-out error fell below the threshold, by the faster of the product's curves."""
+        """Seconds from when on the held-out error was below the threshold, by the faster of the product's curves."""
         curves = [c for name in ("quick", "budget") if (c := self.curve(name))]
         return min((c["reached_seconds"] for c in curves if c["reached_seconds"] is not None), default=None)
 
@@ -82,28 +82,32 @@ class Figures:
         reached = peer["reached_seconds"]
         return ((reached if reached is not None else peer["seconds"]) / ours, reached is not None)
 
-    def rounds_per_second(self, side: str) -> list[float]:
-        """Of ``generate`` ("batched", "single") or the tree at so many rounds a context ("100")."""
-        found = self.records.several("sampling/answers")
-        values = [v[side] if side in v else v["tree"][side] for v in found]
-        return [v["rounds"] / v["seconds"] for v in values]
+    def samplings(self, layout: str, rounds: int) -> list[dict[str, Any]]:
+        """The product's turns in a layout ("one_template", "spread") at so many rounds a context."""
+        return [v[layout][str(rounds)] for v in self.records.several("sampling/answers")]
 
-    def sampling_ratio(self, rounds: int, peer: str) -> Spread | None:
-        return ratios(self.rounds_per_second(str(rounds)), self.rounds_per_second(peer))
+    def peer_samplings(self, peer: str) -> list[dict[str, Any]]:
+        """The turns of ``generate``: "batched" or "single"."""
+        return [v[peer] for v in self.records.several("sampling/answers")]
 
-    def more_rounds_ratio(self) -> Spread | None:
+    def sampling_ratio(self, rounds: int, peer: str, layout: str = "one_template") -> Spread | None:
+        """Rounds a second by those of ``generate``."""
+        return ratios(
+            rounds_per_second(self.samplings(layout, rounds)), rounds_per_second(self.peer_samplings(peer))
+        )
+
+    def more_rounds_ratio(self, layout: str) -> Spread | None:
         """Seconds at the most rounds a context by those at the fewest."""
-        few, many = str(self.budget.rounds[0]), str(self.budget.rounds[-1])
-        found = [v["tree"] for v in self.records.several("sampling/answers")]
-        return spread([tree[many]["seconds"] / tree[few]["seconds"] for tree in found])
+        few, many = (self.samplings(layout, self.budget.rounds[i]) for i in (0, -1))
+        return ratios([v["seconds"] for v in many], [v["seconds"] for v in few])
 
-    def sampling_share(self, rounds: int) -> Spread | None:
+    def sampling_share(self, layout: str, rounds: int) -> Spread | None:
         """Share of the machine's FLOP/s that the tree sampler reaches."""
         found = self.records.several("sampling/answers")
         floor = self.floor(found[0]["dtype"]) if found else None
         if floor is None:
             return None
-        trees = [v["tree"][str(rounds)] for v in found]
+        trees = self.samplings(layout, rounds)
         return spread([t["operations"] / t["seconds"] / floor.median for t in trees])
 
     def stories_ratio(self) -> Spread | None:
@@ -120,6 +124,10 @@ class Figures:
         told = (self.records.get("page") or {}).get(part)
         found = [number for name, number in flattened(told or {}) if name.split(".")[-1] == kind]
         return max(found, default=None)
+
+
+def rounds_per_second(turns: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [turn["rounds"] / turn["seconds"] for turn in turns]
 
 
 def flattened(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:

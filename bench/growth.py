@@ -9,6 +9,7 @@ from bench.adapters import tuned
 from bench.sampling import spread_rounds, timed_tree
 from bench.training import SETTLED_AFTER, WARMUP, StepClock
 from bench.workbench import Arguments, Workbench, open_workbench
+from distalign.adapter import merged
 from distalign.contexts import parse_contexts
 from distalign.training import train_adapter
 
@@ -78,7 +79,8 @@ def _sampling_seconds(bench: Workbench, policy: Any, rounds: int, repeats: int) 
     """Median of the repeats, fewer of them where they take long."""
     prompts, counts = spread_rounds(bench, rounds)
     seconds: list[float] = []
-    while len(seconds) < repeats and sum(seconds) < ENOUGH_SECONDS:
-        sampling = bench.spec.sampling
-        seconds.append(timed_tree(bench, policy, prompts, counts, sampling, len(seconds))[0])
+    with merged(policy):
+        while len(seconds) < repeats and sum(seconds) < ENOUGH_SECONDS:
+            sampling = bench.spec.sampling
+            seconds.append(timed_tree(bench, policy, prompts, counts, sampling, len(seconds))[0])
     return median(seconds)

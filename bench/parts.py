@@ -133,7 +133,7 @@ class Parts:
         """Train an adapter to sample with, unless one was given."""
         if self.options.adapter is None:
             folder = str(self.options.data / "bench" / "adapter")
-            yield self._unit("adapter", "bench.adapters:train", "quick", folder=folder)
+            yield self._unit("adapter", "bench.adapters:train", "standard", folder=folder)
 
     def _adapter_folder(self) -> str:
         return str(self.options.adapter or self._needed("adapter")["folder"])

@@ -11,6 +11,7 @@ import torch
 from bench.adapters import tuned
 from bench.operations import DecoderShape, Reading, forward_operations
 from bench.workbench import Arguments, Workbench, name_of, open_workbench
+from distalign.adapter import merged
 from distalign.measuring import Subject, measured_templates, stop_ids
 from distalign.precision import weights_in
 from distalign.prompts import chat_ids, split_prompts
@@ -23,23 +24,32 @@ STORY = "Write a short story about a person at work: {context}."
 
 
 def answers(arguments: Arguments) -> dict[str, Any]:
-    """One turn of every sampler on the tuned model.
+    """One turn of every sampler on the tuned model, its adapter merged as the product samples it.
 
-    The product draws ``rounds`` [several] a context for all contexts, spread
-    over the templates as a run spreads them. ``generate`` draws
-    ``generate_batch`` rounds at once for ``generate_contexts`` contexts, and one
-    at a time for ``single_calls`` rounds.
+    The product draws ``rounds`` [several] a context for all contexts: from one
+    template, as the peers do, and spread over the templates, as a run spreads them.
+    ``generate`` draws ``generate_batch`` rounds at once for ``generate_contexts``
+    contexts, and one at a time for ``single_calls`` rounds.
     """
     bench = open_workbench(arguments)
     policy = tuned(bench, arguments["adapter"])
+    with merged(policy):
+        return _turn(bench, policy, arguments)
+
+
+def _turn(bench: Workbench, policy: Any, arguments: Arguments) -> dict[str, Any]:
     prompts = split_prompts(bench.spec, bench.tokenizer, SPLIT, [0])[: arguments["generate_contexts"]]
     sampling = bench.spec.sampling
     # What comes first meets shapes that the libraries have not compiled yet.
-    _tree(bench, policy, 8, seed=1)
+    for layout in LAYOUTS.values():
+        _tree(bench, policy, *layout(bench, 8), seed=1)
     _generate(bench, policy, prompts[0].ids, 2, sampling)
-    value: dict[str, Any] = {"tree": {}, "dtype": name_of(next(policy.parameters()).dtype)}
-    for rounds in arguments["rounds"]:
-        value["tree"][str(rounds)] = _tree(bench, policy, rounds, seed=0)
+    value: dict[str, Any] = {"dtype": name_of(next(policy.parameters()).dtype)}
+    for name, layout in LAYOUTS.items():
+        value[name] = {
+            str(rounds): _tree(bench, policy, *layout(bench, rounds), seed=0)
+            for rounds in arguments["rounds"]
+        }
     batch, calls = arguments["generate_batch"], arguments["single_calls"]
     seconds = [_generate(bench, policy, p.ids, batch, sampling)[0] for p in prompts]
     value["batched"] = {"seconds": sum(seconds), "rounds": batch * len(prompts), "contexts": len(prompts)}
@@ -48,16 +58,14 @@ def answers(arguments: Arguments) -> dict[str, Any]:
     return value
 
 
-def _tree(bench: Workbench, policy: Any, rounds: int, seed: int) -> dict[str, Any]:
-    """Seconds for so many rounds of every context, and the operations that their answers need."""
-    prompts, counts = spread_rounds(bench, rounds)
+def _tree(
+    bench: Workbench, policy: Any, prompts: Sequence[tuple[int, ...]], counts: Sequence[int], seed: int
+) -> dict[str, Any]:
+    """Seconds for the rounds of every prompt, and the operations that their answers need."""
     seconds, found = timed_tree(bench, policy, prompts, counts, bench.spec.sampling, seed)
-    shape, lora = DecoderShape.of(bench.model.config), policy.peft_config["default"]
     needed = forward_operations(
-        shape,
+        DecoderShape.of(bench.model.config),
         prefixes(prompts, found, bench.spec.sampling.max_new_tokens),
-        adapted=len(lora.layers_to_transform or range(shape.layers)),
-        rank=lora.r,
     )
     return {
         "seconds": seconds,
@@ -67,6 +75,12 @@ def _tree(bench: Workbench, policy: Any, rounds: int, seed: int) -> dict[str, An
     }
 
 
+def one_template(bench: Workbench, rounds: int) -> tuple[list[tuple[int, ...]], list[int]]:
+    """A held-out prompt for each context, and the rounds of each."""
+    prompts = split_prompts(bench.spec, bench.tokenizer, SPLIT, [0])
+    return [p.ids for p in prompts], [rounds] * len(prompts)
+
+
 def spread_rounds(bench: Workbench, rounds: int) -> tuple[list[tuple[int, ...]], list[int]]:
     """Held-out prompts and the rounds of each, as a run spreads a context's rounds over templates."""
     templates = measured_templates(len(bench.spec.templates.of(SPLIT)), rounds)
@@ -74,6 +88,9 @@ def spread_rounds(bench: Workbench, rounds: int) -> tuple[list[tuple[int, ...]],
     order = {template: i for i, template in enumerate(templates)}
     counts = [rounds // len(templates) + (order[p.template] < rounds % len(templates)) for p in prompts]
     return [p.ids for p in prompts], counts
+
+
+LAYOUTS = {"one_template": one_template, "spread": spread_rounds}
 
 
 def timed_tree(

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from bench.charts import growth_rows
-from bench.figures import PEERS, Figures, flattened
+from bench.figures import PEERS, Figures, flattened, rounds_per_second
 from bench.goals import with_spread
 from bench.spread import spread
 
@@ -134,6 +134,7 @@ def convergence(figures: Figures) -> list[str]:
         "The held-out exact error E is the mean over held-out templates, contexts and categories of "
         "|q_k − π(s_k|x)|, the softmax over the whole vocabulary, in float32. Seconds count from the start of "
         "the process (imports, loading, the training set, the cache, training); measuring E is left out. The "
+        "threshold is reached when no later error lies above it (the peer stops at its first error below it). The "
         "peer's learning rate falls as a cosine that ends at its cap; each of its rows has another prompt.",
         markdown_table(headers, rows),
     ]
@@ -149,39 +150,42 @@ def _curve_cells(curve: Mapping[str, Any]) -> list[str]:
     ]
 
 
+SAMPLING_LAYOUTS = {"one_template": "one template", "spread": "spread over templates"}
+
+
 def sampling(figures: Figures) -> list[str]:
     found = figures.records.several("sampling/answers")
     budget, blocks = figures.budget, []
     if found:
-        rows = []
-        for n in budget.rounds:
-            values = [v["tree"][str(n)] for v in found]
-            rows.append(
-                [
-                    f"Distalign, {n:,} rounds a context",
-                    with_spread(spread([v["seconds"] for v in values]), "s"),
-                    with_spread(spread(figures.rounds_per_second(str(n))), ""),
-                    with_spread(figures.sampling_ratio(n, "batched"), "x"),
-                    with_spread(figures.sampling_ratio(n, "single"), "x"),
-                    with_spread(figures.sampling_share(n), "%"),
-                ]
-            )
+        rows = [
+            [
+                f"Distalign, {n:,} rounds a context, {name}",
+                with_spread(spread([v["seconds"] for v in figures.samplings(layout, n)]), "s"),
+                with_spread(spread(rounds_per_second(figures.samplings(layout, n))), ""),
+                with_spread(figures.sampling_ratio(n, "batched", layout), "x"),
+                with_spread(figures.sampling_ratio(n, "single", layout), "x"),
+                with_spread(figures.sampling_share(layout, n), "%"),
+            ]
+            for layout, name in SAMPLING_LAYOUTS.items()
+            for n in budget.rounds
+        ]
         peers = (
             ("batched", f"`generate`, {budget.generate_batch} at once"),
             ("single", "`generate`, one call a round"),
         )
         for side, name in peers:
-            rounds = found[0][side]["rounds"]
-            seconds = spread([v[side]["seconds"] for v in found])
-            rate = spread(figures.rounds_per_second(side))
+            turns = figures.peer_samplings(side)
+            seconds = spread([v["seconds"] for v in turns])
+            rate = with_spread(spread(rounds_per_second(turns)), "")
             rows.append(
-                [f"{name} ({rounds} rounds)", with_spread(seconds, "s"), with_spread(rate, ""), "", "", ""]
+                [f"{name} ({turns[0]['rounds']} rounds)", with_spread(seconds, "s"), rate, "", "", ""]
             )
         headers = ["", "seconds", "rounds a second", "by batches", "by single calls", "share of the floor"]
         blocks = [
-            f"Answers of the tuned model in {found[0]['dtype']}, on held-out templates. Distalign draws for all "
-            "contexts, spread over the templates; the slow peers are measured on "
-            f"{found[0]['batched']['contexts']} contexts of one template, and compared by rounds a second. The "
+            f"Answers of the tuned model (preset standard) in {found[0]['dtype']}, its adapter merged, on held-out "
+            "templates. Distalign draws for all contexts, from one template each as `generate` does, and spread "
+            "over 8 templates as a run spreads its rounds (8 times the prompts). The slow peers are measured on "
+            f"{found[0]['batched']['contexts']} of the contexts, and compared by rounds a second. The "
             "share is that of the operations which the distinct prefixes need.",
             markdown_table(headers, rows),
         ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 MASKED = -1e9
 # Queries of a block, and what its count of keys is rounded up to; see distalign.trie.padded.
-BLOCK, KEYS_MULTIPLE = 64, 32
+BLOCK, KEYS_MULTIPLE = 32, 32
 
 
 def is_known(model: PreTrainedModel) -> bool:

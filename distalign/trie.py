@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 ROOT = -1
-ROW_MULTIPLE = 64
+ROW_MULTIPLE = 32
 
 
 class TokenTrie:
@@ -97,7 +97,7 @@ def padded(length: int, multiple: int) -> int:
 
 
 def pack(trie: TokenTrie, nodes: Iterable[int]) -> Pack:
-    """Lay out some nodes and all their ancestors as one row, padded to a multiple of 64."""
+    """Lay out some nodes and all their ancestors as one row, padded to a multiple of 32."""
     order = trie.closure(nodes)
     place = {node: i for i, node in enumerate(order)}
     mask = np.eye(padded(len(order), ROW_MULTIPLE), dtype=bool)

@@ -352,9 +352,10 @@ def test_every_sampler_is_timed_on_the_tuned_model(arguments: dict[str, Any], ad
     sizes = {"rounds": [4, 8], "generate_contexts": 2, "generate_batch": 3, "single_calls": 3}
     told = sampling.answers(arguments | sizes | {"adapter": adapter})
 
-    assert {n: tree["rounds"] for n, tree in told["tree"].items()} == {"4": 8, "8": 16}
+    for layout in ("one_template", "spread"):
+        assert {n: turn["rounds"] for n, turn in told[layout].items()} == {"4": 8, "8": 16}
+        assert all(turn["operations"] > 0 and turn["seconds"] > 0 for turn in told[layout].values())
     assert (told["batched"]["rounds"], told["single"]["rounds"]) == (6, 3)
-    assert all(tree["operations"] > 0 and tree["seconds"] > 0 for tree in told["tree"].values())
 
 
 def test_stories_are_timed_on_both_sides(arguments: dict[str, Any]) -> None:
