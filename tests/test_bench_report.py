@@ -190,7 +190,7 @@ def test_a_page_without_any_measurement_says_so(tmp_path: Path) -> None:
     write_report(Records(tmp_path / "speed.json", {}), FULL, out, trial=True)
     text = out.read_text("utf-8")
 
-    assert text.count("Not measured yet.") == 7 and text.count("not measured") == 16
+    assert text.count("Not measured yet.") == 7 and text.count("not measured") == 17
     assert "A trial" in text and "`python -m bench speed --trial --only floor`" in text
 
 
