@@ -137,13 +137,24 @@ ABLATIONS: dict[str, dict[str, float]] = {
 
 
 def training_from(preset: object, overrides: Mapping[str, Any]) -> TrainingConfig:
-    """A preset with some fields replaced."""
+    """A preset with some fields replaced; with more steps than it has, its learning rate falls.
+
+    Muon's updates have the size of the rate however small the gradient is, so a
+    rate that suits some hundred steps is too coarse for the end of a thousand.
+    """
     if not isinstance(preset, str) or preset not in PRESETS:
         raise SpecError("preset", f"{shown(preset)} is not known", f"Use {', '.join(PRESETS)}")
-    return replace(PRESETS[preset], **overrides)
+    config = replace(PRESETS[preset], **overrides)
+    longer = config.steps / PRESETS[preset].steps
+    if "learning_rate" in overrides or config.optimizer != "muon" or longer <= 1:
+        return config
+    return replace(config, learning_rate=round(config.learning_rate / longer ** (1 / 3), 5))
 
 
 def overrides_of(preset: str, training: TrainingConfig) -> dict[str, Any]:
     """The fields in which ``training`` differs from its preset."""
-    base = asdict(PRESETS[preset])
+    given = {"steps": training.steps, "optimizer": training.optimizer}
+    base = asdict(PRESETS[preset]) | {
+        "learning_rate": training_from(preset, given | {"warmup_steps": 0}).learning_rate
+    }
     return {name: value for name, value in asdict(training).items() if value != base[name]}

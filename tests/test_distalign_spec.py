@@ -116,6 +116,20 @@ def test_numbers_in_any_notation_are_numbers(text: str) -> None:
     assert parse_text(f"learning_rate: {text}")["learning_rate"] == 0.001
 
 
+def test_more_steps_than_the_presets_lower_the_learning_rate_unless_one_is_given() -> None:
+    base = {"attribute": "gender", "preset": "standard"}
+    rates = {steps: parse_spec(base | {"steps": steps}).training.learning_rate for steps in (50, 300, 2400)}
+    assert rates == {50: 7e-3, 300: 7e-3, 2400: 3.5e-3}
+    assert parse_spec(base | {"steps": 2400, "optimizer": "adamw"}).training.learning_rate == 7e-3
+    for given in (
+        {"steps": 2400},
+        {"steps": 2400, "learning_rate": 7e-3},
+        {"steps": 2400, "learning_rate": 3.5e-3},
+    ):
+        spec = parse_spec(base | given)
+        assert parse_spec(spec.to_mapping()) == spec
+
+
 def test_whole_numbers_may_be_written_with_a_point() -> None:
     assert parse_spec({"attribute": "gender", "steps": 90.0}).training.steps == 90
 

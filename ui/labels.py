@@ -52,7 +52,7 @@ KNOBS: dict[str, tuple[str, str]] = {
     "prompts_per_step": ("Prompts a step", "Prompts calibrated in each step"),
     "answers_per_step": ("Answers a step", "Prompts whose answers are trained in each step"),
     "optimizer": ("Optimizer", "Muon reaches the target in fewer steps"),
-    "learning_rate": ("Learning rate", "Peak of the cosine schedule"),
+    "learning_rate": ("Learning rate", "Peak of the cosine schedule; lower for more steps"),
     "lora_rank": ("LoRA rank", "Size of the adapter's matrices"),
     "adapted_layers": ("Adapted layers", "Uppermost layers with an adapter; 0 is all"),
     "beta": ("KTO β", "How far KTO may move from the reference"),
