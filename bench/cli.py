@@ -1,9 +1,10 @@
-"""The command line: ``python -m bench speed``."""
+"""The command line: ``python -m bench speed|effects``."""
 
 from __future__ import annotations
 
 import argparse
 
+from bench.effects import add_effects
 from bench.speed import add_speed
 from distalign.errors import DistalignError
 from jobs.cli import OneLineParser, complain, data_argument
@@ -15,6 +16,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = OneLineParser(prog="python -m bench", description="Measure Distalign against its peers.")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     add_speed(verbs, [data_argument()])
+    add_effects(verbs, [data_argument()])
     return parser
 
 

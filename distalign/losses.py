@@ -1,12 +1,15 @@
 """The terms of the hybrid loss, as pure functions on tensors.
 
-Shapes trail tensor lines: P prompts, K categories, V vocabulary, B completions.
+Shapes trail tensor lines: P prompts, K categories, V vocabulary, B completions, A places of retained answers.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+# Probability that is left to all other tokens, at least: rounding may leave less than none.
+LEAST_REST = 1e-6
 
 
 def kl_calibration(logps: Tensor, target: Tensor) -> Tensor:
@@ -46,6 +49,27 @@ def kto(
     z0 = mismatched_logratios.detach().mean().clamp(min=0)
     sign = torch.where(desirable, 1.0, -1.0)  # [B]
     return 1 - torch.sigmoid(beta * sign * (logratios - z0)), z0
+
+
+def retention(logps: Tensor, reference: Tensor) -> Tensor:
+    """KL(π_ref‖π) of the next token in nats, over k tokens and all others as one.
+
+    Lumping can only make the divergence smaller; for the likeliest k tokens of the
+    reference it is near that over the whole vocabulary.
+
+    Args:
+        logps: [A, k] log π of k distinct tokens at each of A places.
+        reference: [A, k] log π_ref of the same tokens; no gradient flows to it.
+
+    Returns:
+        [A], one divergence a place.
+    """
+    probs = reference.exp()  # [A, k]
+    rest, reference_rest = (
+        (1 - values.exp().sum(-1)).clamp(min=LEAST_REST) for values in (logps, reference)
+    )  # [A]
+    lumped = reference_rest * (reference_rest.log() - rest.log())
+    return (probs * (reference - logps)).sum(-1) + lumped
 
 
 def summed_by(values: Tensor, owner: Tensor, count: int) -> Tensor:

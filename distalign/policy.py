@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from distalign.decoder import Layers
@@ -24,6 +25,9 @@ class Policy(Protocol):
 
         ``reads`` [R] are places of the pack, ``places`` [T] indices into them.
         """
+
+    def likeliest(self, row: Pack, reads: Tensor, count: int) -> Tensor:
+        """Ids of the ``count`` likeliest next tokens at the places ``reads`` [R]: [R, count]."""
 
 
 class UpperPolicy:
@@ -48,6 +52,11 @@ class UpperPolicy:
         hidden = self.layers(self.activations[row.nodes], row, reads)
         return TokenLogps.apply(hidden, self.head, places, tokens)
 
+    @torch.no_grad()
+    def likeliest(self, row: Pack, reads: Tensor, count: int) -> Tensor:
+        hidden = self.layers(self.activations[row.nodes], row, reads)
+        return F.linear(hidden.to(self.head.dtype), self.head).topk(count).indices
+
 
 class WholePolicy:
     """All layers of any model, through transformers and PEFT."""
@@ -56,15 +65,23 @@ class WholePolicy:
         self.model = model
 
     def token_logps(self, row: Pack, reads: Tensor, places: Tensor, tokens: Tensor) -> Tensor:
-        logits = self.model(
+        logits = self._logits(row, reads)
+        return logits[places, tokens] - logits.logsumexp(-1)[places]
+
+    @torch.no_grad()
+    def likeliest(self, row: Pack, reads: Tensor, count: int) -> Tensor:
+        return self._logits(row, reads).topk(count).indices
+
+    def _logits(self, row: Pack, reads: Tensor) -> Tensor:
+        """[R, V] float32."""
+        output = self.model(
             input_ids=row.tokens,
             position_ids=row.positions,
             attention_mask=row.mask,
             logits_to_keep=reads,
             use_cache=False,
-        ).logits[0]
-        logits = logits.float()  # [R, V]
-        return logits[places, tokens] - logits.logsumexp(-1)[places]
+        )
+        return output.logits[0].float()
 
 
 @torch.no_grad()

@@ -113,6 +113,33 @@ class SplitResult:
     contexts: tuple[ContextResult, ...] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True)
+class SideEffects:
+    """How far the tuned model moved on prompts that have nothing to do with its target.
+
+    Both models read the reference answers of ``prompts`` prompts, ``tokens`` tokens in all.
+
+    Attributes:
+        perplexity_before, perplexity_after: of the answers, token-weighted; of the base
+            and of the tuned model.
+        kl: KL(base‖tuned) of the next token over the whole vocabulary, in nats, the mean
+            over the answers' tokens; the interval draws whole prompts anew.
+        leak_before, leak_after: probability that an answer opens with one of the run's steering
+            tokens, the mean over prompts.
+        first_token_changed: share of prompts whose likeliest first token is another than
+            the base model's.
+    """
+
+    prompts: int
+    tokens: int
+    perplexity_before: float
+    perplexity_after: float
+    kl: Interval
+    leak_before: float
+    leak_after: float
+    first_token_changed: float
+
+
 class Recorder(Protocol):
     """Where a run puts what it finds, as it finds it."""
 
@@ -121,6 +148,8 @@ class Recorder(Protocol):
     def rounds(self, rounds: list[Round]) -> None: ...
 
     def result(self, result: SplitResult) -> None: ...
+
+    def side_effects(self, effects: SideEffects) -> None: ...
 
     def artifact(self, kind: str, path: Path) -> None:
         """``kind`` is "adapter" (the zip)."""

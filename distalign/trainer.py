@@ -6,6 +6,8 @@ device handling; this module owns the loss and the layout of a step.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,12 +18,12 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from trl import KTOConfig, KTOTrainer
 
-from distalign.losses import kl_calibration, kto, summed_by
+from distalign.losses import kl_calibration, kto, retention, summed_by
 from distalign.muon import Muon
 from distalign.policy import Policy
 from distalign.training_config import TrainingConfig
 from distalign.training_set import DESIRABLE, MISMATCHED, StepBatch, TrainingSet, collate
-from distalign.trie import padded
+from distalign.trie import pack, padded
 
 ADAM_BETAS = (0.9, 0.95)
 MUON_MOMENTUM = 0.9
@@ -30,19 +32,22 @@ MAX_GRAD_NORM = 1.0
 READS_MULTIPLE = 16
 # Share of the steps in which the learning rate rises to its peak.
 RISE = 0.05
-# Step rows for which the reference's log-probabilities are computed at once.
+# Likeliest tokens of the base model that the penalty tells apart; all others count as one.
+RETAINED_VOCABULARY = 32
+# Step rows, or retained answers, for which the reference's log-probabilities are computed at once.
 REFERENCE_ROWS = 8
 
 
 class HybridTrainer(KTOTrainer):
-    """Trains steering tokens and responses: L = w_KL·L_KL + w_KTO·L_KTO + w_anchor·L_SFT.
+    """Trains steering tokens and responses: L = w_KL·L_KL + w_KTO·L_KTO + w_anchor·L_SFT + w_retain·L_retain.
 
     L_SFT is the cross-entropy of the responses of desirable completions. The
     warm-up is L_KL + w_SFT·L_SFT: with steering tokens weighted by the
     target, the two are what supervised training on completions drawn from the target
     gives on average (up to the constant entropy of q). The reference is the policy
     at the end of the warm-up. L_SFT stays on after it: KTO alone lets some
-    probability leak to words that name no category.
+    probability leak to words that name no category. L_retain is KL(base‖policy) on answers
+    to unrelated prompts, in the warm-up too.
 
     Args:
         model: the base model; TRL attaches the adapter that ``peft_config`` describes.
@@ -67,6 +72,7 @@ class HybridTrainer(KTOTrainer):
         self.steering_ids = steering_ids
         self.config = config
         self.reference: Tensor | None = None
+        self.retained: Retained | None = None
         self.last_values: dict[str, float] = {}
         super().__init__(
             model=model, args=args, train_dataset=training_set.rows, data_collator=self._collate, **kwargs
@@ -76,11 +82,13 @@ class HybridTrainer(KTOTrainer):
         return dataset
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns = ["prompt", "completions"]
+        self._signature_columns = ["prompt", "completions", "retained"]
 
     def _collate(self, rows: list[dict[str, Any]]) -> dict[str, StepBatch]:
         completions = [c for row in rows for c in row["completions"]] if self.reads_completions else []
-        return {"batch": collate(self.training_set, [row["prompt"] for row in rows], completions)}
+        retained = [r for row in rows for r in row["retained"]]
+        prompts = [row["prompt"] for row in rows]
+        return {"batch": collate(self.training_set, prompts, completions, retained)}
 
     def create_optimizer(self, model: PreTrainedModel | None = None) -> torch.optim.Optimizer:
         if self.config.optimizer == "muon" and self.optimizer is None:
@@ -95,17 +103,26 @@ class HybridTrainer(KTOTrainer):
     def reads_completions(self) -> bool:
         return max(self.config.kto_weight, self.config.sft_weight, self.config.anchor_weight) > 0
 
-    def logps(self, batch: StepBatch) -> tuple[Tensor, Tensor]:
-        """log π(s_k | x) of each prompt [P, K], and of each token of the completions [T], in nats."""
+    def logps(self, batch: StepBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """log π in nats: of the steering tokens behind each prompt [P, K], of each token of the
+        completions [T], and of the retained vocabulary at each place of the retained answers [A, k].
+        """
         prompts, count = len(batch.prompt_reads), len(self.steering_ids)
-        reads = F.pad(batch.reads, (0, padded(len(batch.reads), READS_MULTIPLE) - len(batch.reads)))
+        kept = self.retained.of(batch.retained)[0] if batch.retained else torch.empty(0, 1, dtype=torch.long)
         logps = self.policy.token_logps(
             batch.pack,
-            reads,
-            torch.cat([batch.prompt_reads.repeat_interleave(count), batch.token_reads]),
-            torch.cat([self.steering_ids.repeat(prompts), batch.labels]),
+            _padded(batch.reads),
+            torch.cat(
+                [
+                    batch.prompt_reads.repeat_interleave(count),
+                    batch.token_reads,
+                    batch.retained_reads.repeat_interleave(kept.shape[1]),
+                ]
+            ),
+            torch.cat([self.steering_ids.repeat(prompts), batch.labels, kept.flatten()]),
         )
-        return logps[: prompts * count].view(prompts, count), logps[prompts * count :]
+        steering, tokens, others = logps.split([prompts * count, len(batch.labels), kept.numel()])
+        return steering.view(prompts, count), tokens, others.view(kept.shape)
 
     def scores(self, token_logps: Tensor, batch: StepBatch) -> Tensor:
         """log π of each completion as KTO scores it: token_logps [T] → [C]."""
@@ -117,7 +134,9 @@ class HybridTrainer(KTOTrainer):
         self, model: PeftModel, inputs: dict[str, StepBatch], return_outputs: bool = False
     ) -> Tensor:
         batch = inputs["batch"]
-        steering, token_logps = self.logps(batch)
+        if batch.retained and self.retained is None:
+            self.take_retained()
+        steering, token_logps, kept = self.logps(batch)
         kl = kl_calibration(steering, batch.target).mean()
         values = {"kl": kl.detach()} | _steering_values(steering.detach().exp(), batch.target)
         warming = self.state.global_step < self.config.warmup_steps
@@ -131,6 +150,10 @@ class HybridTrainer(KTOTrainer):
             if not warming and self.config.kto_weight > 0:
                 term = self._kto(self.scores(token_logps, batch), batch, values)
                 loss = loss + self.config.kto_weight * term
+        if batch.retained:
+            retained = retention(kept, self.retained.of(batch.retained)[1]).mean()
+            loss = loss + self.config.retain_weight * retained
+            values["retain"] = retained.detach()
         values["loss"] = loss.detach()
         self.last_values = {name: float(value) for name, value in values.items()}
         return loss
@@ -158,9 +181,10 @@ class HybridTrainer(KTOTrainer):
     def take_reference(self) -> None:
         """Make the present policy the reference: keep its log-probability of every completion."""
         scores = torch.zeros(len(self.training_set.completions))
+        rows = self.training_set.rows[:]
         answered = {
             prompt: completions
-            for prompt, completions in zip(*self.training_set.rows[:].values(), strict=True)
+            for prompt, completions in zip(rows["prompt"], rows["completions"], strict=True)
             if completions
         }
         pending = list(answered.items())
@@ -171,6 +195,41 @@ class HybridTrainer(KTOTrainer):
                 token_logps = self.logps(batch)[1]
             scores[batch.completions] = self.scores(token_logps, batch)
         self.reference = scores
+
+    @torch.no_grad()
+    def take_retained(self) -> None:
+        """Keep the likeliest tokens of the present policy, the base model, on the retained answers."""
+        answers = self.training_set.retained
+        count = min(RETAINED_VOCABULARY, self.model.config.vocab_size - 1)
+        tokens, logps = [], []
+        for first in range(0, len(answers), REFERENCE_ROWS):
+            nodes = [node for answer in answers[first : first + REFERENCE_ROWS] for node in answer]
+            row = pack(self.training_set.trie, nodes)
+            reads = _padded(row.places(nodes))
+            with self.compute_loss_context_manager():
+                found = self.policy.likeliest(row, reads, count)[: len(nodes)]
+                places = torch.arange(len(nodes)).repeat_interleave(count)
+                logps.append(self.policy.token_logps(row, reads, places, found.flatten()).view(-1, count))
+            tokens.append(found)
+        lengths = [len(answer) for answer in answers]
+        self.retained = Retained(torch.cat(tokens).split(lengths), torch.cat(logps).split(lengths))
+
+
+@dataclass(frozen=True)
+class Retained:
+    """What the base model says on each retained answer: ids and log-probabilities [places, k]."""
+
+    tokens: Sequence[Tensor]
+    logps: Sequence[Tensor]
+
+    def of(self, answers: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Those of some answers, one behind the other: [A, k] twice."""
+        return torch.cat([self.tokens[i] for i in answers]), torch.cat([self.logps[i] for i in answers])
+
+
+def _padded(reads: Tensor) -> Tensor:
+    """Places that are read, filled up to a multiple."""
+    return F.pad(reads, (0, padded(len(reads), READS_MULTIPLE) - len(reads)))
 
 
 def _steering_values(probs: Tensor, target: Tensor) -> dict[str, Tensor]:

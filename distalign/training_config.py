@@ -28,6 +28,8 @@ class TrainingConfig:
         kl_weight, kto_weight: weights of the hybrid loss's terms.
         sft_weight: weight of the supervised term in the warm-up.
         anchor_weight: weight of the same term after it; the paper has none.
+        retain_weight: weight of the penalty that holds side effects down, KL(base‖policy)
+            on answers to unrelated prompts; in the warm-up, too.
         kto_over: "response" conditions KTO's log-ratio on the steering token,
             "completion" includes the token (as in the paper).
         precision: of the frozen weights' arithmetic in training: "bfloat16",
@@ -47,6 +49,7 @@ class TrainingConfig:
     kto_weight: float = 0.1
     sft_weight: float = 0.1
     anchor_weight: float = 0.05
+    retain_weight: float = 0.0
     kto_over: Literal["response", "completion"] = "response"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -75,6 +78,8 @@ class TrainingConfig:
 REUSE = 4
 # Categories whose answers stand behind one prompt; more would crowd out other prompts.
 MAX_ANSWERED = 8
+# Unrelated prompts that a step retains, and how many tokens of an answer, its beginning, are read.
+RETAINED_PROMPTS, RETAINED_TOKENS = 3, 16
 FIELD_TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(TrainingConfig)}
 # Inclusive ranges, wide enough for research and narrow enough to stop a slip of the keyboard.
 RANGES: dict[str, tuple[float, float]] = {
@@ -90,6 +95,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "kto_weight": (0, 100),
     "sft_weight": (0, 100),
     "anchor_weight": (0, 100),
+    "retain_weight": (0, 100),
 }
 CHOICES = {
     "optimizer": ("muon", "adamw"),

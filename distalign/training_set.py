@@ -19,8 +19,9 @@ from torch import Tensor
 from distalign.prompts import Prompt, response_ids, split_prompts
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
-from distalign.training_config import MAX_ANSWERED
+from distalign.training_config import MAX_ANSWERED, RETAINED_PROMPTS, RETAINED_TOKENS, TrainingConfig
 from distalign.trie import Pack, TokenTrie, pack
+from distalign.unrelated import exchange_ids, unrelated_prompts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -49,14 +50,17 @@ class TrainingSet:
         leaves: [prompts] the node of each prompt's last token.
         target: [prompts, K] rows of q.
         completions: all completions, which rows refer to by index.
-        rows: columns ``prompt`` and ``completions``; each ``prompts_per_step``
-            consecutive rows make a step.
+        retained: answers to unrelated prompts, each by the nodes that predict its first
+            tokens; empty where nothing is retained.
+        rows: columns ``prompt``, ``completions`` and ``retained`` (indices into the two
+            lists); each ``prompts_per_step`` consecutive rows make a step.
     """
 
     trie: TokenTrie
     leaves: list[int]
     target: Tensor
     completions: list[Completion]
+    retained: list[tuple[int, ...]]
     rows: Dataset
 
 
@@ -88,7 +92,41 @@ def build_training_set(
             start = len(completions)
             completions += matched + mismatched
             of_prompt[prompt] = list(range(start, len(completions)))
-    return TrainingSet(trie, leaves, target, completions, _rows(spec, prompts, groups, of_prompt, rng))
+    rows = _rows(spec, prompts, groups, of_prompt, rng)
+    retained = _retained(trie, tokenizer, config)
+    if retained:
+        rows["retained"] = _retained_rows(len(retained), config, spec.seed)
+    return TrainingSet(trie, leaves, target, completions, retained, Dataset.from_dict(rows))
+
+
+def _retained(
+    trie: TokenTrie, tokenizer: PreTrainedTokenizerBase, config: TrainingConfig
+) -> list[tuple[int, ...]]:
+    """The beginnings of answers to unrelated prompts, as many as the steps will read."""
+    if config.retain_weight == 0:
+        return []
+    chosen = unrelated_prompts("retain")[: config.steps * RETAINED_PROMPTS]
+    found = []
+    for prompt, answer in exchange_ids(tokenizer, chosen):
+        last = trie.insert(prompt)[-1]
+        found.append((last, *trie.insert(answer[: RETAINED_TOKENS - 1], last)))
+    return found
+
+
+def _retained_rows(count: int, config: TrainingConfig, seed: int) -> list[list[int]]:
+    """The retained answers of every row: those of a step stand on its first row.
+
+    The stream is one of their own, so that they change nothing else of a training.
+    """
+    rng = random.Random(f"retained {seed}")
+    order: list[int] = []
+    rows: list[list[int]] = []
+    for _ in range(config.steps):
+        while len(order) < RETAINED_PROMPTS:
+            order = rng.sample(range(count), count) + order
+        rows.append([order.pop() for _ in range(RETAINED_PROMPTS)])
+        rows += [[] for _ in range(config.prompts_per_step - 1)]
+    return rows
 
 
 def _in_runs(prompts: Sequence[Prompt], rng: random.Random) -> list[int]:
@@ -149,8 +187,8 @@ def _rows(
     groups: list[list[int]],
     of_prompt: dict[int, list[int]],
     rng: random.Random,
-) -> Dataset:
-    """Rows of every step: a group of answered prompts, filled up with further prompts."""
+) -> dict[str, list]:
+    """Columns of the rows of every step: a group of answered prompts, filled up with further prompts."""
     config = spec.training
     column: list[int] = []
     completions: list[list[int]] = []
@@ -164,14 +202,15 @@ def _rows(
             rest.append(order.pop())
         column += group + rest
         completions += [of_prompt[p] for p in group] + [[] for _ in rest]
-    return Dataset.from_dict({"prompt": column, "completions": completions})
+    return {"prompt": column, "completions": completions, "retained": [[] for _ in column]}
 
 
 @dataclass(frozen=True)
 class StepBatch:
     """One step, packed.
 
-    P prompts, C completions, T predicted tokens, R places whose logits are read.
+    P prompts, C completions, T predicted tokens, A places of retained answers,
+    R places whose logits are read.
 
     Attributes:
         pack: the row of N tokens.
@@ -184,6 +223,8 @@ class StepBatch:
         is_steering: [T] bool, true for a completion's first token.
         kinds: [C] DESIRABLE, UNDESIRABLE or MISMATCHED.
         completions: [C] indices into the training set's completions.
+        retained_reads: [A] index into ``reads`` of each place of the retained answers.
+        retained: indices into the training set's retained answers, whose places these are, in order.
     """
 
     pack: Pack
@@ -196,17 +237,22 @@ class StepBatch:
     is_steering: Tensor
     kinds: Tensor
     completions: Tensor
+    retained_reads: Tensor
+    retained: list[int]
 
 
-def collate(training_set: TrainingSet, prompts: list[int], completions: list[int]) -> StepBatch:
-    """Pack some prompts and completions of a training set into one row."""
+def collate(
+    training_set: TrainingSet, prompts: list[int], completions: list[int], retained: Sequence[int] = ()
+) -> StepBatch:
+    """Pack some prompts, completions and retained answers of a training set into one row."""
     trie = training_set.trie
     chosen = [training_set.completions[c] for c in completions]
     leaves = [training_set.leaves[p] for p in prompts]
-    packed = pack(trie, [*leaves, *(c.nodes[-1] for c in chosen)])
+    kept = [node for r in retained for node in training_set.retained[r]]
+    packed = pack(trie, [*leaves, *(c.nodes[-1] for c in chosen), *kept])
     predicted = [node for c in chosen for node in c.nodes]
     parents = [trie.parents[node] for node in predicted]
-    read_nodes = sorted({*leaves, *parents})
+    read_nodes = sorted({*leaves, *parents, *kept})
     at = {node: i for i, node in enumerate(read_nodes)}
     return StepBatch(
         pack=packed,
@@ -219,4 +265,6 @@ def collate(training_set: TrainingSet, prompts: list[int], completions: list[int
         is_steering=torch.tensor([i == 0 for c in chosen for i in range(len(c.nodes))], dtype=torch.bool),
         kinds=torch.tensor([c.kind for c in chosen], dtype=torch.long),
         completions=torch.tensor(completions, dtype=torch.long),
+        retained_reads=torch.tensor([at[n] for n in kept], dtype=torch.long),
+        retained=list(retained),
     )

@@ -162,7 +162,7 @@ def test_only_the_whole_completion_counts_the_steering_token(tmp_path: Path, ove
     pair = Pair(kto_spec(kto_over=over), tmp_path, seed=1)
     batch = pair.batch["batch"]
     with torch.no_grad():
-        _, token_logps = pair.ours.logps(batch)
+        _, token_logps, _ = pair.ours.logps(batch)
     # Moving the steering tokens' log-probabilities alone must not change conditioned scores.
     moved = torch.where(batch.is_steering, token_logps - 1, token_logps)
 
