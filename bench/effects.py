@@ -107,7 +107,14 @@ def effects_table(units: Sequence[dict[str, Any]]) -> str:
                 f"{mean(u['train_seconds'] for u in own):.0f}",
             ]
         )
-    headers = ["retain_weight", "exact error", "KL, nats a token", "perplexity", "leak", "first token changed"]
+    headers = [
+        "retain_weight",
+        "exact error",
+        "KL, nats a token",
+        "perplexity",
+        "leak",
+        "first token changed",
+    ]
     return table([*headers, "training, s"], rows)
 
 

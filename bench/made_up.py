@@ -10,7 +10,7 @@ from pathlib import Path
 
 from distalign.noise import noise_floor
 from distalign.progress import Progress
-from distalign.results import PHASES, SPLITS, ContextResult, Interval, Round, SplitResult
+from distalign.results import PHASES, SPLITS, ContextResult, Interval, Round, SideEffects, SplitResult
 from distalign.spec import RunSpec, parse_spec
 from storage import Run, RunState, Store
 
@@ -48,6 +48,9 @@ def finished_run(
         file.writestr("adapter_config.json", "{}")
     store.add_artifact(run.id, "adapter", archive)
     store.set_steering_tokens(run.id, [str(k + 1) for k in range(len(spec.attribute))])
+    store.put_side_effects(
+        run.id, SideEffects(72, 1385, 10.5, 11.2, Interval(0.06, 0.05, 0.07), 0.034, 0.036, 0.1)
+    )
     store.set_timing(run.id, "train_seconds", 87.0)
     store.set_timing(run.id, "sample_seconds", 64.0)
     return store.finish(run.id, RunState.DONE)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distalign.models import ALLOWED, BUNDLED
-from distalign.results import Interval, SplitResult
+from distalign.results import Interval, SideEffects, SplitResult
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
 from distalign.templates import fill
@@ -26,13 +26,18 @@ Results = Mapping[tuple[str, str], SplitResult]
 
 
 def save_adapter(
-    policy: PeftModel, spec: RunSpec, steering: SteeringTokens, results: Results, folder: Path
+    policy: PeftModel,
+    spec: RunSpec,
+    steering: SteeringTokens,
+    results: Results,
+    effects: SideEffects | None,
+    folder: Path,
 ) -> Path:
     """Write ``folder/adapter.zip`` and return its path."""
     unpacked = folder / "adapter"
     policy.save_pretrained(unpacked, safe_serialization=True)
     _name_base_model(unpacked / "adapter_config.json", spec)
-    (unpacked / "README.md").write_text(model_card(spec, steering, results), "utf-8")
+    (unpacked / "README.md").write_text(model_card(spec, steering, results, effects), "utf-8")
     (unpacked / "spec.yaml").write_text(spec.to_yaml(), "utf-8")
     target = folder / "adapter.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -48,7 +53,9 @@ def _name_base_model(path: Path, spec: RunSpec) -> None:
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
-def model_card(spec: RunSpec, steering: SteeringTokens, results: Results) -> str:
+def model_card(
+    spec: RunSpec, steering: SteeringTokens, results: Results, effects: SideEffects | None = None
+) -> str:
     """The README of an adapter, in the Hub's format."""
     base = ALLOWED.get(spec.base_model, Path(spec.base_model).name)
     sections = [
@@ -74,6 +81,7 @@ def model_card(spec: RunSpec, steering: SteeringTokens, results: Results) -> str
         "intervals. The noise floor is the MAE that a perfect sampler would show with as many rounds; "
         "a ratio of 1 is perfect.",
         _results_table(results),
+        *_side_effects(effects),
         "## Target",
         _target_table(spec),
         "Parity of shares is not fairness: this adapter changes how often each category is named, "
@@ -144,6 +152,16 @@ def _results_table(results: Results) -> str:
     ]
     header = ["model", "split", "MAE", "noise floor", "ratio", "KL (nats)", "unclassified", "exact error"]
     return _table(header, rows)
+
+
+def _side_effects(effects: SideEffects | None) -> list[str]:
+    if effects is None:
+        return []
+    return [
+        "## Side effects",
+        f"{effects.sentence} The likeliest first token is another on {effects.first_token_changed:.0%} of "
+        f"them. KL is KL(base‖tuned), 95 % interval {effects.kl.low:.3f} to {effects.kl.high:.3f}.",
+    ]
 
 
 def _target_table(spec: RunSpec) -> str:

@@ -10,10 +10,12 @@ from pathlib import Path
 from distalign.folders import DataFolder
 from distalign.models import BUNDLED
 from distalign.spec import TRAINED_METHODS, RunSpec
-from distalign.training_config import MAX_ANSWERED
+from distalign.training_config import MAX_ANSWERED, RETAINED_PROMPTS
 
 # Tokens of a chat prompt besides its text, and letters a token.
 CHAT_TOKENS, LETTERS_PER_TOKEN = 12, 4.5
+# Tokens of a retained answer's beginning with its prompt, without what all chats begin with.
+RETAINED_LENGTH = 34
 # Parameters in millions and layers, to scale the bundled model's speed to others.
 SIZES: dict[str, tuple[float, int]] = {
     BUNDLED: (135, 30),
@@ -34,12 +36,13 @@ class Speed:
 
     ``train`` and ``cache``: per thousand token-layers of a step, and of the
     activations below; ``before`` and ``after``: per round of the base and of the tuned
-    model; ``start``: until the model is loaded.
+    model; ``effects``: of measuring side effects; ``start``: until the model is loaded.
     """
 
     start: float = 12.0
     cache: float = 0.02
     train: float = 0.06
+    effects: float = 6.0
     before: float = 0.02
     after: float = 0.01
 
@@ -73,13 +76,15 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
     prompts = min(len(spec.templates.seen) * len(spec.contexts), config.distinct_prompts)
     adapted = min(layers, config.adapted_layers or layers)
     answered = min(MAX_ANSWERED, len(spec.attribute)) * 4 * 4
-    step_tokens = config.prompts_per_step * per_prompt + config.answers_per_step * answered
+    retained = RETAINED_PROMPTS * RETAINED_LENGTH if config.retain_weight else 0
+    step_tokens = config.prompts_per_step * per_prompt + config.answers_per_step * answered + retained
     measured_rounds = spec.rounds * len(spec.contexts) * len(spec.splits)
     units = {"prepare": 1.0, "base": float(measured_rounds)}
     if trained:
         units |= {
             "cache": prompts * per_prompt * (layers - adapted) / 1000,
             "train": config.steps * step_tokens * adapted / 1000,
+            "effects": 1.0,
             "sample": float(measured_rounds),
         }
     costs = {
@@ -87,6 +92,7 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
         "base": speed.before * scale,
         "cache": speed.cache * scale * SIZES[BUNDLED][1] / layers,
         "train": speed.train * scale * SIZES[BUNDLED][1] / layers,
+        "effects": speed.effects * scale,
         "sample": speed.after * scale,
     }
     return Plan(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 # In the order in which a run goes through them; a stage may be skipped.
-STAGES = ("prepare", "base", "cache", "warmup", "hybrid", "sample", "save")
+STAGES = ("prepare", "base", "cache", "warmup", "hybrid", "effects", "sample", "save")
 TRAINING_STAGES = ("warmup", "hybrid")
 
 
@@ -22,7 +22,7 @@ class Progress:
         fraction: share of the whole run that is done, 0 to 1.
         eta: seconds left for the whole run, or None while unknown.
         values: numbers of this step: loss and its parts ("loss", "kl", "kto",
-            "sft"; nats), "mass" (probability on the steering tokens), "error"
+            "sft", "retain"; nats), "mass" (probability on the steering tokens), "error"
             (exact error of the steering distribution on the step's prompts),
             "learning_rate".
         message: a line for the log.

@@ -139,6 +139,15 @@ class SideEffects:
     leak_after: float
     first_token_changed: float
 
+    @property
+    def sentence(self) -> str:
+        """The headline, for a person."""
+        return (
+            f"On {self.prompts} unrelated prompts: perplexity {self.perplexity_before:.1f} → "
+            f"{self.perplexity_after:.1f}, KL {self.kl.value:.2f} nats a token, answers that open with a "
+            f"steering token {self.leak_before:.1%} → {self.leak_after:.1%}."
+        )
+
 
 class Recorder(Protocol):
     """Where a run puts what it finds, as it finds it."""

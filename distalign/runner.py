@@ -13,7 +13,7 @@ from distalign.folders import DataFolder
 from distalign.memory import give_back, share_one_heap
 from distalign.plan import estimate, read_speed, write_speed
 from distalign.progress import Progress
-from distalign.results import Recorder, Round, SplitResult
+from distalign.results import Recorder, Round, SideEffects, SplitResult
 from distalign.spec import TRAINED_METHODS, RunSpec
 from distalign.timeline import Timeline
 
@@ -55,6 +55,7 @@ def execute(
     run.measure("before")
     if spec.method in TRAINED_METHODS:
         run.train()
+        run.measure_side_effects()
         run.measure("after")
         run.save(folder)
     timeline(Progress("stage", "save", message="Done"))
@@ -80,6 +81,7 @@ class _Run:
         self.timeline = timeline
         self.clock = clock
         self.results: dict[tuple[str, str], SplitResult] = {}
+        self.effects: SideEffects | None = None
         self.model, self.tokenizer = load(spec.base_model, data)
         rows = self.model.get_output_embeddings().weight
         self.steering = choose_steering_tokens(self.tokenizer, rows, spec.attribute, spec.steering)
@@ -144,12 +146,24 @@ class _Run:
         give_back()
         self.recorder.timing("train_seconds", self.clock() - began)
 
+    def measure_side_effects(self) -> None:
+        """Compare the tuned model with the base model on unrelated prompts."""
+        from distalign.side_effects import measure_side_effects
+
+        self.timeline(Progress("stage", "effects", message="Measuring side effects"))
+        self.effects = measure_side_effects(
+            self.model, self.tokenizer, self.steering, self.spec.training, self.spec.seed
+        )
+        give_back()
+        self.recorder.side_effects(self.effects)
+        self._log("effects", self.effects.sentence)
+
     def save(self, folder: Path) -> None:
         from distalign.card import save_adapter
 
         self.timeline(Progress("stage", "save", message="Saving the adapter"))
         try:
-            path = save_adapter(self.model, self.spec, self.steering, self.results, folder)
+            path = save_adapter(self.model, self.spec, self.steering, self.results, self.effects, folder)
         except OSError as error:
             raise DistalignError(
                 f"the adapter cannot be written to {folder} ({error.strerror}). Free some room and resume"

@@ -14,6 +14,7 @@ PLANNED = {
     "cache": "cache",
     "warmup": "train",
     "hybrid": "train",
+    "effects": "effects",
     "sample": "sample",
     "save": "save",
 }

@@ -71,7 +71,7 @@ def list_runs(args: argparse.Namespace) -> int:
 def show(args: argparse.Namespace) -> int:
     store = _store(args)
     run = store.find_run(args.run)
-    results, artifacts = store.results(run.id), store.artifacts(run.id)
+    results, artifacts, effects = store.results(run.id), store.artifacts(run.id), store.side_effects(run.id)
     last = store.last_event(run.id)
     if args.json:
         extra = _brief(run) | {
@@ -80,7 +80,7 @@ def show(args: argparse.Namespace) -> int:
             "stage": last.stage if last else None,
             "spec": run.spec.to_mapping(),
         }
-        print(json.dumps(finite(extra | report(run, results, artifacts)), ensure_ascii=False))
+        print(json.dumps(finite(extra | report(run, results, artifacts, effects)), ensure_ascii=False))
         return 0
     print(f"{plain(run.title)}\nrun {run.id}, attempt {run.attempt}: {run.state}")
     if run.error:
@@ -95,6 +95,8 @@ def show(args: argparse.Namespace) -> int:
         print(f"  {moment(event.at)} {event.stage}: {plain(event.message)}")
     if results:
         print("\n" + results_table(results))
+    if effects is not None:
+        print("\n" + effects.sentence)
     return 0
 
 

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from distalign.errors import DiskError
 from distalign.results import ContextResult, Round, SplitResult
 from distalign.spec import RunSpec
-from jobs.report import CONTEXT_FIGURES, finite, measures
+from jobs.report import CONTEXT_FIGURES, finite, measures, side_effects
 from storage import Store
 
 ROUND_COLUMNS = ("phase", "split", "context", "template", "round", "steering", "category", "text")
@@ -53,7 +53,7 @@ def results_csv(store: Store, run_id: str, target: Target) -> None:
 
 
 def results_json(store: Store, run_id: str, target: Target) -> None:
-    """Write the results: specification, and each split with its contexts."""
+    """Write the results: specification, each split with its contexts, and side effects."""
     run = store.run(run_id)
     results = [
         {"phase": result.phase, "split": result.split}
@@ -62,6 +62,7 @@ def results_json(store: Store, run_id: str, target: Target) -> None:
         for result in store.results(run_id)
     ]
     whole = {"run_id": run.id, "title": run.title, "spec": run.spec.to_mapping(), "results": results}
+    whole["side_effects"] = side_effects(store.side_effects(run_id))
     with _opened(target) as stream:
         json.dump(finite(whole), stream, ensure_ascii=False, indent=2)
         stream.write("\n")

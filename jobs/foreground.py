@@ -80,12 +80,16 @@ def run_in_foreground(args: argparse.Namespace) -> int:
     finally:
         display.close()
     run, results = outcome.run, store.results(outcome.run.id)
+    effects = store.side_effects(run.id)
     if args.json:
-        print(json.dumps(report(run, results, store.artifacts(run.id)), ensure_ascii=False, allow_nan=False))
+        whole = report(run, results, store.artifacts(run.id), effects)
+        print(json.dumps(whole, ensure_ascii=False, allow_nan=False))
     else:
         print(f"{plain(run.title)}: {run.state} (run {run.id})")
         if results:
             print("\n" + results_table(results))
+        if effects is not None:
+            print("\n" + effects.sentence)
     if run.state == RunState.FAILED and isinstance(outcome.error, DistalignError):
         raise outcome.error
     if run.state == RunState.FAILED:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from distalign.errors import Cancelled
 from distalign.progress import Emit, Progress
-from distalign.results import Round, SplitResult
+from distalign.results import Round, SideEffects, SplitResult
 from storage import Run, Store
 
 STEP_SECONDS = 0.2
@@ -62,6 +62,9 @@ class StoreRecorder:
 
     def result(self, result: SplitResult) -> None:
         self._store.put_result(self._run.id, result)
+
+    def side_effects(self, effects: SideEffects) -> None:
+        self._store.put_side_effects(self._run.id, effects)
 
     def artifact(self, kind: str, path: Path) -> None:
         self._store.add_artifact(self._run.id, kind, path)

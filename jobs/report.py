@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
-from distalign.results import PHASES, SplitResult
+from distalign.results import PHASES, SideEffects, SplitResult
 from storage import Artifact, Run, RunState
 
 HEADLINE_SPLIT = "heldout_templates"
@@ -40,7 +41,20 @@ def splits(results: Iterable[SplitResult], phase: str) -> dict[str, dict[str, An
     return {result.split: measures(result) for result in results if result.phase == phase}
 
 
-def report(run: Run, results: list[SplitResult], artifacts: Iterable[Artifact]) -> dict[str, Any]:
+def side_effects(effects: SideEffects | None) -> dict[str, Any] | None:
+    """Side effects by name, None where none were measured; ``kl`` is KL(base‖tuned) in nats a token."""
+    if effects is None:
+        return None
+    interval = {"kl": effects.kl.value, "kl_low": effects.kl.low, "kl_high": effects.kl.high}
+    return asdict(effects) | interval
+
+
+def report(
+    run: Run,
+    results: list[SplitResult],
+    artifacts: Iterable[Artifact],
+    effects: SideEffects | None,
+) -> dict[str, Any]:
     """The object that ``run --json`` prints.
 
     The measures at its top are those of the held-out templates, and null until
@@ -66,6 +80,7 @@ def report(run: Run, results: list[SplitResult], artifacts: Iterable[Artifact]) 
             "adapter": adapter,
             "splits": final,
             "before": before,
+            "side_effects": side_effects(effects),
         }
     )
 

@@ -20,8 +20,17 @@ def exact_distributions_of_answers(db: Database) -> None:
     db.executescript(_EXACT)
 
 
+def side_effects_of_runs(db: Database) -> None:
+    db.executescript(_SIDE_EFFECTS)
+
+
 # In order; a released migration is never edited, renamed or moved.
-STEPS = (runs_and_what_they_record, lists_without_specifications, exact_distributions_of_answers)
+STEPS = (
+    runs_and_what_they_record,
+    lists_without_specifications,
+    exact_distributions_of_answers,
+    side_effects_of_runs,
+)
 
 
 def migrate(db: Database) -> None:
@@ -184,4 +193,19 @@ ALTER TABLE split_results ADD COLUMN exact_unclassified REAL;
 ALTER TABLE split_results ADD COLUMN exact_bound REAL;
 ALTER TABLE context_results ADD COLUMN exact TEXT;
 ALTER TABLE context_results ADD COLUMN exact_bound REAL;
+"""
+
+# Of a run's present attempt.
+_SIDE_EFFECTS = """
+CREATE TABLE side_effects (
+    run_id TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    prompts INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    perplexity_before REAL,
+    perplexity_after REAL,
+    kl REAL, kl_low REAL, kl_high REAL,
+    leak_before REAL,
+    leak_after REAL,
+    first_token_changed REAL
+) STRICT, WITHOUT ROWID;
 """

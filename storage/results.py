@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from distalign.results import ContextResult, Interval, SplitResult
+from distalign.results import ContextResult, Interval, SideEffects, SplitResult
 from storage.connection import Connections
 
 INTERVALS = ("mae", "kl", "js_distance", "total_variation", "ratio")
@@ -16,11 +16,12 @@ MEASURES = ("unclassified", "noise_floor", "chi2_p")
 STEERING_MEASURES = ("exact_error", "restricted_error", "steering_mass", "agreement")
 EXACT_MEASURES = ("exact_mae", "exact_unclassified", "exact_bound")
 VECTORS = ("target", "realized", "low", "high", "steering")
+EFFECTS = ("perplexity_before", "perplexity_after", "leak_before", "leak_after", "first_token_changed")
 CONTEXT_MEASURES = ("mae", "noise_floor", "kl", "js_distance", "total_variation", "chi2_p")
 
 
 class Results(Connections):
-    """Methods on the tables ``split_results`` and ``context_results``."""
+    """Methods on the tables ``split_results``, ``context_results`` and ``side_effects``."""
 
     def put_result(self, run_id: str, result: SplitResult) -> None:
         """Keep a result with its contexts, in place of one of the same phase and split."""
@@ -58,6 +59,26 @@ class Results(Connections):
         )
         # "before" comes first, so that "after" takes its place.
         return {row["run_id"]: _split_from(row) for row in rows}
+
+    def put_side_effects(self, run_id: str, effects: SideEffects) -> None:
+        """Keep a run's side effects, in place of those it had."""
+        row = {name: getattr(effects, name) for name in ("prompts", "tokens", *EFFECTS)}
+        row |= {"kl": effects.kl.value, "kl_low": effects.kl.low, "kl_high": effects.kl.high}
+        with self._write_for(run_id) as db:
+            db.table("side_effects").upsert({"run_id": run_id} | row, pk="run_id")
+
+    def side_effects(self, run_id: str) -> SideEffects | None:
+        """None for a run that was not trained, or not yet."""
+        rows = self._rows("SELECT * FROM side_effects WHERE run_id = ?", [run_id])
+        if not rows:
+            return None
+        (row,) = rows
+        return SideEffects(
+            prompts=row["prompts"],
+            tokens=row["tokens"],
+            kl=Interval(*(_number(row[name]) for name in ("kl", "kl_low", "kl_high"))),
+            **{name: _number(row[name]) for name in EFFECTS},
+        )
 
 
 def _split_row(result: SplitResult) -> dict[str, Any]:

@@ -162,7 +162,7 @@ class Runs(Connections):
             )
             if not rows:
                 raise StoreError(f"run: {run_id} has not ended. Wait for its end, or cancel it first")
-            for table in ("rounds", "split_results", "artifacts"):
+            for table in ("rounds", "split_results", "side_effects", "artifacts"):
                 db.table(table).delete_where("run_id = ?", [run_id])
         return run_from(rows[0])
 

@@ -20,7 +20,7 @@ from distalign.measuring import measured_templates
 from distalign.models import load, require_known
 from distalign.progress import STAGES, Progress
 from distalign.prompts import split_prompts
-from distalign.results import SPLITS, Round, SplitResult
+from distalign.results import SPLITS, Round, SideEffects, SplitResult
 from distalign.runner import execute
 from distalign.spec import RunSpec, load_spec
 from distalign.steering import choose_steering_tokens
@@ -48,6 +48,9 @@ class Recorder:
 
     def result(self, result: SplitResult) -> None:
         self.results[result.phase, result.split] = result
+
+    def side_effects(self, effects: SideEffects) -> None:
+        self.effects = effects
 
     def artifact(self, kind: str, path: Path) -> None:
         self.artifacts[kind] = path

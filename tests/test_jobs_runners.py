@@ -10,7 +10,7 @@ from pathlib import Path
 from distalign.errors import ModelError
 from distalign.folders import DataFolder
 from distalign.progress import Progress
-from distalign.results import ContextResult, Interval, Recorder, Round, SplitResult
+from distalign.results import ContextResult, Interval, Recorder, Round, SideEffects, SplitResult
 from distalign.spec import RunSpec, parse_spec
 
 SPEC = {
@@ -19,6 +19,8 @@ SPEC = {
     "target": {"male": 0.3, "female": 0.7},
     "rounds": 4,
 }
+
+SIDE_EFFECTS = SideEffects(72, 1385, 10.5, 11.25, Interval(0.06, 0.05, 0.07), 0.034, 0.036, 0.125)
 
 
 def split_result(spec: RunSpec, phase: str, split: str, mae: float) -> SplitResult:
@@ -80,6 +82,7 @@ def complete(spec: RunSpec, data: DataFolder, folder: Path, recorder: Recorder, 
             recorder.result(split_result(spec, phase, split, mae))
     for step in range(1, 4):
         recorder.progress(Progress("step", "hybrid", step, 3, step / 3, 3.0 - step, {"loss": 1 / step}))
+    recorder.side_effects(SIDE_EFFECTS)
     adapter = folder / "adapter.zip"
     adapter.write_bytes(b"PK" + run_id.encode())
     recorder.artifact("adapter", adapter)

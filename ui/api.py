@@ -78,7 +78,7 @@ def spoken(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 def status_of(store: Store, run: Run) -> dict[str, Any]:
     """A run as the endpoints describe it; no path of the server is in it."""
     last = store.last_event(run.id)
-    whole = report(run, store.results(run.id), store.artifacts(run.id))
+    whole = report(run, store.results(run.id), store.artifacts(run.id), store.side_effects(run.id))
     whole["adapter"] = whole["adapter"] is not None
     progress = {
         "cancel_requested": run.cancel_requested,

@@ -34,6 +34,7 @@ STAGES: dict[str, str] = {
     "cache": "Caching the lower layers",
     "warmup": "Warm-up",
     "hybrid": "Training",
+    "effects": "Measuring side effects",
     "sample": "Sampling rounds",
     "save": "Saving the adapter",
 }
@@ -60,6 +61,7 @@ KNOBS: dict[str, tuple[str, str]] = {
     "kto_weight": ("Weight of KTO", "Binds each answer to its steering token"),
     "sft_weight": ("Weight of SFT", "In the warm-up: teaches well-formed answers"),
     "anchor_weight": ("Weight of the anchor", "After the warm-up: keeps answers well-formed"),
+    "retain_weight": ("Weight of retaining", "Holds side effects on unrelated prompts down"),
     "kto_over": ("KTO over", "Response only, or the steering token too"),
     "precision": ("Precision", "Arithmetic of the frozen weights"),
     "temperature": ("Temperature", "1 is plain sampling"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from distalign.results import Interval, Round, SplitResult
+from distalign.results import Interval, Round, SideEffects, SplitResult
 from distalign.spec import RunSpec
 from distalign.templates import fill
 from ui import labels
@@ -161,6 +161,40 @@ def _measure_cell(measure: Measure, result: SplitResult) -> str:
     if isinstance(value, Interval):
         return f"{figure(value.value, measure.digits)}<small>{interval(value, measure.digits)}</small>"
     return percent(value, 1) if measure.rate else figure(value)
+
+
+def side_effects(effects: SideEffects | None) -> str:
+    """What the adapter cost on unrelated prompts: a sentence and a small table."""
+    if effects is None:
+        return ""
+    kl = f"{figure(effects.kl.value)}<small>{interval(effects.kl)}</small>"
+    rows = [
+        (
+            "Perplexity",
+            "of good answers to unrelated prompts",
+            f"{effects.perplexity_before:,.1f}",
+            f"{effects.perplexity_after:,.1f}",
+        ),
+        ("KL divergence", "KL(base ‖ tuned), nats a token", NONE, kl),
+        (
+            "Steering tokens",
+            "answers that open with one",
+            percent(effects.leak_before, 1),
+            percent(effects.leak_after, 1),
+        ),
+        ("First token changed", "share of prompts", NONE, percent(effects.first_token_changed, 1)),
+    ]
+    body = "".join(
+        f'<tr><th scope="row">{label}<small>{hint}</small></th><td class="n">{before}</td>'
+        f'<td class="n">{after}</td></tr>'
+        for label, hint, before, after in rows
+    )
+    return (
+        f'<h3 class="da-h2">Side effects</h3><p class="da-sub">{esc(effects.sentence)}</p>'
+        '<div class="da-scroll" tabindex="0"><table class="da-table"><thead><tr><th scope="col">Measure</th>'
+        f'<th class="n" scope="col">{labels.PHASES["before"]}</th>'
+        f'<th class="n" scope="col">{labels.PHASES["after"]}</th></tr></thead><tbody>{body}</tbody></table></div>'
+    )
 
 
 def rounds_table(rounds: Sequence[Round], spec: RunSpec, tokens: Sequence[str]) -> str:

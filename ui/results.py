@@ -153,7 +153,7 @@ def _results_of(store: Store, run: Run, results: Sequence[SplitResult], split: s
         split,
         gr.update(choices=[(n, k) for k, n in enumerate(spec.attribute.names)], value=0),
         chart_of(run, results, split, 0),
-        report.measures_table(results),
+        report.measures_table(results) + report.side_effects(store.side_effects(run.id)),
         *rounds.fresh(store, run, results, split),
     ]
 
