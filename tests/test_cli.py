@@ -70,6 +70,9 @@ def test_run_prints_one_json_object_last(data: DataFolder, spec_file: Path) -> N
     for name in ("mae", "mae_low", "mae_high", "noise_floor", "ratio", "unclassified"):
         assert found[name] == headline[name]
     assert (found["mae"], found["before"]["heldout_templates"]["mae"]) == (0.05, 0.4)
+    effects = found["side_effects"]
+    assert (effects["perplexity_before"], effects["perplexity_after"]) == (10.5, 11.25)
+    assert (effects["kl"], effects["kl_low"], effects["kl_high"]) == (0.06, 0.05, 0.07)
     run = Store(data.database).run(found["run_id"])
     assert (run.state, run.spec) == (RunState.DONE, parse_spec(SPEC))
     assert "loading" in done.stderr
@@ -309,6 +312,7 @@ def test_show_has_all_that_run_printed_and_the_specification(
     assert main(["show", run_id]) == 0
     out = capsys.readouterr().out
     assert "held-out templates" in out
+    assert "On 72 unrelated prompts" in out
     assert "adapter.zip" in out
 
 

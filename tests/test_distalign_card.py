@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from distalign.card import MAX_TARGET_ROWS, model_card
-from distalign.results import Interval, SplitResult
+from distalign.results import Interval, SideEffects, SplitResult
 from distalign.spec import RunSpec, parse_spec
 from distalign.steering import SteeringTokens
 
@@ -72,6 +72,15 @@ def test_measures_have_their_intervals_before_and_after() -> None:
     assert "| base model | seen templates | 0.444 [0.434, 0.464] | 0.031 |" in text
     assert "| with this adapter | held-out templates | 0.055 [0.045, 0.075] | 0.031 |" in text
     assert "2.5%" in text and "0.0123" in text
+
+
+def test_side_effects_are_told_where_they_were_measured() -> None:
+    effects = SideEffects(72, 1385, 10.5, 11.2, Interval(0.061, 0.05, 0.07), 0.034, 0.036, 0.125)
+    text = model_card(spec(), STEERING, RESULTS, effects)
+
+    assert "On 72 unrelated prompts: perplexity 10.5 → 11.2, KL 0.06 nats a token" in text
+    assert "3.4% → 3.6%" in text and "0.050 to 0.070" in text
+    assert "Side effects" not in card()
 
 
 def test_the_target_is_shown_for_each_context() -> None:

@@ -114,6 +114,16 @@ def test_every_split_is_measured_before_and_after(finished: tuple[RunSpec, Recor
         assert [c.rounds for c in result.contexts] == [spec.rounds] * 2
 
 
+def test_side_effects_of_a_trained_run_are_measured_and_on_its_card(
+    finished: tuple[RunSpec, Recorder], unpacked: Path
+) -> None:
+    effects = finished[1].effects
+
+    assert effects.prompts >= 64 and effects.kl.value > 0
+    assert effects.sentence in (unpacked / "README.md").read_text()
+    assert any(p.message == effects.sentence for p in finished[1].told)
+
+
 def test_training_brings_the_realized_shares_to_the_target(finished: tuple[RunSpec, Recorder]) -> None:
     result = finished[1].results["after", "seen_templates"]
 
@@ -213,6 +223,7 @@ def test_a_zero_shot_run_measures_the_base_model_only(base: Path, tmp_path: Path
     assert set(recorder.results) == {("before", split) for split in SPLITS}
     assert set(recorder.timings) == {"sample_seconds"}
     assert not recorder.artifacts
+    assert not hasattr(recorder, "effects")
 
 
 def test_a_run_is_repeatable_from_its_seed(base: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from distalign.spec import parse_spec
 from storage import Store, StoreError
 from storage import migrations as schema
 from storage.connection import warn_of_wal_bug
-from tests.test_jobs_runners import SPEC
+from tests.test_jobs_runners import SIDE_EFFECTS, SPEC
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -112,6 +112,24 @@ def test_results_of_a_file_without_exact_figures_are_read_and_new_ones_kept(
     (read,) = store.results(run.id)
     assert (read.exact_mae, read.exact_unclassified, read.exact_bound) == (0.1, 0.0, 0.125)
     assert (read.contexts[0].exact, read.contexts[0].exact_bound) == ((0.25, 0.625), 0.125)
+
+
+def test_a_file_without_side_effects_takes_them_from_now_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = schema.STEPS.index(schema.side_effects_of_runs)
+    with monkeypatch.context() as older:
+        older.setattr(schema, "STEPS", schema.STEPS[:at])
+        store = Store(tmp_path / "runs.db")
+        run = store.insert_run(parse_spec(SPEC))
+        store.close()
+
+    store = Store(tmp_path / "runs.db")
+    assert store.side_effects(run.id) is None
+    store.put_side_effects(run.id, SIDE_EFFECTS)
+    assert store.side_effects(run.id) == SIDE_EFFECTS
+    store.delete_run(run.id)
+    assert store._rows("SELECT * FROM side_effects") == []
 
 
 def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from distalign.progress import Progress
 from distalign.results import Interval, Round
 from distalign.spec import parse_spec
 from storage import Run, RunState, Store, StoreError
-from tests.test_jobs_runners import SPEC, split_result
+from tests.test_jobs_runners import SIDE_EFFECTS, SPEC, split_result
 
 HELD_OUT = ("after", "heldout_templates")
 
@@ -165,6 +165,16 @@ def test_a_measure_that_could_not_be_taken_comes_back_as_nan(store: Store, run: 
     assert math.isnan(back.contexts[0].realized[1])
     assert back.contexts[0].kl == math.inf
     assert back.agreement is None
+
+
+def test_side_effects_come_back_as_they_were_and_leave_with_their_attempt(store: Store, run: Run) -> None:
+    assert store.side_effects(run.id) is None
+    store.put_side_effects(run.id, replace(SIDE_EFFECTS, tokens=7))
+    store.put_side_effects(run.id, SIDE_EFFECTS)
+    assert store.side_effects(run.id) == SIDE_EFFECTS
+    store.finish(run.id, RunState.DONE)
+    store.requeue(run.id)
+    assert store.side_effects(run.id) is None
 
 
 def test_summaries_are_the_held_out_results_after_training(store: Store, run: Run) -> None:

@@ -45,6 +45,13 @@ def test_what_is_on_the_tab_is_not_sent_again(store: Store, run: Run) -> None:
     assert all(is_skipped(value) for value in show(store, run.id, first["shown"]).values())
 
 
+def test_side_effects_stand_below_the_measures_of_a_trained_run_only(store: Store, run: Run) -> None:
+    assert "On 72 unrelated prompts" in show(store, run.id, Shown())["measures"]
+    untrained = store.insert_run(parse_spec({"attribute": "gender"}), state=RunState.RUNNING)
+    store.put_result(untrained.id, store.results(run.id)[0])
+    assert "unrelated" not in show(store, untrained.id, Shown())["measures"]
+
+
 def test_a_tab_keeps_what_was_chosen_while_the_list_of_runs_grows(
     store: Store, run: Run, tmp_path: Path
 ) -> None:

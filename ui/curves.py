@@ -42,6 +42,7 @@ PANELS = (
             Line("kl", "KL", "var(--da-blue)"),
             Line("kto", "KTO", "var(--da-orange)"),
             Line("sft", "SFT", "var(--da-green)"),
+            Line("retain", "retaining", "var(--da-before)"),
         ),
     ),
     Panel(
