@@ -12,17 +12,22 @@ from distalign.training_set import MISMATCHED, TrainingSet
 
 @dataclass(frozen=True)
 class Step:
-    """One step: indices into a training set's prompts and completions."""
+    """One step: indices into a training set's prompts, completions and retained answers."""
 
     prompts: list[int]
     completions: list[int]
+    retained: list[int]
 
 
 def step_of(training_set: TrainingSet, config: TrainingConfig, index: int) -> Step:
     """The step ``index``, from 0."""
     size = config.prompts_per_step
     rows = [training_set.rows[i] for i in range(index * size, (index + 1) * size)]
-    return Step([r["prompt"] for r in rows], [c for r in rows for c in r["completions"]])
+    return Step(
+        [r["prompt"] for r in rows],
+        [c for r in rows for c in r["completions"]],
+        [a for r in rows for a in r["retained"]],
+    )
 
 
 def matched(training_set: TrainingSet, step: Step) -> list[int]:
@@ -30,12 +35,18 @@ def matched(training_set: TrainingSet, step: Step) -> list[int]:
     return [c for c in step.completions if training_set.completions[c].kind != MISMATCHED]
 
 
-def reading(training_set: TrainingSet, prompts: Iterable[int], completions: Iterable[int]) -> Reading:
-    """What some prompts and completions run through the model; their distinct prefixes count once."""
+def reading(
+    training_set: TrainingSet,
+    prompts: Iterable[int],
+    completions: Iterable[int],
+    retained: Iterable[int] = (),
+) -> Reading:
+    """What some prompts, completions and retained answers run through the model; distinct prefixes count once."""
     trie = training_set.trie
     leaves = [training_set.leaves[p] for p in prompts]
     predicted = [node for c in completions for node in training_set.completions[c].nodes]
-    reads = {*leaves, *(trie.parents[node] for node in predicted)}
+    kept = [node for answer in retained for node in training_set.retained[answer]]
+    reads = {*leaves, *kept, *(trie.parents[node] for node in predicted)}
     # A completion's last token is predicted only; nothing reads what follows it.
     return Reading.of({node: trie.depths[node] for node in trie.closure(reads)}, reads)
 
@@ -45,8 +56,8 @@ def step_operations(
 ) -> tuple[int, int]:
     """Operations that the loss of a hybrid step needs, and those of its layout by the simple count."""
     adapted = config.adapted_layers or shape.layers
-    whole = reading(training_set, step.prompts, step.completions)
-    graded = reading(training_set, step.prompts, matched(training_set, step))
+    whole = reading(training_set, step.prompts, step.completions, step.retained)
+    graded = reading(training_set, step.prompts, matched(training_set, step), step.retained)
     rank = config.lora_rank
     needed = training_operations(shape, whole, graded, adapted=adapted, rank=rank)
     laid_out = layout_operations(shape, whole, adapted=adapted, rank=rank)
