@@ -79,7 +79,7 @@ REUSE = 4
 # Categories whose answers stand behind one prompt; more would crowd out other prompts.
 MAX_ANSWERED = 8
 # Unrelated prompts that a step retains, and how many tokens of an answer, its beginning, are read.
-RETAINED_PROMPTS, RETAINED_TOKENS = 3, 16
+RETAINED_PROMPTS, RETAINED_TOKENS = 2, 16
 FIELD_TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(TrainingConfig)}
 # Inclusive ranges, wide enough for research and narrow enough to stop a slip of the keyboard.
 RANGES: dict[str, tuple[float, float]] = {
