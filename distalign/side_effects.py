@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -142,10 +141,8 @@ def _whole_pairs(
     for group in groups:
         row, reads = _packed(trie, group)
         logits = []
-        for scaled in (True, False):
-            with ExitStack() as stack:
-                if scaled:
-                    stack.enter_context(rescale_adapter_scale(model, 0))
+        for scale in (0, 1):
+            with rescale_adapter_scale(model, scale):
                 output = model(
                     input_ids=row.tokens,
                     position_ids=row.positions,
