@@ -25,7 +25,7 @@ from distalign.spec import RunSpec, load_spec
 from jobs.display import table
 from jobs.places import data_folder
 
-WEIGHTS, SEEDS = (0.0, 0.1, 0.3, 1.0, 3.0), (0, 1)
+WEIGHTS, SEEDS = (0.0, 0.03, 0.1, 0.3, 1.0), (0, 1)
 KEPT_TEMPLATES, KEPT_BY = 6, 99
 
 

@@ -108,6 +108,8 @@ class HybridTrainer(KTOTrainer):
         completions [T], and of the retained vocabulary at each place of the retained answers [A, k].
         """
         prompts, count = len(batch.prompt_reads), len(self.steering_ids)
+        if batch.retained and self.retained is None:
+            self.take_retained()
         kept = self.retained.of(batch.retained)[0] if batch.retained else torch.empty(0, 1, dtype=torch.long)
         logps = self.policy.token_logps(
             batch.pack,
@@ -134,8 +136,6 @@ class HybridTrainer(KTOTrainer):
         self, model: PeftModel, inputs: dict[str, StepBatch], return_outputs: bool = False
     ) -> Tensor:
         batch = inputs["batch"]
-        if batch.retained and self.retained is None:
-            self.take_retained()
         steering, token_logps, kept = self.logps(batch)
         kl = kl_calibration(steering, batch.target).mean()
         values = {"kl": kl.detach()} | _steering_values(steering.detach().exp(), batch.target)

@@ -49,7 +49,7 @@ class TrainingConfig:
     kto_weight: float = 0.1
     sft_weight: float = 0.1
     anchor_weight: float = 0.05
-    retain_weight: float = 0.0
+    retain_weight: float = 0.1
     kto_over: Literal["response", "completion"] = "response"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -131,6 +131,7 @@ PRESETS: dict[str, TrainingConfig] = {
         kto_weight=1.0,
         sft_weight=1.0,
         anchor_weight=0.0,
+        retain_weight=0.0,
     ),
 }
 

@@ -96,6 +96,7 @@ def tiny_spec(values: Mapping[str, Any] | None = None) -> RunSpec:
         "kto_weight": 1,
         "sft_weight": 1,
         "anchor_weight": 0.2,
+        "retain_weight": 0,
         "rounds": 20,
         "max_new_tokens": 8,
     }
