@@ -266,7 +266,9 @@ def parse_attribute(value: object) -> Attribute:
 def _parse_part(value: object) -> Attribute:
     part = parse_attribute(value)
     if part.parts:
-        raise SpecError("attribute", f"{shown(part.name)} is a list in the list", "List all attributes in one")
+        raise SpecError(
+            "attribute", f"{shown(part.name)} is a list in the list", "List all attributes in one"
+        )
     return part
 
 

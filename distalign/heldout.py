@@ -34,7 +34,9 @@ def check_heldout(value: int | tuple[str, ...], contexts: Contexts, target: Targ
         count = len(value)
         unknown = [name for name in value if name not in contexts.names]
         if unknown:
-            raise SpecError(FIELD, f"{shown(unknown[0])} is not one of the contexts", "Name contexts of the run")
+            raise SpecError(
+                FIELD, f"{shown(unknown[0])} is not one of the contexts", "Name contexts of the run"
+            )
         if len(set(value)) < count:
             raise SpecError(FIELD, "a context is given twice", "Name each once")
     if not 0 <= count < len(contexts):

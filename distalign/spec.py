@@ -117,7 +117,8 @@ class RunSpec:
             self.contexts.source, f"{len(self.contexts)} contexts"
         )
         target = {"real": "real-world", "mapping": "custom"}.get(self.target.kind, self.target.kind)
-        return f"{self.attribute.name.capitalize()}, {contexts}, {target} target"
+        name = self.attribute.name
+        return f"{name[:1].upper()}{name[1:]}, {contexts}, {target} target"
 
     def to_mapping(self) -> dict[str, Any]:
         """A plain mapping that :func:`parse_spec` turns back into an equal specification."""

@@ -142,9 +142,10 @@ GENERAL_HELDOUT = (
 )
 # How a response may express a category; it stands behind the steering token.
 PHRASINGS = ("{category}", "{category}.", "{attribute}: {category}", "The {attribute} is {category}.")
-# The same for a cell of a joint attribute: whole, or each part by itself with what joins them.
+# The same for a cell of a joint attribute, and for each of its parts in a list. They are short: with
+# "The gender is … and the race is …" among them, some answers lost their way after 100 steps.
 CELL_PHRASINGS = ("{category}", "{category}.")
-PART_PHRASINGS = (("{attribute}: {category}", ", ", ""), ("the {attribute} is {category}", " and ", "."))
+PART_PHRASING = "{attribute}: {category}"
 
 
 @dataclass(frozen=True)
@@ -239,15 +240,7 @@ def responses(attribute: Attribute, category: int) -> list[str]:
     phrasings = CELL_PHRASINGS if attribute.parts else PHRASINGS
     texts = [fill(phrasing, attribute, category=name) for phrasing in phrasings]
     if attribute.parts:
-        texts += _by_part(attribute, attribute.of_part(category))
+        parts = zip(attribute.parts, attribute.of_part(category), strict=True)
+        named = [_filled(PART_PHRASING, part, "", part.names[k]) for part, k in parts]
+        texts.append(_capitalised(", ".join(named)))
     return list(dict.fromkeys([*texts, name]))
-
-
-def _by_part(attribute: Attribute, of_part: Sequence[int]) -> list[str]:
-    """Phrasings that name each part with its category."""
-    texts = []
-    for phrasing, between, end in PART_PHRASINGS:
-        parts = zip(attribute.parts, of_part, strict=True)
-        filled = [_filled(phrasing, part, "", part.names[k]) for part, k in parts]
-        texts.append(_capitalised(between.join(filled) + end))
-    return texts

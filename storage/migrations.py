@@ -20,8 +20,17 @@ def exact_distributions_of_answers(db: Database) -> None:
     db.executescript(_EXACT)
 
 
+def marginals_of_joint_attributes(db: Database) -> None:
+    db.executescript(_MARGINALS)
+
+
 # In order; a released migration is never edited, renamed or moved.
-STEPS = (runs_and_what_they_record, lists_without_specifications, exact_distributions_of_answers)
+STEPS = (
+    runs_and_what_they_record,
+    lists_without_specifications,
+    exact_distributions_of_answers,
+    marginals_of_joint_attributes,
+)
 
 
 def migrate(db: Database) -> None:
@@ -184,4 +193,9 @@ ALTER TABLE split_results ADD COLUMN exact_unclassified REAL;
 ALTER TABLE split_results ADD COLUMN exact_bound REAL;
 ALTER TABLE context_results ADD COLUMN exact TEXT;
 ALTER TABLE context_results ADD COLUMN exact_bound REAL;
+"""
+
+# A JSON list, an object a part of the attribute; empty for an attribute without parts.
+_MARGINALS = """
+ALTER TABLE split_results ADD COLUMN marginals TEXT NOT NULL DEFAULT '[]';
 """
