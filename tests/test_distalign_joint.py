@@ -7,13 +7,16 @@ import pytest
 
 from distalign.attributes import GENDER, RACE, SENTIMENT, joint, parse_attribute
 from distalign.contexts import parse_contexts
+from distalign.measuring import Subject, _Tally
 from distalign.metrics import marginals, measure
 from distalign.noise import noise_floor
+from distalign.prompts import Prompt
+from distalign.sampling import Answer
 from distalign.spec import parse_spec
-from distalign.steering import choose_steering_tokens
+from distalign.steering import SteeringTokens, choose_steering_tokens
 from distalign.targets import parse_target
 from distalign.templates import PERSON_SEEN, built_in_templates, fill, responses
-from tests.tiny import tiny_model, tiny_tokenizer
+from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
 
 BOTH = joint([GENDER, SENTIMENT])
 WITH_RACE = joint([GENDER, RACE])
@@ -61,6 +64,19 @@ def test_numbers_are_whole_words_and_no_decimals() -> None:
     for text, expected in {"10": "10", "1": "1", "7.": "7", "7.5": None, "3.10": None, "110": None}.items():
         k = NUMBERED.classify(f"positive, {text}")
         assert (None if k is None else NUMBERED.names[k]) == (expected and f"positive, {expected}"), text
+
+
+def test_an_answer_is_read_without_its_steering_token_even_if_both_are_digits() -> None:
+    tokenizer, number = tiny_tokenizer(), NUMBERED.parts[1].to_mapping()
+    spec = tiny_spec({"attribute": number, "target": "even"})
+    digits = tuple(tokenizer.convert_tokens_to_ids(d) for d in "1234567890")
+    subject = Subject(tiny_model(), tokenizer, SteeringTokens(tuple("1234567890"), digits), "after")
+    ids = (digits[2], *tokenizer.encode(" 7", add_special_tokens=False), tokenizer.eos_token_id)
+    tally = _Tally(subject, spec, "seen_templates", [Prompt(0, 0, (1,))])
+
+    (read,) = tally.rounds([Answer(0, ids, 1, 0.5)])
+    assert (read.steering, read.category, read.text) == (2, 6, "7")
+    assert tally.agreeing == 0 and tally.led == 1
 
 
 @pytest.mark.parametrize("attribute", [BOTH, WITH_RACE, NUMBERED], ids=lambda a: a.name)
