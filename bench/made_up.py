@@ -8,9 +8,13 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from distalign.metrics import marginals
 from distalign.noise import noise_floor
 from distalign.progress import Progress
-from distalign.results import PHASES, SPLITS, ContextResult, Interval, Round, SideEffects, SplitResult
+from distalign.results import PHASES, ContextResult, Interval, Round, SideEffects, SplitResult
 from distalign.spec import RunSpec, parse_spec
 from storage import Run, RunState, Store
 
@@ -25,7 +29,7 @@ def finished_run(
     error: float = 0.02,
     seed: int = 0,
     steps: int | None = None,
-    splits: Sequence[str] = SPLITS,
+    splits: Sequence[str] | None = None,
 ) -> Run:
     """A run that is done, with events, rounds, results and an adapter.
 
@@ -33,6 +37,7 @@ def finished_run(
         folder: where the adapter's file goes.
         mapping: fields of the specification; the rest as for gender, real-world target, preset quick.
         error: standard deviation of the shares around the target after training, in probability.
+        splits: those that it is measured on; None for those of its specification.
         steps: how many events of steps it has; None for as many as the preset has steps.
     """
     spec = parse_spec({"attribute": "gender", "target": "real", "preset": "quick"} | dict(mapping or {}))
@@ -40,7 +45,7 @@ def finished_run(
     draw = random.Random(seed)
     add_steps(store, run, spec.training.steps if steps is None else steps)
     for phase in PHASES:
-        for split in splits:
+        for split in splits or spec.splits:
             skew = 0.0 if phase == "before" else error * (0.6 if split == "seen_templates" else 1)
             add_split(store, run, phase, split, skew, draw)
     archive = folder / "adapter.zip"
@@ -60,14 +65,15 @@ def add_split(store: Store, run: Run, phase: str, split: str, skew: float, draw:
     """The rounds and the result of a run on one split."""
     contexts: list[ContextResult] = []
     batch: list[Round] = []
-    for i in range(len(run.spec.contexts)):
+    indices = run.spec.contexts_of(split)
+    for i in indices:
         result, rounds = _measured(run.spec, phase, split, i, skew, draw)
         contexts.append(result)
         batch += rounds
-        if len(batch) >= BATCH or i == len(run.spec.contexts) - 1:
+        if len(batch) >= BATCH or i == indices[-1]:
             store.add_rounds(run.id, batch)
             batch = []
-    store.put_result(run.id, _split_result(phase, split, contexts))
+    store.put_result(run.id, _split_result(run.spec, phase, split, contexts))
 
 
 def add_steps(store: Store, run: Run, count: int, of: int | None = None) -> None:
@@ -139,7 +145,7 @@ def _measured(
     ), rounds  # fmt: skip
 
 
-def _split_result(phase: str, split: str, contexts: list[ContextResult]) -> SplitResult:
+def _split_result(spec: RunSpec, phase: str, split: str, contexts: list[ContextResult]) -> SplitResult:
     def mean(name: str) -> float:
         return sum(getattr(c, name) for c in contexts) / len(contexts)
 
@@ -154,5 +160,11 @@ def _split_result(phase: str, split: str, contexts: list[ContextResult]) -> Spli
         floor, around(mae / floor), mean("chi2_p"),
         exact_error=0.021 if trained else None, restricted_error=0.02 if trained else None,
         steering_mass=0.998 if trained else None, agreement=0.997 if trained else None,
+        marginals=marginals(spec.attribute, np.array([c.target for c in contexts]), _counts(contexts)),
         contexts=tuple(contexts),
     )  # fmt: skip
+
+
+def _counts(contexts: list[ContextResult]) -> NDArray[np.float64]:
+    """Classified rounds by context and category."""
+    return np.array([[p * (c.rounds - c.unclassified) for p in c.realized] for c in contexts]).round()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from distalign.errors import SpecError, shown
+from distalign.matching import Matcher, composed, fold
 
 MIN_CATEGORIES, MAX_CATEGORIES = 2, 50
 MAX_NAME = 60
@@ -33,14 +35,19 @@ class Attribute:
     """What is asked about a context, and the K categories an answer may name.
 
     ``kind`` picks the prompt templates: "person" asks about somebody in an
-    occupation, "general" about anything at all.
+    occupation, "general" about anything at all. A joint attribute, made by
+    :func:`joint`, has ``parts``; its categories are their cells.
     """
 
     name: str
     categories: tuple[Category, ...]
     kind: Kind = "general"
+    parts: tuple[Attribute, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.parts:
+            # The parts were checked, and their cells may have longer names.
+            return
         _check_name("attribute", self.name)
         k = len(self.categories)
         if not MIN_CATEGORIES <= k <= MAX_CATEGORIES:
@@ -60,36 +67,53 @@ class Attribute:
     def names(self) -> tuple[str, ...]:
         return tuple(category.name for category in self.categories)
 
-    @cached_property
-    def _forms(self) -> list[tuple[str, int]]:
-        """Each way to write a word, with its category, longest first: "African American" is not "American"."""
-        forms = {
-            (form, k)
-            for k, category in enumerate(self.categories)
-            for word in category.words
-            # Folding may change letters (ß to ss), so the word counts as it is written, too.
-            for form in (" ".join(word.split()), _fold(word))
-        }
-        return sorted(forms, key=lambda form: (-len(form[0]), form))
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All words that an answer may name, those of a joint attribute's parts too."""
+        owners = self.parts or (self,)
+        return tuple(word for owner in owners for category in owner.categories for word in category.words)
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        # A group for each form tells which one matched.
-        words = (r"\s+".join(map(re.escape, form.split())) for form, _ in self._forms)
-        body = "|".join(f"({word})" for word in words)
-        return re.compile(rf"(?<!\w)(?:{body})(?!\w)", re.IGNORECASE)
+    def _matcher(self) -> Matcher:
+        """Finds words; each stands for a part (0 where there are none) and one of its categories."""
+        return Matcher(
+            (word, (part, k))
+            for part, owner in enumerate(self.parts or (self,))
+            for k, category in enumerate(owner.categories)
+            for word in category.words
+        )
 
     def classify(self, text: str) -> int | None:
         """Index of the last category that ``text`` names as a whole word, or None.
 
-        Case is ignored and synonyms count. The steering token must have been
-        removed from ``text`` before.
+        Case is ignored and synonyms count. A text belongs to a cell if each part has
+        a category named in it; the last one of each part counts. The steering token must
+        have been removed from ``text`` before.
         """
-        named = list(self._pattern.finditer(unicodedata.normalize("NFC", text)))
-        return self._forms[named[-1].lastindex - 1][1] if named else None
+        last = dict(self._matcher(text))
+        if not self.parts:
+            return last.get(0)
+        return self.cell(last) if len(last) == len(self.parts) else None
 
-    def to_mapping(self) -> str | dict[str, Any]:
-        """A built-in's name, or a mapping that :func:`parse_attribute` reads back."""
+    def cell(self, of_part: Mapping[int, int]) -> int:
+        """Index of the cell with category ``of_part[i]`` of each part i; the last part varies fastest."""
+        index = 0
+        for i, part in enumerate(self.parts):
+            index = index * len(part) + of_part[i]
+        return index
+
+    def of_part(self, cell: int) -> tuple[int, ...]:
+        """The category of each part in a cell; the way back from :meth:`cell`."""
+        found = []
+        for part in reversed(self.parts):
+            cell, k = divmod(cell, len(part))
+            found.append(k)
+        return tuple(reversed(found))
+
+    def to_mapping(self) -> str | dict[str, Any] | list[Any]:
+        """A built-in's name, a mapping, or a list of parts, which :func:`parse_attribute` reads back."""
+        if self.parts:
+            return [part.to_mapping() for part in self.parts]
         if BUILT_IN.get(self.name) == self:
             return self.name
         return {
@@ -102,20 +126,11 @@ class Attribute:
         }
 
 
-def _composed(text: str) -> str:
-    """Text in Unicode's composed form (é as one letter), with single spaces."""
-    return unicodedata.normalize("NFC", " ".join(text.split()))
-
-
-def _fold(word: str) -> str:
-    return " ".join(word.split()).casefold()
-
-
-def _check_name(field: str, name: object) -> None:
+def _check_name(field: str, name: object, longest: int = MAX_NAME) -> None:
     if not isinstance(name, str) or not name.strip():
         raise SpecError(field, f"{shown(name)} is not a name", "Give a short word or phrase")
-    if len(name) > MAX_NAME:
-        raise SpecError(field, f"{shown(name)} has {len(name)} characters", f"Use at most {MAX_NAME}")
+    if len(name) > longest:
+        raise SpecError(field, f"{shown(name)} has {len(name)} characters", f"Use at most {longest}")
     if re.search(r"[\x00-\x1f{}<>]", name):
         raise SpecError(
             field,
@@ -124,25 +139,25 @@ def _check_name(field: str, name: object) -> None:
         )
 
 
-def _check_words(categories: Sequence[Category]) -> None:
+def _check_words(categories: Sequence[Category], longest: int = MAX_NAME) -> None:
     seen: dict[str, str] = {}
     for category in categories:
         for word in category.words:
-            _check_name("attribute.categories", word)
+            _check_name("attribute.categories", word, longest)
             if not re.search(r"\w", word):
                 raise SpecError(
                     "attribute.categories",
                     f"{shown(word)} has no letter or digit",
                     "Give each category a word that an answer can name",
                 )
-            if _fold(word) in seen:
+            if fold(word) in seen:
                 raise SpecError(
                     "attribute.categories",
-                    f"{shown(word)} is given twice (under {shown(seen[_fold(word)])} "
+                    f"{shown(word)} is given twice (under {shown(seen[fold(word)])} "
                     f"and {shown(category.name)})",
                     "Make every category name and synonym different",
                 )
-            seen[_fold(word)] = category.name
+            seen[fold(word)] = category.name
 
 
 GENDER = Attribute(
@@ -175,8 +190,42 @@ SENTIMENT = Attribute("sentiment", (Category("positive"), Category("negative"), 
 BUILT_IN: dict[str, Attribute] = {a.name: a for a in (GENDER, RACE, SENTIMENT)}
 
 
+def joint(parts: Sequence[Attribute]) -> Attribute:
+    """The attribute whose categories are the cells of several: "male, positive" and so on.
+
+    Raises:
+        SpecError: for fewer than two parts, too many cells, parts of one name, or a
+            word that two parts share, so that it would not tell which one is meant.
+    """
+    if len(parts) < 2:
+        raise SpecError("attribute", f"{len(parts)} in the list", "List two or more attributes, or name one")
+    names = [part.name for part in parts]
+    if repeated := [name for i, name in enumerate(names) if fold(name) in map(fold, names[:i])]:
+        raise SpecError("attribute", f"{shown(repeated[0])} is given twice", "Remove one")
+    cells = math.prod(map(len, parts))
+    if cells > MAX_CATEGORIES:
+        raise SpecError(
+            "attribute",
+            f"{' × '.join(str(len(part)) for part in parts)} = {cells} cells",
+            f"Use at most {MAX_CATEGORIES}",
+        )
+    owners: dict[str, str] = {}
+    for part in parts:
+        for word in part.words:
+            if owners.setdefault(fold(word), part.name) != part.name:
+                raise SpecError(
+                    "attribute",
+                    f"{shown(word)} is a word of both {shown(owners[fold(word)])} and {shown(part.name)}",
+                    "Give every attribute words of its own",
+                )
+    categories = tuple(Category(", ".join(cell)) for cell in itertools.product(*(p.names for p in parts)))
+    _check_words(categories, (MAX_NAME + 2) * len(parts))
+    kind: Kind = "person" if any(part.kind == "person" for part in parts) else "general"
+    return Attribute(f"{', '.join(names[:-1])} and {names[-1]}", categories, kind, tuple(parts))
+
+
 def parse_attribute(value: object) -> Attribute:
-    """Read an attribute from a specification: a built-in name, or name and categories.
+    """Read an attribute from a specification: a built-in name, name and categories, or a list of such.
 
     Raises:
         SpecError: naming the field that cannot be used.
@@ -192,6 +241,8 @@ def parse_attribute(value: object) -> Attribute:
                 f"Use {', '.join(BUILT_IN)}, or give a name and categories",
             )
         return found
+    if isinstance(value, list | tuple):
+        return joint([_parse_part(part) for part in value])
     if not isinstance(value, Mapping):
         raise SpecError("attribute", f"{shown(value)} is not an attribute", "Give a name and categories")
     unknown = set(value) - {"name", "categories", "kind"}
@@ -210,6 +261,15 @@ def parse_attribute(value: object) -> Attribute:
         tuple(map(_parse_category, raw)),
         kind=value.get("kind", "general"),
     )
+
+
+def _parse_part(value: object) -> Attribute:
+    part = parse_attribute(value)
+    if part.parts:
+        raise SpecError(
+            "attribute", f"{shown(part.name)} is a list in the list", "List all attributes in one"
+        )
+    return part
 
 
 def _parse_category(value: object) -> Category:
@@ -235,4 +295,4 @@ def _word(value: object) -> str:
             f"{shown(value)} is not a word",
             "Give each category as text, in quotes where YAML reads it as something else",
         )
-    return _composed(value)
+    return composed(value)

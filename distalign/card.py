@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PAPER = "https://arxiv.org/abs/2604.05756"
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_config.json", "README.md", "spec.yaml")
+PHASE_LABELS = {"before": "base model", "after": "with this adapter"}
 # A card stays readable; all rows are in spec.yaml.
 MAX_TARGET_ROWS = 40
 
@@ -81,9 +82,11 @@ def model_card(
         "intervals. The noise floor is the MAE that a perfect sampler would show with as many rounds; "
         "a ratio of 1 is perfect.",
         _results_table(results),
+        _marginals_table(results),
         *_side_effects(effects),
         "## Target",
         _target_table(spec),
+        _heldout_note(spec),
         "Parity of shares is not fairness: this adapter changes how often each category is named, "
         "and nothing else about how people are described.",
     ]
@@ -135,12 +138,15 @@ def _with_interval(figure: Interval, digits: int) -> str:
     return f"{figure.value:.{digits}f} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
 
 
+def _split_label(split: str) -> str:
+    return split.replace("_", " ").replace("heldout", "held-out")
+
+
 def _results_table(results: Results) -> str:
-    labels = {"before": "base model", "after": "with this adapter"}
     rows = [
         [
-            labels[phase],
-            split.replace("_", " ").replace("heldout", "held-out"),
+            PHASE_LABELS[phase],
+            _split_label(split),
             _with_interval(r.mae, 3),
             f"{r.noise_floor:.3f}",
             _with_interval(r.ratio, 2),
@@ -162,6 +168,29 @@ def _side_effects(effects: SideEffects | None) -> list[str]:
         f"{effects.sentence} The likeliest first token is another on {effects.first_token_changed:.0%} of "
         f"them. KL is KL(base‖tuned), 95 % interval {effects.kl.low:.3f} to {effects.kl.high:.3f}.",
     ]
+
+
+def _marginals_table(results: Results) -> str:
+    """The parts of a joint attribute; empty where there are none."""
+    rows = [
+        [
+            PHASE_LABELS[phase],
+            _split_label(split),
+            m.attribute,
+            _with_interval(m.mae, 3),
+            f"{m.noise_floor:.3f}",
+            _with_interval(m.ratio, 2),
+        ]
+        for (phase, split), result in results.items()
+        for m in result.marginals
+    ]
+    return _table(["model", "split", "part", "MAE", "noise floor", "ratio"], rows) if rows else ""
+
+
+def _heldout_note(spec: RunSpec) -> str:
+    names = [spec.contexts.names[i] for i in spec.heldout_indices]
+    shown = "; ".join(names[:MAX_TARGET_ROWS])
+    return f"Contexts that were never trained on ({len(names)}): {shown}." if names else ""
 
 
 def _target_table(spec: RunSpec) -> str:

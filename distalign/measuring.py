@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from distalign.exact import Expansion
-from distalign.metrics import Measured, absolute_error, measure
+from distalign.metrics import Measured, absolute_error, marginals, measure
 from distalign.prompts import Prompt, split_prompts
 from distalign.results import ContextResult, Round, SplitResult
 from distalign.sampling import Answer, sample_answers
@@ -54,7 +54,7 @@ def stop_ids(subject: Subject) -> frozenset[int]:
 
 
 def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSampled) -> SplitResult:
-    """Sample every context's rounds on a split, and measure them.
+    """Sample the rounds of a split's contexts, and measure them.
 
     Args:
         on_sampled: called with some rounds, perhaps none, prompts done, and prompts in all.
@@ -161,11 +161,15 @@ def _summarise(
     *,
     exact: bool,
 ) -> SplitResult:
-    target = np.array(spec.target.rows)
-    measured = measure(target, tally.classified.astype(float), spec.seed)
-    contexts = [p.context for p in prompts]
-    mass = _mean_of_contexts(tally.mass, contexts, len(target)) if exact else None
-    steering = _mean_of_contexts(first, contexts, len(target))
+    # Tallies go by the specification's contexts; what follows goes by those of the split.
+    measured_contexts = list(spec.contexts_of(split))
+    target = np.array(spec.target.rows)[measured_contexts]
+    counts = tally.classified[measured_contexts].astype(float)
+    measured = measure(target, counts, spec.seed)
+    place = {context: i for i, context in enumerate(measured_contexts)}
+    places = [place[p.context] for p in prompts]
+    mass = _mean_of_contexts(tally.mass, places, len(target)) if exact else None
+    steering = _mean_of_contexts(first, places, len(target))
     rounds = int(tally.classified.sum() + tally.unclassified.sum())
     return SplitResult(
         phase=subject.phase,
@@ -174,17 +178,22 @@ def _summarise(
         unclassified=float(tally.unclassified.sum() / rounds),
         noise_floor=measured.noise_floor,
         chi2_p=measured.pooled_chi2_p,
+        marginals=marginals(spec.attribute, target, counts, spec.seed),
         contexts=tuple(
-            _context_result(measured, c, target, tally, steering, mass) for c in range(len(target))
+            _context_result(measured, i, context, target, tally, steering, mass)
+            for i, context in enumerate(measured_contexts)
         ),
         **measured.intervals,
-        **({} if subject.steering is None else _steering_measures(target[contexts], tally, first)),
+        **({} if subject.steering is None else _steering_measures(target[places], tally, first)),
         **({} if mass is None else _exact_measures(target, mass)),
     )
 
 
 def _mean_of_contexts(values: np.ndarray, contexts: list[int], count: int) -> np.ndarray:
-    """Values [P, …] of prompts as the mean over the templates of each context [C, …]."""
+    """Values [P, …] of prompts as the mean over the templates of each context [C, …].
+
+    ``contexts`` [P] are places among the ``count`` contexts of the split.
+    """
     total = np.zeros((count, values.shape[1]))
     np.add.at(total, contexts, values)
     return total / (len(contexts) / count)
@@ -220,25 +229,26 @@ def _unknown(mass: np.ndarray) -> np.ndarray:
 
 def _context_result(
     measured: Measured,
-    c: int,
+    i: int,
+    context: int,
     target: np.ndarray,
     tally: _Tally,
     steering: np.ndarray,
     mass: np.ndarray | None,
 ) -> ContextResult:
-    figures = {name: float(values[c]) for name, values in measured.per_context.items()}
+    figures = {name: float(values[i]) for name, values in measured.per_context.items()}
     return ContextResult(
-        context=c,
-        rounds=int(tally.classified[c].sum() + tally.unclassified[c]),
-        unclassified=int(tally.unclassified[c]),
-        target=tuple(map(float, target[c])),
-        realized=tuple(map(float, measured.realized[c])),
-        low=tuple(map(float, measured.low[c])),
-        high=tuple(map(float, measured.high[c])),
-        steering=tuple(map(float, steering[c])),
-        noise_floor=float(measured.noise_floors[c]),
-        chi2_p=float(measured.chi2_p[c]),
-        exact=None if mass is None else tuple(map(float, mass[c, :-1])),
-        exact_bound=None if mass is None else float(_unknown(mass[c])),
+        context=context,
+        rounds=int(tally.classified[context].sum() + tally.unclassified[context]),
+        unclassified=int(tally.unclassified[context]),
+        target=tuple(map(float, target[i])),
+        realized=tuple(map(float, measured.realized[i])),
+        low=tuple(map(float, measured.low[i])),
+        high=tuple(map(float, measured.high[i])),
+        steering=tuple(map(float, steering[i])),
+        noise_floor=float(measured.noise_floors[i]),
+        chi2_p=float(measured.chi2_p[i]),
+        exact=None if mass is None else tuple(map(float, mass[i, :-1])),
+        exact_bound=None if mass is None else float(_unknown(mass[i])),
         **figures,
     )

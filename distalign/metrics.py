@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from distalign.attributes import Attribute
 from distalign.noise import noise_floor
-from distalign.results import Interval
+from distalign.results import Interval, Marginal
 
 Array = NDArray[np.float64]
 RESAMPLES = 1000
@@ -155,6 +156,35 @@ def measure(target: Array, counts: Array, seed: int = 0) -> Measured:
         chi2_p=np.array([chi_square_p(*test) for test in tests]),
         pooled_chi2_p=chi_square_p(sum(s for s, _ in tests), sum(f for _, f in tests)),
     )
+
+
+def marginals(attribute: Attribute, target: Array, counts: Array, seed: int = 0) -> tuple[Marginal, ...]:
+    """The measures of each part of a joint attribute; none for an attribute without parts.
+
+    Args:
+        target: [C, K] rows of q over the cells.
+        counts: [C, K] classified rounds.
+        seed: of the resampling.
+    """
+    shape = (len(target), *map(len, attribute.parts))
+    found = []
+    for i, part in enumerate(attribute.parts):
+        others = tuple(axis for axis in range(1, len(shape)) if axis != i + 1)
+        wanted, counted = (values.reshape(shape).sum(others) for values in (target, counts))
+        measured = measure(wanted, counted, seed)
+        some = counted.sum(-1) > 0
+        found.append(
+            Marginal(
+                part.name,
+                part.names,
+                tuple(map(float, wanted.mean(0))),
+                tuple(map(float, measured.realized[some].mean(0))) if some.any() else (math.nan,) * len(part),
+                measured.intervals["mae"],
+                measured.noise_floor,
+                measured.intervals["ratio"],
+            )
+        )
+    return tuple(found)
 
 
 def _resample(counts: Array, rng: np.random.Generator) -> Array:

@@ -73,12 +73,13 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
     trained = spec.method in TRAINED_METHODS
     tail = _mean_length(spec.templates.seen) + _mean_length(spec.contexts.names)
     per_prompt = CHAT_TOKENS + tail / LETTERS_PER_TOKEN
-    prompts = min(len(spec.templates.seen) * len(spec.contexts), config.distinct_prompts)
+    contexts = len(spec.contexts_of("seen_templates"))
+    prompts = min(len(spec.templates.seen) * contexts, config.distinct_prompts)
     adapted = min(layers, config.adapted_layers or layers)
     answered = min(MAX_ANSWERED, len(spec.attribute)) * 4 * 4
     retained = RETAINED_PROMPTS * RETAINED_LENGTH if config.retain_weight else 0
     step_tokens = config.prompts_per_step * per_prompt + config.answers_per_step * answered + retained
-    measured_rounds = spec.rounds * len(spec.contexts) * len(spec.splits)
+    measured_rounds = spec.rounds * sum(len(spec.contexts_of(split)) for split in spec.splits)
     units = {"prepare": 1.0, "base": float(measured_rounds)}
     if trained:
         units |= {

@@ -36,21 +36,23 @@ def split_prompts(
     texts = spec.templates.of(split)
     chosen = range(len(texts)) if templates is None else templates
     return [
-        Prompt(c, t, chat_ids(tokenizer, fill(texts[t], spec.attribute, context=name)))
+        Prompt(c, t, chat_ids(tokenizer, fill(texts[t], spec.attribute, context=spec.contexts.names[c])))
         for t in chosen
-        for c, name in enumerate(spec.contexts.names)
+        for c in spec.contexts_of(split)
     ]
 
 
 def response_ids(tokenizer: PreTrainedTokenizerBase, spec: RunSpec) -> list[list[tuple[int, ...]]]:
     """For each category the token ids of its phrasings, with the end of the turn behind them.
 
-    A space leads each, which sets it apart from the steering token in plain text.
+    A space leads each, which sets it apart from the steering token in plain text. What
+    sampling would cut off is left out, unless all of a category's phrasings are that long.
     """
-    return [
-        [
-            (*tokenizer.encode(f" {text}", add_special_tokens=False), tokenizer.eos_token_id)
-            for text in responses(spec.attribute, k)
-        ]
-        for k in range(len(spec.attribute))
-    ]
+    room = spec.sampling.max_new_tokens - 1
+    found = []
+    for k in range(len(spec.attribute)):
+        texts = responses(spec.attribute, k)
+        ids = [tuple(tokenizer.encode(f" {text}", add_special_tokens=False)) for text in texts]
+        shortest = min(map(len, ids))
+        found.append([(*i, tokenizer.eos_token_id) for i in ids if len(i) <= max(room, shortest)])
+    return found

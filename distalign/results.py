@@ -13,7 +13,7 @@ from typing import Protocol
 from distalign.progress import Progress
 
 # All splits that a run may be measured on.
-SPLITS = ("seen_templates", "heldout_templates")
+SPLITS = ("seen_templates", "heldout_templates", "heldout_contexts")
 PHASES = ("before", "after")
 
 
@@ -77,6 +77,23 @@ class ContextResult:
 
 
 @dataclass(frozen=True)
+class Marginal:
+    """One part of a joint attribute by itself, its shares summed over the other parts.
+
+    ``target`` and ``realized`` are the shares of its ``categories``, means over contexts; MAE and
+    noise floor are in probability, means over contexts as well.
+    """
+
+    attribute: str
+    categories: tuple[str, ...]
+    target: tuple[float, ...]
+    realized: tuple[float, ...]
+    mae: Interval
+    noise_floor: float
+    ratio: Interval
+
+
+@dataclass(frozen=True)
 class SplitResult:
     """The run's measures on one split, in one phase ("before" or "after").
 
@@ -89,7 +106,8 @@ class SplitResult:
     the MAE of the exact distribution of answers: what ``mae`` comes to with ever more
     rounds; ``exact_unclassified`` the probability of answers that name no category;
     ``exact_bound`` the probability that was not worked out, the mean over contexts.
-    The last three are None where the distribution was not measured.
+    The last three are None where the distribution was not measured. ``marginals``
+    are those of a joint attribute's parts.
     """
 
     phase: str
@@ -110,6 +128,7 @@ class SplitResult:
     exact_mae: float | None = None
     exact_unclassified: float | None = None
     exact_bound: float | None = None
+    marginals: tuple[Marginal, ...] = ()
     contexts: tuple[ContextResult, ...] = field(default=(), repr=False)
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 from distalign.attributes import Attribute, parse_attribute
 from distalign.contexts import SOURCES, Contexts, parse_contexts, read_csv
 from distalign.errors import SpecError, shown
+from distalign.heldout import check_heldout, choose_heldout, parse_heldout
 from distalign.targets import Target, parse_target
 from distalign.templates import Templates, built_in_templates
 from distalign.training_config import (
@@ -72,6 +74,7 @@ class RunSpec:
     rounds: int = 100
     seed: int = 0
     name: str = ""
+    heldout_contexts: int | tuple[str, ...] = 0
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -86,11 +89,24 @@ class RunSpec:
             raise SpecError("base_model", f"{shown(self.base_model)} is not a name", "Name a model")
         if not isinstance(self.name, str) or len(self.name) > 100:
             raise SpecError("name", f"{shown(self.name)} is not a short text", "Use at most 100 characters")
+        check_heldout(self.heldout_contexts, self.contexts, self.target)
 
     @property
     def splits(self) -> tuple[str, ...]:
         """The splits that the run is measured on, in order."""
-        return ("seen_templates", "heldout_templates")
+        contexts = ("heldout_contexts",) if self.heldout_contexts else ()
+        return ("seen_templates", "heldout_templates", *contexts)
+
+    @cached_property
+    def heldout_indices(self) -> tuple[int, ...]:
+        """Indices of the contexts that are never trained on; a number of them is drawn from the seed."""
+        return choose_heldout(self.heldout_contexts, self.contexts, self.seed)
+
+    def contexts_of(self, split: str) -> tuple[int, ...]:
+        """Indices of the contexts that a split is measured on; training uses those of the seen templates."""
+        if split == "heldout_contexts":
+            return self.heldout_indices
+        return tuple(i for i in range(len(self.contexts)) if i not in self.heldout_indices)
 
     @property
     def title(self) -> str:
@@ -100,8 +116,9 @@ class RunSpec:
         contexts = {"uk-occupations": "UK occupations", "us-occupations": "US occupations"}.get(
             self.contexts.source, f"{len(self.contexts)} contexts"
         )
-        target = {"even": "even", "real": "real-world", "mapping": "custom", "table": "table"}
-        return f"{self.attribute.name.capitalize()}, {contexts}, {target[self.target.kind]} target"
+        target = {"real": "real-world", "mapping": "custom"}.get(self.target.kind, self.target.kind)
+        name = self.attribute.name
+        return f"{name[:1].upper()}{name[1:]}, {contexts}, {target} target"
 
     def to_mapping(self) -> dict[str, Any]:
         """A plain mapping that :func:`parse_spec` turns back into an equal specification."""
@@ -116,6 +133,9 @@ class RunSpec:
             "rounds": self.rounds,
             "seed": self.seed,
         }
+        if self.heldout_contexts:
+            held = self.heldout_contexts
+            mapping["heldout_contexts"] = held if isinstance(held, int) else list(held)
         if self.steering != "visible":
             mapping["steering"] = self.steering
         if self.templates != built_in_templates(self.attribute):
@@ -140,7 +160,7 @@ class RunSpec:
 
 SPEC_FIELDS = (
     "name", "attribute", "contexts", "target", "templates", "method", "base_model", "preset",
-    "rounds", "seed", "steering", *SAMPLING_FIELDS, *FIELD_TYPES,
+    "rounds", "seed", "steering", "heldout_contexts", *SAMPLING_FIELDS, *FIELD_TYPES,
 )  # fmt: skip
 
 
@@ -184,6 +204,7 @@ def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
         preset=preset,
         training=training_from(preset, {n: v for n, v in value.items() if n in FIELD_TYPES}),
         sampling=Sampling(**{n: v for n, v in value.items() if n in SAMPLING_FIELDS}),
+        heldout_contexts=parse_heldout(value.get("heldout_contexts", 0)),
         **{n: value[n] for n in ("method", "base_model", "steering", "rounds", "seed", "name") if n in value},
     )
 

@@ -74,7 +74,7 @@ def choose_steering_tokens(
 
 
 def _visible(tokenizer: PreTrainedTokenizerBase, attribute: Attribute) -> list[tuple[str, int]]:
-    words = {word.casefold() for category in attribute.categories for word in category.words}
+    words = {word.casefold() for word in attribute.words}
     # A digit before an answer that is itself a number would be read as part of it.
     digits = "" if any(c.isdigit() for word in words for c in word) else DIGITS
     found = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,21 +21,36 @@ class Target:
     """The rows of q, each over the K categories and summing to 1.
 
     ``kind`` is how it was given: "even", "real", "mapping" (one row for all
-    contexts) or "table" (a row a context).
+    contexts), "table" (a row a context) or "product" (of ``factors``, the independent
+    targets of a joint attribute's parts).
     """
 
     kind: str
     rows: tuple[tuple[float, ...], ...]
+    factors: tuple[Target, ...] = ()
+
+    @property
+    def is_rule(self) -> bool:
+        """Whether it says of any context, also of one that it never saw, what its shares are."""
+        return self.kind in ("even", "mapping") or (
+            self.kind == "product" and all(factor.is_rule for factor in self.factors)
+        )
 
     def to_mapping(self, attribute: Attribute, contexts: Contexts) -> Any:
         if self.kind in ("even", "real"):
             return self.kind
+        if self.kind == "product":
+            parts = zip(attribute.parts, self.factors, strict=True)
+            return {part.name: factor.to_mapping(part, contexts) for part, factor in parts}
         rows = [dict(zip(attribute.names, row, strict=True)) for row in self.rows]
         return rows[0] if self.kind == "mapping" else dict(zip(contexts.names, rows, strict=True))
 
 
 def parse_target(value: object, attribute: Attribute, contexts: Contexts) -> Target:
     """Read a target: "even", "real", a mapping category → p, or context → mapping.
+
+    That of a joint attribute has cells in place of categories, or is a mapping from
+    its parts' names to a target of each, which are then independent.
 
     Raises:
         SpecError: naming the row and the category that cannot be used.
@@ -51,10 +67,39 @@ def parse_target(value: object, attribute: Attribute, contexts: Contexts) -> Tar
         )
     if not isinstance(value, Mapping) or not value:
         raise SpecError("target", f"{shown(value)} is not a mapping", "Give each category its probability")
+    if any(name in _part_names(attribute) for name in _spelled(value)):
+        return _product(_spelled(value), attribute, contexts)
     if all(isinstance(row, Mapping) for row in value.values()):
         return Target("table", tuple(_table_rows(value, attribute, contexts)))
     row = check_row(value, attribute, "target")
     return Target("mapping", (row,) * len(contexts))
+
+
+def _part_names(attribute: Attribute) -> tuple[str, ...]:
+    return tuple(part.name for part in attribute.parts)
+
+
+def _product(value: Mapping[str, object], attribute: Attribute, contexts: Contexts) -> Target:
+    """The target of parts that do not depend on each other."""
+    names = _part_names(attribute)
+    for name in [*value, *names]:
+        if name not in names or name not in value:
+            problem = "has no target" if name in names else f"is not a part of {shown(attribute.name)}"
+            raise SpecError(
+                "target", f"{shown(name)} {problem}", f"Give one target each for {', '.join(names)}"
+            )
+    factors = []
+    for part in attribute.parts:
+        try:
+            factors.append(parse_target(value[part.name], part, contexts))
+        except SpecError as error:
+            within = error.field.removeprefix("target")
+            raise SpecError(f"target[{part.name}]{within}", error.problem, error.remedy) from None
+    rows = (
+        tuple(math.prod(cell) for cell in itertools.product(*parts))
+        for parts in zip(*(factor.rows for factor in factors), strict=True)
+    )
+    return Target("product", tuple(rows), tuple(factors))
 
 
 def _real_row(context: str, attribute: Attribute) -> tuple[float, ...]:
@@ -62,7 +107,7 @@ def _real_row(context: str, attribute: Attribute) -> tuple[float, ...]:
         raise SpecError(
             "target",
             f"'real' has no statistics for the attribute {shown(attribute.name)}",
-            "Use it with the built-in gender, or give a table",
+            "Use it with the built-in gender, alone or as a part, or give a table",
         )
     for source in SOURCES:
         if (share := occupation_table(source).share(context)) is not None:

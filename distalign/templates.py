@@ -142,6 +142,10 @@ GENERAL_HELDOUT = (
 )
 # How a response may express a category; it stands behind the steering token.
 PHRASINGS = ("{category}", "{category}.", "{attribute}: {category}", "The {attribute} is {category}.")
+# The same for a cell of a joint attribute, and for each of its parts in a list. They are short: with
+# "The gender is … and the race is …" among them, some answers lost their way after 100 steps.
+CELL_PHRASINGS = ("{category}", "{category}.")
+PART_PHRASING = "{attribute}: {category}"
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,8 @@ class Templates:
             )
 
     def of(self, split: str) -> tuple[str, ...]:
-        return self.seen if split == "seen_templates" else self.heldout
+        """The templates that a split is measured on; on held-out contexts only the contexts are new."""
+        return self.heldout if split == "heldout_templates" else self.seen
 
 
 def built_in_templates(attribute: Attribute) -> Templates:
@@ -174,7 +179,7 @@ def built_in_templates(attribute: Attribute) -> Templates:
     seen, heldout = (
         (PERSON_SEEN, PERSON_HELDOUT) if attribute.kind == "person" else (GENERAL_SEEN, GENERAL_HELDOUT)
     )
-    if len(attribute) <= MAX_LISTED:
+    if sum(map(len, attribute.parts or (attribute,))) <= MAX_LISTED:
         return Templates(seen, heldout)
     return Templates(*(tuple(t for t in ts if "{options}" not in t) for ts in (seen, heldout)))
 
@@ -202,14 +207,26 @@ def check_template(template: object, field: str) -> None:
 
 def fill(template: str, attribute: Attribute, context: str = "", category: str = "") -> str:
     """Replace the slots of ``template`` literally, in one pass; the first letter becomes a capital."""
+    return _capitalised(_filled(template, attribute, context, category))
+
+
+def _filled(template: str, attribute: Attribute, context: str, category: str) -> str:
     values = {
         "{context}": context,
         "{attribute}": attribute.name,
-        "{options}": spoken_list(attribute.names),
+        "{options}": options(attribute),
         "{category}": category,
     }
-    text = re.sub("|".join(map(re.escape, values)), lambda m: values[m.group()], template)
+    return re.sub("|".join(map(re.escape, values)), lambda m: values[m.group()], template)
+
+
+def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def options(attribute: Attribute) -> str:
+    """The categories to choose from; those of each part of a joint attribute."""
+    return ", and ".join(spoken_list(part.names) for part in attribute.parts or (attribute,))
 
 
 def spoken_list(names: Sequence[str]) -> str:
@@ -220,5 +237,10 @@ def spoken_list(names: Sequence[str]) -> str:
 def responses(attribute: Attribute, category: int) -> list[str]:
     """The phrasings that express a category, without repeats."""
     name = attribute.names[category]
-    texts = [fill(phrasing, attribute, category=name) for phrasing in PHRASINGS]
+    phrasings = CELL_PHRASINGS if attribute.parts else PHRASINGS
+    texts = [fill(phrasing, attribute, category=name) for phrasing in phrasings]
+    if attribute.parts:
+        parts = zip(attribute.parts, attribute.of_part(category), strict=True)
+        named = [_filled(PART_PHRASING, part, "", part.names[k]) for part, k in parts]
+        texts.append(_capitalised(", ".join(named)))
     return list(dict.fromkeys([*texts, name]))

@@ -84,7 +84,7 @@ def line_of(progress: Progress) -> str:
 
 
 def results_table(results: Sequence[SplitResult]) -> str:
-    """Before and after, a row a split and phase."""
+    """Before and after, a row a split and phase; beneath them the parts of a joint attribute."""
     rows = [
         [
             NAMES.get(result.split, result.split),
@@ -98,7 +98,28 @@ def results_table(results: Sequence[SplitResult]) -> str:
         for result in results
     ]
     headers = ["split", "phase", "MAE [95 %]", "noise floor", "ratio", "unclassified", "exact error"]
-    return table(headers, rows)
+    return "\n\n".join(filter(None, [table(headers, rows), _marginals_table(results)]))
+
+
+def _marginals_table(results: Sequence[SplitResult]) -> str:
+    """A row a split, phase and part; empty where the attribute has no parts."""
+    rows = [
+        [
+            NAMES.get(result.split, result.split),
+            result.phase,
+            marginal.attribute,
+            f"{figure(marginal.mae.value)} [{figure(marginal.mae.low)}, {figure(marginal.mae.high)}]",
+            figure(marginal.noise_floor),
+            figure(marginal.ratio.value, 2),
+            ", ".join(
+                f"{name} {share(p)}" for name, p in zip(marginal.categories, marginal.realized, strict=True)
+            ),
+        ]
+        for result in results
+        for marginal in result.marginals
+    ]
+    headers = ["split", "phase", "part", "MAE [95 %]", "noise floor", "ratio", "realized"]
+    return table(headers, rows) if rows else ""
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -119,7 +119,14 @@ def _context_object(spec: RunSpec, result: ContextResult) -> dict[str, Any]:
 
 def _result_rows(spec: RunSpec, result: SplitResult) -> Iterator[dict[str, Any]]:
     key = {"phase": result.phase, "split": result.split}
-    yield key | {"context": ""} | measures(result)
+    figures = measures(result)
+    marginals = {
+        f"{name} {part}": figure
+        for part, of_part in figures.pop("marginals").items()
+        for name, figure in of_part.items()
+        if not isinstance(figure, dict)
+    }
+    yield key | {"context": ""} | figures | marginals
     for context in result.contexts:
         row = _context_object(spec, context)
         vectors = {

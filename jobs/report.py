@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from distalign.results import PHASES, SideEffects, SplitResult
+from distalign.results import PHASES, Marginal, SideEffects, SplitResult
 from storage import Artifact, Run, RunState
 
 HEADLINE_SPLIT = "heldout_templates"
@@ -27,13 +27,26 @@ def measures(result: SplitResult) -> dict[str, Any]:
 
     ``mae``, ``noise_floor``, the errors and ``total_variation`` are in
     probability, ``kl`` is KL(target‖realized) in nats, ``unclassified`` a rate.
-    What was not measured is None.
+    What was not measured is None. ``marginals`` has those of each part of a joint
+    attribute, by its name; shares by category.
     """
     figures: dict[str, Any] = {"rounds": result.rounds}
     for name in INTERVALS:
         interval = getattr(result, name)
         figures |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return figures | {name: getattr(result, name) for name in FIGURES + STEERING_FIGURES + EXACT_FIGURES}
+    figures |= {name: getattr(result, name) for name in FIGURES + STEERING_FIGURES + EXACT_FIGURES}
+    return figures | {"marginals": {m.attribute: _marginal(m) for m in result.marginals}}
+
+
+def _marginal(marginal: Marginal) -> dict[str, Any]:
+    figures: dict[str, Any] = {"noise_floor": marginal.noise_floor}
+    for name in ("mae", "ratio"):
+        interval = getattr(marginal, name)
+        figures |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    shares = {"target": marginal.target, "realized": marginal.realized}
+    return figures | {
+        name: dict(zip(marginal.categories, values, strict=True)) for name, values in shares.items()
+    }
 
 
 def splits(results: Iterable[SplitResult], phase: str) -> dict[str, dict[str, Any]]:

@@ -24,12 +24,17 @@ def side_effects_of_runs(db: Database) -> None:
     db.executescript(_SIDE_EFFECTS)
 
 
+def marginals_of_joint_attributes(db: Database) -> None:
+    db.executescript(_MARGINALS)
+
+
 # In order; a released migration is never edited, renamed or moved.
 STEPS = (
     runs_and_what_they_record,
     lists_without_specifications,
     exact_distributions_of_answers,
     side_effects_of_runs,
+    marginals_of_joint_attributes,
 )
 
 
@@ -208,4 +213,9 @@ CREATE TABLE side_effects (
     leak_after REAL,
     first_token_changed REAL
 ) STRICT, WITHOUT ROWID;
+"""
+
+# A JSON list, an object a part of the attribute; empty for an attribute without parts.
+_MARGINALS = """
+ALTER TABLE split_results ADD COLUMN marginals TEXT NOT NULL DEFAULT '[]';
 """

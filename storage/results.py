@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
-from distalign.results import ContextResult, Interval, SideEffects, SplitResult
+from distalign.results import ContextResult, Interval, Marginal, SideEffects, SplitResult
 from storage.connection import Connections
 
 INTERVALS = ("mae", "kl", "js_distance", "total_variation", "ratio")
@@ -86,7 +86,8 @@ def _split_row(result: SplitResult) -> dict[str, Any]:
     for name in INTERVALS:
         interval: Interval = getattr(result, name)
         row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return row | {name: getattr(result, name) for name in MEASURES + STEERING_MEASURES + EXACT_MEASURES}
+    row |= {name: getattr(result, name) for name in MEASURES + STEERING_MEASURES + EXACT_MEASURES}
+    return row | {"marginals": json.dumps([asdict(marginal) for marginal in result.marginals])}
 
 
 def _context_row(result: ContextResult) -> dict[str, Any]:
@@ -113,6 +114,17 @@ def _split_from(row: dict[str, Any]) -> SplitResult:
         },
         **{name: _number(row[name]) for name in MEASURES},
         **{name: row[name] for name in STEERING_MEASURES + EXACT_MEASURES},
+        marginals=tuple(map(_marginal_from, json.loads(row["marginals"]))),
+    )
+
+
+def _marginal_from(kept: dict[str, Any]) -> Marginal:
+    return Marginal(
+        kept["attribute"],
+        *(tuple(kept[name]) for name in ("categories", "target", "realized")),
+        Interval(**kept["mae"]),
+        kept["noise_floor"],
+        Interval(**kept["ratio"]),
     )
 
 

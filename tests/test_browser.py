@@ -185,6 +185,21 @@ def test_real_world_is_offered_only_where_there_are_statistics(app, chromium):
         picture(page, "train")
 
 
+def test_attributes_are_joined_and_their_cells_get_the_target(app, chromium):
+    with opened(chromium, app.url) as page:
+        page.wait_for_selector("#preview .da-plan")
+        choose(page, "attribute", "Joint")
+        page.locator("#joint").wait_for()
+        page.wait_for_selector("#preview .da-plan")
+        choose(page, "target", "One for all contexts")
+        page.locator("#target-row", has_text="female, Asian").wait_for()
+        page.locator("#joint").get_by_text("Race", exact=True).click()
+        page.locator("#preview", has_text="1 in the list").wait_for()
+        page.locator("#joint").get_by_text("Sentiment", exact=True).click()
+        page.locator("#target-row", has_text="female, neutral").wait_for()
+        page.wait_for_selector("#preview .da-plan")
+
+
 # --- Runs ------------------------------------------------------------------------
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
 
 from distalign.card import MAX_TARGET_ROWS, model_card
-from distalign.results import Interval, SideEffects, SplitResult
+from distalign.results import Interval, Marginal, SideEffects, SplitResult
 from distalign.spec import RunSpec, parse_spec
 from distalign.steering import SteeringTokens
 
@@ -122,3 +123,27 @@ def test_a_folder_is_named_without_its_path() -> None:
     text = card({"base_model": "/home/somebody/hidden-place/my-model"})
 
     assert "hidden-place" not in text and "my-model" in text
+
+
+def test_the_parts_of_a_joint_attribute_and_held_out_contexts_are_named() -> None:
+    joint = spec(
+        {
+            "attribute": ["gender", "sentiment"],
+            "target": "even",
+            "heldout_contexts": ["Nurses", "Welders"],
+            "contexts": ["Nurses", "Pilots", "Welders"],
+        }
+    )
+    part = Marginal(
+        "sentiment", ("a", "b"), (0.5, 0.5), (0.4, 0.6), Interval(0.1, 0.05, 0.2), 0.04, Interval(2.5, 1, 5)
+    )
+    steering = SteeringTokens(tuple("123456"), tuple(range(33, 39)))
+    measured = {
+        ("after", "heldout_contexts"): replace(result("after", "heldout_contexts", 0.05), marginals=(part,))
+    }
+    text = model_card(joint, steering, measured)
+
+    assert "| `6` | 38 | female, neutral |" in text
+    assert "| with this adapter | held-out contexts | sentiment | 0.100 [0.050, 0.200] | 0.040 |" in text
+    assert "Contexts that were never trained on (2): Nurses; Welders." in text
+    assert "never trained on (" not in card() and "| part |" not in card()

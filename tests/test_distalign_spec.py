@@ -11,9 +11,12 @@ import yaml
 
 from distalign.attributes import BUILT_IN
 from distalign.errors import SpecError
-from distalign.spec import Sampling, load_spec, parse_spec, parse_text
+from distalign.spec import SPEC_FIELDS, Sampling, load_spec, parse_spec, parse_text
 from distalign.training_config import PRESETS, TrainingConfig
 
+PAPERS = (
+    "gender-uk-even", "gender-uk-real", "gender-us-even", "gender-us-real", "race-even", "sentiment-even",
+)  # fmt: skip
 SPECS = sorted((Path(__file__).parent.parent / "specs").glob("*.yaml"))
 
 GOOD: dict[str, dict[str, Any]] = {
@@ -38,6 +41,34 @@ GOOD: dict[str, dict[str, Any]] = {
             "b": {"positive": 1 / 3, "negative": 1 / 3, "neutral": 1 / 3},
         },
     },
+    "joint": {"attribute": ["gender", "sentiment"], "contexts": ["a", "b"]},
+    "joint of one's own, as a product": {
+        "attribute": ["gender", {"name": "age", "categories": [{"name": "old", "synonyms": ["aged"]}, "1"]}],
+        "contexts": "uk-occupations",
+        "target": {"gender": "real", "age": {"old": 0.3, "1": 0.7}},
+    },
+    "joint cells": {
+        "attribute": ["sentiment", {"name": "size", "categories": ["big", "small"]}],
+        "target": {
+            "positive, big": 0.1,
+            "positive, small": 0.2,
+            "negative, big": 0.3,
+            "negative, small": 0.05,
+            "neutral, big": 0.05,
+            "neutral, small": 0.3,
+        },
+        "contexts": ["a", "b", "c"],
+        "heldout_contexts": 1,
+    },
+    "joint table": {
+        "attribute": ["gender", {"name": "size", "categories": ["big", "small"]}],
+        "contexts": ["gender roles", "b"],
+        "target": {
+            "gender roles": {"male, big": 1, "male, small": 0, "female, big": 0, "female, small": 0},
+            "b": {"male, big": 0.25, "male, small": 0.25, "female, big": 0.2, "female, small": 0.3},
+        },
+    },
+    "held-out contexts by name": {"attribute": "gender", "contexts": ["a", "1"], "heldout_contexts": [1]},
     "rescaled": {"attribute": "gender", "target": {"male": 0.333, "female": 0.666}},
     "everything": {
         "attribute": "gender",
@@ -73,23 +104,29 @@ def test_a_specification_round_trips_through_yaml_and_json(values: dict[str, Any
 
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda p: p.stem)
-def test_the_papers_specifications_load_and_round_trip(path: Path) -> None:
+def test_every_specification_in_the_folder_loads_and_round_trips(path: Path) -> None:
     spec = load_spec(path)
 
     assert parse_spec(parse_text(spec.to_yaml())) == spec
-    assert len(spec.contexts) in (14, 25)
+    assert parse_spec(json.loads(spec.to_json())) == spec
+    assert parse_text(path.read_text("utf-8")).keys() <= set(SPEC_FIELDS)
 
 
 def test_the_papers_six_are_there() -> None:
-    assert [p.stem for p in SPECS] == [
-        "gender-uk-even",
-        "gender-uk-real",
-        "gender-us-even",
-        "gender-us-real",
-        "race-even",
-        "sentiment-even",
-    ]
-    assert load_spec(SPECS[-1]).rounds == 90
+    six = [p for p in SPECS if p.stem in PAPERS]
+
+    assert [p.stem for p in six] == list(PAPERS)
+    assert all(len(load_spec(p).contexts) in (14, 25) for p in six)
+    assert load_spec(six[-1]).rounds == 90
+
+
+def test_specifications_of_other_fields_reach_from_2_to_50_categories() -> None:
+    others = [spec for p in SPECS if (spec := load_spec(p)).contexts.source == "list"]
+
+    assert len(others) >= 7
+    assert {20, 50} <= {len(spec.attribute) for spec in others}
+    assert {"even", "mapping", "table"} <= {spec.target.kind for spec in others}
+    assert sum("heldout_contexts" in spec.splits for spec in others) >= 2
 
 
 def test_defaults_are_those_that_the_design_names() -> None:
@@ -191,6 +228,67 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "kto_over": ({"kto_over": "prompt"}, "kto_over", "'prompt'"),
     "precision": ({"precision": "int8"}, "precision", "'int8'"),
     "a long name": ({"name": "n" * 101}, "name", "nnn"),
+    "one attribute in a list": ({"attribute": ["gender"]}, "attribute", "1 in the list"),
+    "one attribute twice": ({"attribute": ["gender", "gender"]}, "attribute", "'gender' is given twice"),
+    "a list in the list": ({"attribute": ["race", ["gender", "sentiment"]]}, "attribute", "list in the list"),
+    "too many cells": (
+        {"attribute": ["race", {"name": "n", "categories": list(range(11))}]},
+        "attribute",
+        "5 × 11 = 55 cells",
+    ),
+    "a word of two parts": (
+        {"attribute": ["race", {"name": "colour", "categories": ["BLACK", "red"]}]},
+        "attribute",
+        "'BLACK' is a word of both 'race' and 'colour'",
+    ),
+    "a product without a part": (
+        {"attribute": ["gender", "race"], "target": {"gender": "even"}},
+        "target",
+        "'race' has no target",
+    ),
+    "a product with another part": (
+        {"attribute": ["gender", "race"], "target": {"gender": "even", "race": "even", "age": "even"}},
+        "target",
+        "'age' is not a part",
+    ),
+    "a product with a bad part": (
+        {"attribute": ["gender", "race"], "target": {"gender": {"male": 0.4, "female": 0.4}, "race": "even"}},
+        "target[gender]",
+        "sum to 0.8",
+    ),
+    "a cell is missing": (
+        {"attribute": ["gender", "sentiment"], "target": {"male, positive": 1}},
+        "target",
+        "no probability",
+    ),
+    "no statistics for a part": (
+        {"attribute": ["gender", "race"], "target": {"gender": "real", "race": "real"}},
+        "target[race]",
+        "'real' has no statistics",
+    ),
+    "all contexts held out": ({"contexts": ["a", "b"], "heldout_contexts": 2}, "heldout_contexts", "2 of 2"),
+    "fewer than none held out": ({"heldout_contexts": -1}, "heldout_contexts", "-1"),
+    "an unknown context held out": ({"heldout_contexts": ["astronauts"]}, "heldout_contexts", "'astronauts'"),
+    "a context held out twice": (
+        {"contexts": ["a", "b", "c"], "heldout_contexts": ["a", "a"]},
+        "heldout_contexts",
+        "twice",
+    ),
+    "held-out contexts as text": ({"heldout_contexts": "three"}, "heldout_contexts", "'three'"),
+    "held-out contexts without a rule": (
+        {"target": "real", "heldout_contexts": 3},
+        "heldout_contexts",
+        "no rule",
+    ),
+    "held-out contexts of a product without a rule": (
+        {
+            "attribute": ["gender", "race"],
+            "target": {"gender": "real", "race": "even"},
+            "heldout_contexts": 3,
+        },
+        "heldout_contexts",
+        "no rule",
+    ),
     "a CSV where no files are read": ({"contexts": "jobs.csv"}, "contexts", "'jobs.csv'"),
 }
 

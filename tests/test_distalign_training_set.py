@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from distalign.prompts import split_prompts
+from distalign.prompts import response_ids, split_prompts
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens, choose_steering_tokens
 from distalign.training_set import (
@@ -114,6 +114,23 @@ def test_responses_are_phrased_in_several_ways() -> None:
     }
 
     assert len({text for text in said if "sad" in text.casefold()}) >= 3
+
+
+def test_no_response_is_learned_that_sampling_would_cut_off() -> None:
+    tokenizer = tiny_tokenizer()
+    lengths = {
+        room: [
+            [len(ids) - 1 for ids in of_category]
+            for of_category in response_ids(tokenizer, tiny_spec({"max_new_tokens": room}))
+        ]
+        for room in (2, 6, 64)
+    }
+
+    # A steering token stands in front.
+    assert all(length <= 5 for of_category in lengths[6] for length in of_category)
+    assert max(lengths[64][0]) > 5
+    # Where nothing fits, the shortest is learned.
+    assert [set(of_category) for of_category in lengths[2]] == [{min(every)} for every in lengths[64]]
 
 
 def test_mismatched_completions_are_those_of_the_neighbour_in_the_step() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from distalign.errors import DiskError
-from distalign.results import Interval, Round
+from distalign.results import Interval, Marginal, Round
 from distalign.spec import parse_spec
 from jobs import export
 from storage import Run, RunState, Store
@@ -129,3 +129,32 @@ def test_a_run_without_results_exports_empty_tables(store: Store, run: Run, tmp_
 def test_a_place_that_cannot_be_written_is_named(store: Store, run: Run, tmp_path: Path) -> None:
     with pytest.raises(DiskError, match=r"rounds\.csv cannot be written"):
         export.rounds_csv(store, run.id, tmp_path / "missing" / "rounds.csv")
+
+
+def test_the_parts_of_a_joint_attribute_are_in_the_results(store: Store, run: Run, tmp_path: Path) -> None:
+    gender = Marginal(
+        "gender",
+        ("male", "female"),
+        (0.5, 0.5),
+        (0.25, 0.75),
+        Interval(0.25, 0.2, 0.3),
+        0.04,
+        Interval(6, 5, 7),
+    )
+    store.put_result(
+        run.id, replace(split_result(run.spec, "after", "heldout_contexts", 0.1), marginals=(gender,))
+    )
+    export.results_json(store, run.id, tmp_path / "r.json")
+    export.results_csv(store, run.id, tmp_path / "r.csv")
+
+    of_split = {r["split"]: r["marginals"] for r in json.loads((tmp_path / "r.json").read_text())["results"]}
+    assert of_split["heldout_contexts"] == {
+        "gender": {
+            "noise_floor": 0.04, "mae": 0.25, "mae_low": 0.2, "mae_high": 0.3,
+            "ratio": 6.0, "ratio_low": 5.0, "ratio_high": 7.0,
+            "target": {"male": 0.5, "female": 0.5}, "realized": {"male": 0.25, "female": 0.75},
+        }
+    }  # fmt: skip
+    rows = list(csv.DictReader((tmp_path / "r.csv").open()))
+    assert {row["mae gender"] for row in rows if row["split"] == "heldout_contexts"} == {"0.25", ""}
+    assert "target gender" not in rows[0]

@@ -104,6 +104,7 @@ def test_results_of_a_file_without_exact_figures_are_read_and_new_ones_kept(
     store = Store(tmp_path / "runs.db")
     (old,) = store.results(run.id)
     assert old.mae.value == 0.25
+    assert old.marginals == ()
     assert (old.exact_mae, old.exact_unclassified, old.exact_bound) == (None, None, None)
     assert (old.contexts[0].exact, old.contexts[0].exact_bound) == (None, None)
     context = replace(old.contexts[0], exact=(0.25, 0.625), exact_bound=0.125)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from distalign.progress import Progress
-from distalign.results import Interval, Round
+from distalign.results import Interval, Marginal, Round
 from distalign.spec import parse_spec
 from storage import Run, RunState, Store, StoreError
 from tests.test_jobs_runners import SIDE_EFFECTS, SPEC, split_result
@@ -223,3 +223,19 @@ def test_only_plain_files_become_artifacts(store: Store, run: Run, tmp_path: Pat
         with pytest.raises(StoreError, match="not a plain file"):
             store.add_artifact(run.id, "adapter", path)
     assert store.artifacts(run.id) == []
+
+
+def test_the_parts_of_a_joint_attribute_are_kept_with_their_result(store: Store, run: Run) -> None:
+    unknown = Interval(math.nan, math.nan, math.nan)
+    gender = Marginal(
+        "gender", ("male", "female"), (0.5, 0.5), (0.25, 0.75), Interval(0.25, 0.2, 0.3), 0.04, unknown
+    )
+    sentiment = replace(gender, attribute="Größe", categories=("klein", "groß"))
+    result = replace(split_result(run.spec, *HELD_OUT, 0.1), marginals=(gender, sentiment))
+    store.put_result(run.id, result)
+
+    (kept,) = store.results(run.id)
+    assert [m.attribute for m in kept.marginals] == ["gender", "Größe"]
+    assert math.isnan(kept.marginals[0].ratio.value)
+    assert replace(kept.marginals[1], ratio=unknown) == replace(sentiment, ratio=unknown)
+    assert store.summaries([run.id])[run.id].marginals[0].mae == gender.mae

@@ -147,11 +147,51 @@ def test_real_world_is_offered_only_where_it_exists():
             table={c: {"male": 0.4, "female": 0.6} for c in "ab"},
         ),
         Form(templates_seen="x {context}", templates_heldout="y {context}", steering="special", name="mine"),
+        Form(attribute="joint", joint=["sentiment", "gender"], target="even", heldout_contexts="4"),
+        replace(CUSTOM, heldout_contexts="pilots\n"),
     ],
 )
 def test_a_specification_comes_back_as_the_form_that_made_it(form):
     spec = forms.spec_of(form)
     assert forms.spec_of(forms.from_spec(spec)) == spec
+    assert not forms.from_spec(spec).kept
+
+
+SIZE = {"name": "size", "categories": ["big", "small"]}
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"attribute": ["gender", SIZE], "target": {"gender": "real", "size": {"big": 0.25, "small": 0.75}}},
+        {"attribute": ["gender", "race"], "target": {"gender": "real", "race": "even"}},
+        {"attribute": ["gender", SIZE], "contexts": ["1", "2"], "heldout_contexts": ["2"]},
+    ],
+)
+def test_what_no_control_shows_is_kept(mapping):
+    spec = parse_spec(mapping)
+    assert forms.spec_of(forms.from_spec(spec)) == spec
+
+
+def test_a_joint_attribute_is_two_or_more_of_the_built_in_ones():
+    form = Form(attribute="joint", joint=("gender", "sentiment"), target="mapping")
+    row = tables.even_row(forms.attribute_of(form).names)
+    spec = forms.spec_of(replace(form, row=row | {"male, positive": "0.1667"}))
+    assert len(spec.attribute) == 6 and spec.target.kind == "mapping"
+    for joint in ((), None, ["race"]):
+        with pytest.raises(SpecError, match="in the list"):
+            forms.spec_of(replace(form, joint=joint))
+
+
+def test_held_out_contexts_are_a_number_or_names():
+    even = Form(target="even")
+    assert forms.spec_of(replace(even, heldout_contexts=" 5 ")).heldout_contexts == 5
+    names = forms.spec_of(even).contexts.names[:2]
+    assert forms.spec_of(replace(even, heldout_contexts="\n".join(names))).heldout_indices == (0, 1)
+    for text, given in {"many": "'many'", "25": "25 of 25"}.items():
+        with pytest.raises(SpecError) as caught:
+            forms.spec_of(replace(even, heldout_contexts=text))
+        assert caught.value.field == "heldout_contexts" and given in caught.value.problem
 
 
 def test_uploaded_probabilities_are_read_by_context():

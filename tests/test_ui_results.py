@@ -89,6 +89,28 @@ def test_a_run_that_is_working_is_always_read_anew(store: Store) -> None:
     assert not is_skipped(show(store, run.id, shown)["tiles"])
 
 
+def test_a_joint_run_shows_its_parts_and_only_its_splits(store: Store, run: Run, tmp_path: Path) -> None:
+    mapping = {
+        "attribute": ["gender", {"name": "mood & tone", "categories": ["x", "y"]}],
+        "target": "even",
+        "heldout_contexts": 4,
+        "rounds": 4,
+    }
+    joint = finished_run(store, tmp_path, mapping, steps=1)
+    sent = show(store, joint.id, Shown())
+
+    assert [value for _, value in sent["split"]["choices"]] == [
+        "heldout_templates", "seen_templates", "heldout_contexts",
+    ]  # fmt: skip
+    assert sent["measures"].count("mood &amp; tone") == 6 and 'id="marginals"' in sent["measures"]
+    assert "Held-out contexts" in sent["measures"]
+    single = show(store, run.id, Shown())
+    assert 'id="marginals"' not in single["measures"]
+    assert "heldout_contexts" not in [value for _, value in single["split"]["choices"]]
+    _, lead, _, chart = results.redraw(store, joint.id, sent["shown"], "heldout_contexts", 1)
+    assert "held-out contexts" in lead and not is_skipped(chart)
+
+
 def test_a_name_that_is_no_run_gives_way_to_the_run_on_the_tab(store: Store, run: Run) -> None:
     shown = show(store, run.id, Shown())["shown"]
     sent = show(store, "typed into the list", shown)

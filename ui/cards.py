@@ -63,11 +63,12 @@ def field_label(field: str) -> str:
         "base_model": "Base model",
         "templates.seen": "Training templates",
         "templates.heldout": "Held-out templates",
+        "heldout_contexts": "Held-out contexts",
     }
     if field in named:
         return named[field]
     if field.startswith("target["):
-        return "Target of " + field.removeprefix("target[").removesuffix("]")
+        return "Target of " + field.removeprefix("target[").removesuffix("]").replace("][", ", ")
     return labels.knob(field)[0]
 
 
@@ -78,11 +79,17 @@ def plan_card(plan: Plan, spec: RunSpec) -> str:
         ("Training steps", f"{plan.steps:,}" if plan.steps else "none"),
         ("Examples", f"{plan.examples:,}"),
         ("Rounds sampled", f"{plan.rounds:,}"),
-        ("Contexts", f"{len(spec.contexts):,}"),
+        ("Contexts", contexts_line(spec)),
         ("Memory", f"{plan.memory_mb / 1024:.1f} GB"),
     ]
     body = "".join(f"<div><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in facts)
     return f'<dl class="da-plan">{body}</dl>'
+
+
+def contexts_line(spec: RunSpec) -> str:
+    """How many contexts there are, and how many of them are held out."""
+    held = len(spec.heldout_indices)
+    return f"{len(spec.contexts):,}" + (f", {held:,} held out" if held else "")
 
 
 def sum_line(check: SumCheck) -> str:
@@ -182,7 +189,7 @@ def run_facts(run: Run) -> str:
     facts = [
         ("Attribute", spec.attribute.name),
         ("Categories", f"{len(spec.attribute)}"),
-        ("Contexts", f"{len(spec.contexts):,}"),
+        ("Contexts", contexts_line(spec)),
         ("Method", method_of(run)),
         ("Base model", spec.base_model),
         ("Preset", spec.preset.capitalize()),

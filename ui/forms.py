@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -14,7 +14,7 @@ from distalign.spec import DEFAULT_MODEL, SAMPLING_FIELDS, RunSpec, Sampling, pa
 from distalign.targets import parse_target
 from distalign.training_config import CHOICES, FIELD_TYPES
 
-CUSTOM = "custom"
+CUSTOM, JOINT = "custom", "joint"
 PASTED, UPLOADED = "list", "csv"
 ADVANCED = (*FIELD_TYPES, *SAMPLING_FIELDS)
 AS_PRESET = "as the preset"
@@ -28,10 +28,13 @@ class Form:
 
     ``row`` maps categories to cells, ``table`` contexts to such rows; cells are
     whatever was typed. ``advanced`` maps the knobs of training and sampling to
-    values, None or "" for "as the preset".
+    values, None or "" for "as the preset". ``joint`` names the built-in attributes that are
+    joined. ``kept`` holds fields of a specification that no control shows: parts of one's own,
+    and a product of their targets.
     """
 
     attribute: str = "gender"
+    joint: Sequence[str] = ("gender", "race")
     custom_name: str = ""
     custom_categories: str = ""
     custom_kind: str = "person"
@@ -50,13 +53,23 @@ class Form:
     steering: str = "visible"
     templates_seen: str = ""
     templates_heldout: str = ""
+    heldout_contexts: str = ""
     advanced: Cells = field(default_factory=dict)
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
 
 # The order in which the page hands the controls' values to its handlers.
-FORM_FIELDS = tuple(f.name for f in fields(Form) if f.name != "advanced")
+FORM_FIELDS = tuple(f.name for f in fields(Form) if f.name not in ("advanced", "kept"))
 ALL_FIELDS = (*FORM_FIELDS, *ADVANCED)
-TEXT_FIELDS = ("custom_name", "custom_categories", "pasted", "name", "templates_seen", "templates_heldout")
+TEXT_FIELDS = (
+    "custom_name",
+    "custom_categories",
+    "pasted",
+    "name",
+    "templates_seen",
+    "templates_heldout",
+    "heldout_contexts",
+)
 
 
 def parse_categories(text: str) -> list[dict[str, Any]]:
@@ -76,6 +89,10 @@ def attribute_of(form: Form) -> Attribute:
     Raises:
         SpecError: when a custom one cannot be used.
     """
+    if "attribute" in form.kept:
+        return parse_attribute(form.kept["attribute"])
+    if form.attribute == JOINT:
+        return parse_attribute(list(form.joint or ()))
     if form.attribute != CUSTOM:
         return parse_attribute(form.attribute)
     categories = parse_categories(form.custom_categories)
@@ -142,10 +159,19 @@ def to_mapping(form: Form) -> dict[str, Any]:
         "seed": whole(form.seed, "seed"),
         "steering": form.steering,
     }
-    templates = _templates(form)
-    if templates:
+    if templates := _templates(form):
         mapping["templates"] = templates
-    return {k: v for k, v in mapping.items() if v != ""} | advanced_of(form.advanced)
+    if (held := heldout_of(form.heldout_contexts)) is not None:
+        mapping["heldout_contexts"] = held
+    return {k: v for k, v in mapping.items() if v != ""} | advanced_of(form.advanced) | form.kept
+
+
+def heldout_of(text: str) -> int | float | list[str] | None:
+    """Held-out contexts as they are typed: a number, or names, one a line; None where nothing is typed."""
+    names = split_pasted(text)
+    if len(names) == 1 and names[0].isdecimal():
+        return number(names[0], "heldout_contexts")
+    return names or None
 
 
 def _target(form: Form, contexts: Contexts) -> Any:
@@ -218,17 +244,12 @@ def require_listed(base_model: object) -> None:
 def from_spec(spec: RunSpec) -> Form:
     """The form that describes ``spec``; the way back from :func:`spec_of`."""
     mapping = spec.to_mapping()
-    given = mapping["attribute"]
-    custom = not isinstance(given, str)
     templates = mapping.get("templates", {})
     return Form(
-        attribute=CUSTOM if custom else given,
-        custom_name=spec.attribute.name if custom else "",
-        custom_categories=categories_text(spec.attribute) if custom else "",
-        custom_kind=spec.attribute.kind,
+        **_attribute_fields(spec),
         contexts=spec.contexts.source if spec.contexts.source in SOURCES else PASTED,
         pasted="" if spec.contexts.source in SOURCES else "\n".join(spec.contexts.names),
-        target=spec.target.kind,
+        target=spec.target.kind if "target" not in _not_shown(mapping, spec) else "even",
         row=mapping["target"] if spec.target.kind == "mapping" else {},
         table=mapping["target"] if spec.target.kind == "table" else {},
         method=spec.method,
@@ -240,8 +261,44 @@ def from_spec(spec: RunSpec) -> Form:
         steering=spec.steering,
         templates_seen="\n".join(templates.get("seen", [])),
         templates_heldout="\n".join(templates.get("heldout", [])),
+        heldout_contexts=_heldout_text(spec),
         advanced={n: mapping[n] for n in ADVANCED if n in mapping},
+        kept=_not_shown(mapping, spec),
     )
+
+
+def _attribute_fields(spec: RunSpec) -> dict[str, Any]:
+    """The controls that hold the attribute."""
+    attribute, given = spec.attribute, spec.attribute.to_mapping()
+    if isinstance(given, list):
+        built_in = all(isinstance(part, str) for part in given)
+        return {"attribute": JOINT} | ({"joint": tuple(given)} if built_in else {})
+    if isinstance(given, str):
+        return {"attribute": given, "custom_kind": attribute.kind}
+    return {
+        "attribute": CUSTOM,
+        "custom_name": attribute.name,
+        "custom_categories": categories_text(attribute),
+        "custom_kind": attribute.kind,
+    }
+
+
+def _not_shown(mapping: Mapping[str, Any], spec: RunSpec) -> dict[str, Any]:
+    """The fields that no control can hold."""
+    given, kept = mapping["attribute"], {}
+    if isinstance(given, list) and not all(isinstance(part, str) for part in given):
+        kept["attribute"] = given
+    if spec.target.kind == "product":
+        kept["target"] = mapping["target"]
+    if spec.heldout_contexts and heldout_of(_heldout_text(spec)) != mapping["heldout_contexts"]:
+        # The one context that is held out is called by a number.
+        kept["heldout_contexts"] = mapping["heldout_contexts"]
+    return kept
+
+
+def _heldout_text(spec: RunSpec) -> str:
+    held = spec.heldout_contexts
+    return "\n".join(held) if isinstance(held, tuple) else str(held or "")
 
 
 def categories_text(attribute: Attribute) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from distalign.results import Interval, Round, SideEffects, SplitResult
+from distalign.results import Interval, Marginal, Round, SideEffects, SplitResult
 from distalign.spec import RunSpec
 from distalign.templates import fill
 from ui import labels
@@ -152,6 +152,32 @@ def measures_table(results: Sequence[SplitResult]) -> str:
         '<div class="da-scroll" tabindex="0"><table class="da-table"><thead><tr><th scope="col">Measure</th>'
         f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def marginals_table(results: Sequence[SplitResult]) -> str:
+    """The parts of a joint attribute by themselves; empty where there are none."""
+    lines = [(s, r, m) for s in splits_of(results) for r in of_split(results, s) if r for m in r.marginals]
+    if not lines:
+        return ""
+    body = "".join(
+        f'<tr><th scope="row">{esc(m.attribute)}<small>{labels.SPLITS[s]}, {labels.PHASES[r.phase].lower()}'
+        f'</small></th><td class="n">{figure(m.mae.value)}<small>{interval(m.mae)}</small></td>'
+        f'<td class="n">{figure(m.noise_floor)}</td><td class="n">{figure(m.ratio.value, 2)}</td>'
+        f"<td>{_shares(m)}</td></tr>"
+        for s, r, m in lines
+    )
+    return (
+        '<div class="da-scroll" tabindex="0"><table class="da-table" id="marginals"><thead><tr>'
+        '<th scope="col">Part by itself</th><th class="n" scope="col">MAE</th>'
+        '<th class="n" scope="col">Noise floor</th><th class="n" scope="col">Ratio</th>'
+        f'<th scope="col">Realized, target</th></tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _shares(marginal: Marginal) -> str:
+    """Each category with its realized share and, small, its target; means over the contexts."""
+    shares = zip(marginal.categories, marginal.realized, marginal.target, strict=True)
+    return " ".join(f"{esc(name)} {percent(p, 1)}<small>{percent(q, 1)}</small>" for name, p, q in shares)
 
 
 def _measure_cell(measure: Measure, result: SplitResult) -> str:

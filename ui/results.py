@@ -150,10 +150,12 @@ def _results_of(store: Store, run: Run, results: Sequence[SplitResult], split: s
         report.sentence(spec, split, pair),
         report.tiles(pair),
         _shown(True),
-        split,
+        gr.update(choices=rounds.split_choices(results), value=split),
         gr.update(choices=[(n, k) for k, n in enumerate(spec.attribute.names)], value=0),
         chart_of(run, results, split, 0),
-        report.measures_table(results) + report.side_effects(store.side_effects(run.id)),
+        report.measures_table(results)
+        + report.marginals_table(results)
+        + report.side_effects(store.side_effects(run.id)),
         *rounds.fresh(store, run, results, split),
     ]
 

@@ -73,12 +73,17 @@ def fresh(store: Store, run: Run, results: Sequence[SplitResult], split: str) ->
     read_as = [("Any category", ALL), *((n, k) for k, n in enumerate(run.spec.attribute.names))]
     return [
         phases[-1],
-        split,
+        gr.update(choices=split_choices(results), value=split),
         gr.update(choices=contexts, value=ALL),
         gr.update(choices=[*read_as, ("Unclassified", UNCLASSIFIED)], value=ALL),
         "",
         *page_of(store, run, 0, phases[-1], split, ALL, ALL, ""),
     ]
+
+
+def split_choices(results: Sequence[SplitResult]) -> list[tuple[str, str]]:
+    """The splits that a run was measured on, as the page names them."""
+    return [(labels.SPLITS[split], split) for split in report.splits_of(results)]
 
 
 def turned(

@@ -64,8 +64,9 @@ def build(data: DataFolder) -> TrainTab:
 def _wire(tab: TrainTab, data: DataFolder) -> None:
     c, f = tab.controls, tab.controls.fields
     f["attribute"].change(
-        lambda v: gr.update(visible=v == forms.CUSTOM), f["attribute"], c.custom_box, **QUIET
-    )
+        lambda v: (gr.update(visible=v == forms.CUSTOM), gr.update(visible=v == forms.JOINT)),
+        f["attribute"], [c.custom_box, c.joint_box], **QUIET,
+    )  # fmt: skip
     f["contexts"].change(
         lambda v: (gr.update(visible=v == forms.PASTED), gr.update(visible=v == forms.UPLOADED)),
         f["contexts"], [f["pasted"], f["csv"]], **QUIET,
@@ -73,11 +74,11 @@ def _wire(tab: TrainTab, data: DataFolder) -> None:
     f["preset"].change(preset_updates, f["preset"], [c.preset_line, *c.knobs.values()], **QUIET)
     # Each table is fitted only when what it depends on changes: a late answer must not undo typing.
     gr.on(
-        [f["attribute"].change, f["custom_categories"].change], fit_row, tab.inputs, [f["row"]],
-        trigger_mode="always_last", **QUIET,
+        [f[name].change for name in ("attribute", "joint", "custom_categories")],
+        fit_row, tab.inputs, [f["row"]], trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     fit_outputs = [f["target"], f["table"], c.row_box, c.table_box]
-    fitted = ("attribute", "custom_categories", "contexts", "pasted", "target")
+    fitted = ("attribute", "joint", "custom_categories", "contexts", "pasted", "target")
     gr.on(
         [f[name].change for name in fitted], fit, tab.inputs, fit_outputs,
         trigger_mode="always_last", **QUIET,

@@ -23,6 +23,7 @@ class Controls:
     fields: dict[str, gr.components.Component]
     knobs: dict[str, gr.components.Component]
     custom_box: gr.Column
+    joint_box: gr.Column
     row_box: gr.Column
     table_box: gr.Column
     row_sum: gr.HTML
@@ -35,24 +36,33 @@ class Controls:
 def build_controls() -> Controls:
     """All controls, top to bottom."""
     found: dict[str, gr.components.Component] = {}
-    custom_box = _attribute(found)
+    custom_box, joint_box = _attribute(found)
     _contexts(found)
     row_box, row_sum, normalise_row, table_box, table_sum, normalise_table = _target(found)
     preset_line = _method(found)
     knobs = _advanced(found)
     return Controls(
         {name: (found | knobs)[name] for name in forms.ALL_FIELDS},
-        knobs, custom_box, row_box, table_box, row_sum, table_sum, normalise_row, normalise_table, preset_line,
+        knobs, custom_box, joint_box, row_box, table_box, row_sum, table_sum, normalise_row, normalise_table, preset_line,
     )  # fmt: skip
 
 
-def _attribute(found: dict[str, gr.components.Component]) -> gr.Column:
+def _attribute(found: dict[str, gr.components.Component]) -> tuple[gr.Column, gr.Column]:
     with gr.Column(elem_classes="da-card"):
         gr.HTML(cards.section(1, "Attribute", "The property of the answers whose shares you set."))
-        choices = [(name.capitalize(), name) for name in BUILT_IN] + [("Custom", forms.CUSTOM)]
+        built_in = [(name.capitalize(), name) for name in BUILT_IN]
+        choices = [*built_in, ("Joint", forms.JOINT), ("Custom", forms.CUSTOM)]
         found["attribute"] = gr.Radio(
             choices, value=START.attribute, show_label=False, label="Attribute", elem_id="attribute"
         )
+        with gr.Column(visible=False, elem_classes="da-plain") as joint_box:
+            found["joint"] = gr.CheckboxGroup(
+                built_in,
+                value=list(START.joint),
+                label="Joined",
+                info="Two or more: an answer names one category of each, and the target is over the pairs.",
+                elem_id="joint",
+            )
         with gr.Column(visible=False, elem_classes="da-plain") as box:
             found["custom_name"] = gr.Textbox(
                 label="Name", placeholder="age group", elem_id="custom-name", max_lines=1
@@ -72,7 +82,7 @@ def _attribute(found: dict[str, gr.components.Component]) -> gr.Column:
                 info="Picks the prompts: somebody in an occupation, or any subject.",
                 elem_id="custom-kind",
             )
-    return box
+    return box, joint_box
 
 
 def _contexts(found: dict[str, gr.components.Component]) -> None:
@@ -196,6 +206,13 @@ def _advanced(found: dict[str, gr.components.Component]) -> dict[str, gr.compone
             value=START.steering,
             label="Steering tokens",
             info="Digits and letters, or spare special tokens that decoders drop",
+        )
+        found["heldout_contexts"] = gr.Textbox(
+            label="Held-out contexts",
+            info="Never trained on, measured by themselves: a number, or names, one a line.",
+            lines=1,
+            max_lines=10,
+            elem_id="heldout-contexts",
         )
         for name, label in (
             ("templates_seen", "Training templates"),

@@ -1,0 +1,47 @@
+"""Which words a text names, as whole words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+
+def composed(text: str) -> str:
+    """Text in Unicode's composed form (é as one letter), with single spaces."""
+    return unicodedata.normalize("NFC", " ".join(text.split()))
+
+
+def fold(word: str) -> str:
+    """What two spellings of a word have in common: case and spaces do not count."""
+    return " ".join(word.split()).casefold()
+
+
+class Matcher:
+    """Finds words in texts, case ignored; the longest that fits counts: "African American" is not "American".
+
+    Args:
+        words: words and phrases, each with what it stands for.
+    """
+
+    def __init__(self, words: Iterable[tuple[str, tuple[int, int]]]) -> None:
+        # Folding may change letters (ß to ss), so a word counts as it is written, too.
+        forms = {(form, owner) for word, owner in words for form in (" ".join(word.split()), fold(word))}
+        ordered = sorted(forms, key=lambda form: (-len(form[0]), form))
+        self._owners = [owner for _, owner in ordered]
+        # A group for each form tells which one matched.
+        body = "|".join(f"({_pattern(form)})" for form, _ in ordered)
+        self._found = re.compile(rf"(?<!\w)(?:{body})(?!\w)", re.IGNORECASE)
+
+    def __call__(self, text: str) -> list[tuple[int, int]]:
+        """What the words that ``text`` names stand for, in their order."""
+        matches = self._found.finditer(unicodedata.normalize("NFC", text))
+        return [self._owners[match.lastindex - 1] for match in matches]
+
+
+def _pattern(form: str) -> str:
+    """A form with any white space between its words; a number is not found within a decimal (7.5)."""
+    pattern = r"\s+".join(map(re.escape, form.split()))
+    before = r"(?<!\d\.)" if form[0].isdigit() else ""
+    behind = r"(?!\.\d)" if form[-1].isdigit() else ""
+    return f"{before}{pattern}{behind}"
