@@ -115,7 +115,7 @@ def add_steps(store: Store, run: Run, count: int, of: int | None = None) -> None
 def _measured(
     spec: RunSpec, phase: str, split: str, i: int, skew: float, draw: random.Random
 ) -> tuple[ContextResult, list[Round]]:
-    target, k, n = spec.target.rows[i], len(spec.attribute), spec.rounds
+    target, k, n = spec.target.rows[i], len(spec.attribute), spec.rounds_of(split, phase)
     if phase == "before":
         shares = [0.93 if j == (i % 5 == 0) % k else 0.07 / (k - 1) for j in range(k)]
     else:

@@ -24,10 +24,11 @@ from trl import KTOConfig, KTOTrainer
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
 
 from bench.steps import Step, matched
+from distalign.dealing import DESIRABLE
 from distalign.losses import kl_calibration
 from distalign.prompts import response_ids, split_prompts
 from distalign.trainer import ADAM_BETAS, MAX_GRAD_NORM, RISE
-from distalign.training_set import DESIRABLE, TrainingSet
+from distalign.training_set import TrainingSet
 
 Row = dict[str, Any]
 

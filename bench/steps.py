@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.operations import DecoderShape, Reading, layout_operations, training_operations
+from distalign.dealing import MISMATCHED
 from distalign.training_config import TrainingConfig
-from distalign.training_set import MISMATCHED, TrainingSet
+from distalign.training_set import TrainingSet
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from distalign.exact import Expansion
+from distalign.judges import judge_of
 from distalign.metrics import Measured, absolute_error, marginals, measure
 from distalign.prompts import Prompt, split_prompts
 from distalign.results import ContextResult, Round, SplitResult
@@ -59,10 +60,12 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
     Args:
         on_sampled: called with some rounds, perhaps none, prompts done, and prompts in all.
     """
-    templates = measured_templates(len(spec.templates.of(split)), spec.rounds)
+    rounds_each = spec.rounds_of(split, subject.phase)
+    sampling = spec.sampling_of(split)
+    templates = measured_templates(len(spec.templates.of(split)), rounds_each)
     prompts = split_prompts(spec, subject.tokenizer, split, templates)
     order = {template: i for i, template in enumerate(templates)}
-    counts = [_share_of(spec.rounds, len(templates), order[p.template]) for p in prompts]
+    counts = [_share_of(rounds_each, len(templates), order[p.template]) for p in prompts]
     # A stream of its own for each phase and split, all from the run's seed.
     seed = random.Random(f"{spec.seed} {subject.phase} {split}").getrandbits(31)
     first = torch.zeros(len(prompts), len(spec.attribute), dtype=torch.float64)
@@ -72,12 +75,12 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
             first[prompt] = probs[list(subject.steering.ids)]
 
     # The base model's answers fan out: most of their probability would stay open.
-    epsilon = spec.sampling.exact_epsilon if subject.steering is not None else 0
+    epsilon = sampling.exact_epsilon if subject.steering is not None else 0
     chunks = sample_answers(
         subject.model,
         [p.ids for p in prompts],
         counts,
-        spec.sampling,
+        sampling,
         stop_ids(subject),
         seed,
         keep_first,
@@ -113,6 +116,7 @@ class _Tally:
         self.unclassified = np.zeros(contexts, dtype=np.int64)
         self.mass = np.zeros((len(prompts), categories + 1))
         self.led = self.agreeing = 0
+        self._category = judge_of(spec) if split == "stories" else spec.attribute.classify
         self._read: dict[tuple[int, ...], tuple[int | None, int | None, str]] = {}
 
     def rounds(self, answers: list[Answer]) -> Iterator[Round]:
@@ -147,7 +151,7 @@ class _Tally:
             steering = self.subject.steering.index(ids[0]) if self.subject.steering and ids else None
             rest = ids if steering is None else ids[1:]
             text = self.subject.tokenizer.decode(rest, skip_special_tokens=True).strip()
-            self._read[ids] = steering, self.spec.attribute.classify(text), text
+            self._read[ids] = steering, self._category(text), text
         return self._read[ids]
 
 

@@ -26,6 +26,9 @@ SIZES: dict[str, tuple[float, int]] = {
     "llama-3.2-1b": (1200, 16),
     "gemma-2-2b": (2600, 26),
 }
+# Tokens that a short answer takes on average, as distinct prefixes; stories that are written for training,
+# and those that stand in every other step.
+SHORT_TOKENS, WRITTEN, STORIES_A_STEP = 4, 180, 16
 # The process itself, and bytes a parameter in float32.
 PROCESS_MB, BYTES_PER_PARAMETER = 1400, 4
 
@@ -36,10 +39,12 @@ class Speed:
 
     ``train`` and ``cache``: per thousand token-layers of a step, and of the
     activations below; ``before`` and ``after``: per round of the base and of the tuned
-    model; ``effects``: of measuring side effects; ``start``: until the model is loaded.
+    model; ``effects``: of measuring side effects; ``write``: per token of the stories that are written for
+    training; ``start``: until the model is loaded.
     """
 
     start: float = 12.0
+    write: float = 0.003
     cache: float = 0.02
     train: float = 0.06
     effects: float = 6.0
@@ -79,18 +84,24 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
     answered = min(MAX_ANSWERED, len(spec.attribute)) * 4 * 4
     retained = RETAINED_PROMPTS * RETAINED_LENGTH if config.retain_weight else 0
     step_tokens = config.prompts_per_step * per_prompt + config.answers_per_step * answered + retained
-    measured_rounds = spec.rounds * sum(len(spec.contexts_of(split)) for split in spec.splits)
-    units = {"prepare": 1.0, "base": float(measured_rounds)}
+    rounds, work = _rounds(spec, "before"), _rounds_of_work(spec, "before")
+    units = {"prepare": 1.0, "base": work}
     if trained:
         units |= {
             "cache": prompts * per_prompt * (layers - adapted) / 1000,
             "train": config.steps * step_tokens * adapted / 1000,
             "effects": 1.0,
-            "sample": float(measured_rounds),
+            "sample": _rounds_of_work(spec, "after"),
         }
+        rounds += _rounds(spec, "after")
+        if spec.story.stories:
+            units["write"] = float(WRITTEN * spec.story.story_tokens)
+            step_tokens += STORIES_A_STEP * spec.story.story_tokens / 2
+            units["train"] = config.steps * step_tokens * adapted / 1000
     costs = {
         "prepare": speed.start,
         "base": speed.before * scale,
+        "write": speed.write * scale,
         "cache": speed.cache * scale * SIZES[BUNDLED][1] / layers,
         "train": speed.train * scale * SIZES[BUNDLED][1] / layers,
         "effects": speed.effects * scale,
@@ -102,11 +113,21 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
         if trained
         else 0,
         steps=config.steps if trained else 0,
-        rounds=measured_rounds * (2 if trained else 1),
+        rounds=rounds,
         memory_mb=round(PROCESS_MB + parameters * BYTES_PER_PARAMETER),
         stages={name: amount * costs[name] for name, amount in units.items()},
         units=units,
     )
+
+
+def _rounds(spec: RunSpec, phase: str) -> int:
+    return sum(spec.rounds_of(split, phase) * len(spec.contexts_of(split)) for split in spec.splits)
+
+
+def _rounds_of_work(spec: RunSpec, phase: str) -> float:
+    """Rounds, a story counted as the short answers that take as long."""
+    told = spec.rounds_of("stories", phase) * len(spec.contexts_of("stories")) if spec.story.stories else 0
+    return _rounds(spec, phase) + told * (spec.story.story_tokens / SHORT_TOKENS - 1)
 
 
 def _mean_length(texts: tuple[str, ...]) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 # In the order in which a run goes through them; a stage may be skipped.
-STAGES = ("prepare", "base", "cache", "warmup", "hybrid", "effects", "sample", "save")
+STAGES = ("prepare", "base", "write", "cache", "warmup", "hybrid", "effects", "sample", "save")
 TRAINING_STAGES = ("warmup", "hybrid")
 
 

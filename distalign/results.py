@@ -13,7 +13,7 @@ from typing import Protocol
 from distalign.progress import Progress
 
 # All splits that a run may be measured on.
-SPLITS = ("seen_templates", "heldout_templates", "heldout_contexts")
+SPLITS = ("seen_templates", "heldout_templates", "heldout_contexts", "stories")
 PHASES = ("before", "after")
 
 

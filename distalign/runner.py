@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from distalign.errors import DistalignError
 from distalign.folders import DataFolder
+from distalign.judges import judge_of
 from distalign.memory import give_back, share_one_heap
 from distalign.plan import estimate, read_speed, write_speed
 from distalign.progress import Progress
@@ -46,6 +47,9 @@ def execute(
             ``Cancelled`` when the recorder says so.
     """
     share_one_heap()
+    if spec.story.stories:
+        # A judge that cannot be asked should be told of before hours of work.
+        judge_of(spec)
     plan = estimate(spec, read_speed(data))
     timeline = Timeline(plan.stages, recorder.progress, clock)
     timeline(Progress("stage", "prepare", message=f"Run {run_id}: loading {spec.base_model}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from distalign.attributes import Attribute, parse_attribute
 from distalign.contexts import SOURCES, Contexts, parse_contexts, read_csv
 from distalign.errors import SpecError, shown
 from distalign.heldout import check_heldout, choose_heldout, parse_heldout
+from distalign.story_config import BASE_STORIES, STORY_FIELDS, StoryConfig
 from distalign.targets import Target, parse_target
-from distalign.templates import Templates, built_in_templates
+from distalign.templates import TEMPLATE_GROUPS, Templates, built_in_templates
 from distalign.training_config import (
     FIELD_TYPES,
     TrainingConfig,
@@ -70,6 +71,7 @@ class RunSpec:
     preset: str = "standard"
     training: TrainingConfig = field(default_factory=TrainingConfig)
     sampling: Sampling = field(default_factory=Sampling)
+    story: StoryConfig = field(default_factory=StoryConfig)
     steering: str = "visible"
     rounds: int = 100
     seed: int = 0
@@ -95,7 +97,8 @@ class RunSpec:
     def splits(self) -> tuple[str, ...]:
         """The splits that the run is measured on, in order."""
         contexts = ("heldout_contexts",) if self.heldout_contexts else ()
-        return ("seen_templates", "heldout_templates", *contexts)
+        stories = ("stories",) if self.story.stories else ()
+        return ("seen_templates", "heldout_templates", *contexts, *stories)
 
     @cached_property
     def heldout_indices(self) -> tuple[int, ...]:
@@ -107,6 +110,19 @@ class RunSpec:
         if split == "heldout_contexts":
             return self.heldout_indices
         return tuple(i for i in range(len(self.contexts)) if i not in self.heldout_indices)
+
+    def rounds_of(self, split: str, phase: str = "after") -> int:
+        """Rounds a context on a split; a base model that is going to be trained tells fewer stories."""
+        if split != "stories":
+            return self.rounds
+        rounds = self.story.story_rounds or self.rounds
+        return min(rounds, BASE_STORIES) if phase == "before" and self.method in TRAINED_METHODS else rounds
+
+    def sampling_of(self, split: str) -> Sampling:
+        """How rounds of a split are sampled. The tree of stories fans out: it is not expanded for probability."""
+        if split != "stories":
+            return self.sampling
+        return replace(self.sampling, max_new_tokens=self.story.story_tokens, exact_epsilon=0)
 
     @property
     def title(self) -> str:
@@ -139,16 +155,19 @@ class RunSpec:
         if self.steering != "visible":
             mapping["steering"] = self.steering
         if self.templates != built_in_templates(self.attribute):
+            built_in = built_in_templates(self.attribute)
             mapping["templates"] = {
-                "seen": list(self.templates.seen),
-                "heldout": list(self.templates.heldout),
+                name: list(getattr(self.templates, name))
+                for name in TEMPLATE_GROUPS
+                if name in ("seen", "heldout") or getattr(self.templates, name) != getattr(built_in, name)
             }
-        defaults = Sampling()
-        mapping |= {
-            name: getattr(self.sampling, name)
-            for name in SAMPLING_FIELDS
-            if getattr(self.sampling, name) != getattr(defaults, name)
-        }
+        for given, names in ((self.story, STORY_FIELDS), (self.sampling, SAMPLING_FIELDS)):
+            defaults = type(given)()
+            mapping |= {
+                name: getattr(given, name)
+                for name in names
+                if getattr(given, name) != getattr(defaults, name)
+            }
         return mapping | overrides_of(self.preset, self.training)
 
     def to_json(self) -> str:
@@ -160,7 +179,7 @@ class RunSpec:
 
 SPEC_FIELDS = (
     "name", "attribute", "contexts", "target", "templates", "method", "base_model", "preset",
-    "rounds", "seed", "steering", "heldout_contexts", *SAMPLING_FIELDS, *FIELD_TYPES,
+    "rounds", "seed", "steering", "heldout_contexts", *STORY_FIELDS, *SAMPLING_FIELDS, *FIELD_TYPES,
 )  # fmt: skip
 
 
@@ -203,6 +222,7 @@ def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
         templates=_parse_templates(value.get("templates"), attribute),
         preset=preset,
         training=training_from(preset, {n: v for n, v in value.items() if n in FIELD_TYPES}),
+        story=StoryConfig(**{n: v for n, v in value.items() if n in STORY_FIELDS}),
         sampling=Sampling(**{n: v for n, v in value.items() if n in SAMPLING_FIELDS}),
         heldout_contexts=parse_heldout(value.get("heldout_contexts", 0)),
         **{n: value[n] for n in ("method", "base_model", "steering", "rounds", "seed", "name") if n in value},
@@ -217,10 +237,12 @@ def _parse_templates(value: object, attribute: Attribute) -> Templates:
     built_in = built_in_templates(attribute)
     if value is None:
         return built_in
-    if not isinstance(value, Mapping) or set(value) - {"seen", "heldout"}:
-        raise SpecError("templates", f"{shown(value)} is not usable", "Give lists 'seen' and 'heldout'")
+    if not isinstance(value, Mapping) or set(value) - set(TEMPLATE_GROUPS):
+        raise SpecError(
+            "templates", f"{shown(value)} is not usable", f"Give lists {', '.join(TEMPLATE_GROUPS)}"
+        )
     groups = {}
-    for name in ("seen", "heldout"):
+    for name in TEMPLATE_GROUPS:
         group = value.get(name, getattr(built_in, name))
         if isinstance(group, str) or not hasattr(group, "__iter__"):
             raise SpecError(f"templates.{name}", f"{shown(group)} is not a list", "Give a list of templates")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from distalign import story_templates
 from distalign.attributes import Attribute
 from distalign.errors import SpecError, shown
 
@@ -148,30 +149,44 @@ CELL_PHRASINGS = ("{category}", "{category}.")
 PART_PHRASING = "{attribute}: {category}"
 
 
+TEMPLATE_GROUPS = ("seen", "heldout", "story_seen", "story_heldout")
+# Names the seen story templates where the name of a split is asked for; nothing is measured on them.
+SEEN_STORIES = "seen_stories"
+
+
 @dataclass(frozen=True)
 class Templates:
     """The prompt templates of a run: seen ones are trained on, held-out ones never."""
 
     seen: tuple[str, ...]
     heldout: tuple[str, ...]
+    story_seen: tuple[str, ...] = story_templates.GENERAL_SEEN
+    story_heldout: tuple[str, ...] = story_templates.GENERAL_HELDOUT
 
     def __post_init__(self) -> None:
-        for field, group in (("templates.seen", self.seen), ("templates.heldout", self.heldout)):
+        for name in TEMPLATE_GROUPS:
+            field, group = f"templates.{name}", getattr(self, name)
             if not 1 <= len(group) <= MAX_TEMPLATES:
                 raise SpecError(field, f"{len(group)} given", f"Give 1 to {MAX_TEMPLATES} templates")
             for template in group:
                 check_template(template, field)
-        both = set(self.seen) & set(self.heldout)
-        if both:
-            raise SpecError(
-                "templates.heldout",
-                f"{shown(sorted(both)[0])} is also among the seen templates",
-                "Hold out templates that are never trained on",
-            )
+        for seen, heldout in ((self.seen, "heldout"), (self.story_seen, "story_heldout")):
+            both = set(seen) & set(getattr(self, heldout))
+            if both:
+                raise SpecError(
+                    f"templates.{heldout}",
+                    f"{shown(sorted(both)[0])} is also among the seen templates",
+                    "Hold out templates that are never trained on",
+                )
 
     def of(self, split: str) -> tuple[str, ...]:
-        """The templates that a split is measured on; on held-out contexts only the contexts are new."""
-        return self.heldout if split == "heldout_templates" else self.seen
+        """The templates of a split, or the seen ones for stories; on held-out contexts only the contexts are new."""
+        groups = {
+            "heldout_templates": self.heldout,
+            "stories": self.story_heldout,
+            SEEN_STORIES: self.story_seen,
+        }
+        return groups.get(split, self.seen)
 
 
 def built_in_templates(attribute: Attribute) -> Templates:
@@ -179,9 +194,14 @@ def built_in_templates(attribute: Attribute) -> Templates:
     seen, heldout = (
         (PERSON_SEEN, PERSON_HELDOUT) if attribute.kind == "person" else (GENERAL_SEEN, GENERAL_HELDOUT)
     )
-    if sum(map(len, attribute.parts or (attribute,))) <= MAX_LISTED:
-        return Templates(seen, heldout)
-    return Templates(*(tuple(t for t in ts if "{options}" not in t) for ts in (seen, heldout)))
+    stories = (
+        (story_templates.PERSON_SEEN, story_templates.PERSON_HELDOUT)
+        if attribute.kind == "person"
+        else (story_templates.GENERAL_SEEN, story_templates.GENERAL_HELDOUT)
+    )
+    if sum(map(len, attribute.parts or (attribute,))) > MAX_LISTED:
+        seen, heldout = (tuple(t for t in ts if "{options}" not in t) for ts in (seen, heldout))
+    return Templates(seen, heldout, *stories)
 
 
 def check_template(template: object, field: str) -> None:

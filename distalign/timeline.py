@@ -11,6 +11,7 @@ from distalign.progress import Emit, Progress
 PLANNED = {
     "prepare": "prepare",
     "base": "base",
+    "write": "write",
     "cache": "cache",
     "warmup": "train",
     "hybrid": "train",

@@ -6,7 +6,7 @@ device handling; this module owns the loss and the layout of a step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,12 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from trl import KTOConfig, KTOTrainer
 
+from distalign.dealing import DESIRABLE, MISMATCHED
 from distalign.losses import kl_calibration, kto, retention, summed_by
 from distalign.muon import Muon
 from distalign.policy import Policy
 from distalign.training_config import TrainingConfig
-from distalign.training_set import DESIRABLE, MISMATCHED, StepBatch, TrainingSet, collate
+from distalign.training_set import StepBatch, TrainingSet, collate
 from distalign.trie import pack, padded
 
 ADAM_BETAS = (0.9, 0.95)
@@ -34,8 +35,9 @@ READS_MULTIPLE = 16
 RISE = 0.05
 # Likeliest tokens of the base model that the penalty tells apart; all others count as one.
 RETAINED_VOCABULARY = 32
-# Step rows, or retained answers, for which the reference's log-probabilities are computed at once.
-REFERENCE_ROWS = 8
+# Step rows (and tokens of their completions), or retained answers, for which the reference's
+# log-probabilities are computed at once.
+REFERENCE_ROWS, REFERENCE_TOKENS = 8, 2048
 
 
 class HybridTrainer(KTOTrainer):
@@ -187,14 +189,28 @@ class HybridTrainer(KTOTrainer):
             for prompt, completions in zip(rows["prompt"], rows["completions"], strict=True)
             if completions
         }
-        pending = list(answered.items())
-        for first in range(0, len(pending), REFERENCE_ROWS):
-            group = pending[first : first + REFERENCE_ROWS]
+        for group in self._reference_groups(list(answered.items())):
             batch = collate(self.training_set, [p for p, _ in group], [c for _, cs in group for c in cs])
             with self.compute_loss_context_manager():
                 token_logps = self.logps(batch)[1]
             scores[batch.completions] = self.scores(token_logps, batch)
         self.reference = scores
+
+    def _reference_groups(
+        self, pending: list[tuple[int, list[int]]]
+    ) -> Iterator[list[tuple[int, list[int]]]]:
+        """Prompts with their completions, a few at a time: fewer where the completions are long."""
+        group: list[tuple[int, list[int]]] = []
+        tokens = 0
+        for prompt, completions in pending:
+            own = sum(len(self.training_set.completions[c].nodes) for c in completions)
+            if group and (len(group) == REFERENCE_ROWS or tokens + own > REFERENCE_TOKENS):
+                yield group
+                group, tokens = [], 0
+            group.append((prompt, completions))
+            tokens += own
+        if group:
+            yield group
 
     @torch.no_grad()
     def take_retained(self) -> None:

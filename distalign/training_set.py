@@ -8,7 +8,7 @@ for the model.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,11 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
+from distalign.dealing import MISMATCHED, answer_groups, deal, in_runs, in_turn, stories_for
 from distalign.prompts import Prompt, response_ids, split_prompts
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
+from distalign.templates import SEEN_STORIES
 from distalign.training_config import MAX_ANSWERED, RETAINED_PROMPTS, RETAINED_TOKENS, TrainingConfig
 from distalign.trie import Pack, TokenTrie, pack
 from distalign.unrelated import exchange_ids, unrelated_prompts
@@ -26,11 +28,14 @@ from distalign.unrelated import exchange_ids, unrelated_prompts
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-DESIRABLE, UNDESIRABLE, MISMATCHED = 0, 1, 2
+    from distalign.stories import Story
+
 # Prompts that carry completions; responses are learned long before these run out.
 MAX_ANSWER_PROMPTS = 96
-# Prompts of one template that stand together.
-RUN = 6
+# A story is as long as ten short answers, so fewer stand behind a prompt, and fewer prompts have some.
+MAX_STORY_PROMPTS, STORY_PROMPTS_A_STEP, MAX_TOLD = 64, 2, 2
+# With stories, this share of the prompts asks for one.
+STORY_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -65,34 +70,51 @@ class TrainingSet:
 
 
 def build_training_set(
-    spec: RunSpec, tokenizer: PreTrainedTokenizerBase, steering: SteeringTokens
+    spec: RunSpec,
+    tokenizer: PreTrainedTokenizerBase,
+    steering: SteeringTokens,
+    stories: Sequence[Story] = (),
 ) -> TrainingSet:
-    """Lay out every step of a run's training in advance, from its seed."""
+    """Lay out every step of a run's training in advance, from its seed.
+
+    Args:
+        stories: what stands behind prompts that ask for a story; without any, no prompt does.
+    """
     rng = random.Random(spec.seed)
     config = spec.training
     prompts = split_prompts(spec, tokenizer, "seen_templates")
-    prompts = [prompts[i] for i in _in_runs(prompts, rng)[: config.distinct_prompts]]
+    asking = round(STORY_SHARE * config.distinct_prompts) if stories else 0
+    prompts = [prompts[i] for i in in_runs(prompts, rng)[: config.distinct_prompts - asking]]
+    size = min(config.answers_per_step, config.prompts_per_step)
+    groups = answer_groups(prompts, size, MAX_ANSWER_PROMPTS, rng)
+    phrasings = response_ids(tokenizer, spec)
+    dealt = deal(groups, [phrasings] * len(prompts), MAX_ANSWERED, steering, rng)
+    if stories:
+        short = len(prompts)
+        further = split_prompts(spec, tokenizer, SEEN_STORIES)
+        prompts += [further[i] for i in in_runs(further, rng)[:asking]]
+        told = answer_groups(prompts[short:], STORY_PROMPTS_A_STEP, MAX_STORY_PROMPTS, rng, short)
+        texts = stories_for(stories, prompts, len(spec.attribute))
+        dealt = in_turn(dealt, deal(told, texts, MAX_TOLD, steering, rng))
     trie = TokenTrie()
     leaves = [trie.insert(prompt.ids)[-1] for prompt in prompts]
     target = torch.tensor([spec.target.rows[p.context] for p in prompts], dtype=torch.float32)
     completions: list[Completion] = []
-    groups = _answer_groups(spec, prompts, rng)
-    phrasings = response_ids(tokenizer, spec)
-    hands = _hands(len(spec.attribute), rng)
     of_prompt: dict[int, list[int]] = {}
-    for group in groups:
-        texts = [_answers(next(hands), phrasings, steering, rng) for _ in group]
+    for group, answers in dealt:
         for i, prompt in enumerate(group):
-            matched = [Completion(kind, tuple(trie.insert(ids, leaves[prompt]))) for kind, ids in texts[i]]
+            if prompt in of_prompt:
+                continue
+            matched = [Completion(kind, tuple(trie.insert(ids, leaves[prompt]))) for kind, ids in answers[i]]
             # KTO's z0 pairs a prompt with its neighbour's completions (rotation by one, as TRL does).
-            neighbour = texts[(i + 1) % len(group)]
+            neighbour = answers[(i + 1) % len(group)]
             mismatched = [
                 Completion(MISMATCHED, tuple(trie.insert(ids, leaves[prompt]))) for _, ids in neighbour
             ]
             start = len(completions)
             completions += matched + mismatched
             of_prompt[prompt] = list(range(start, len(completions)))
-    rows = _rows(spec, prompts, groups, of_prompt, rng)
+    rows = _rows(spec, prompts, [group for group, _ in dealt], of_prompt, rng)
     retained = _retained(trie, tokenizer, config)
     if retained:
         rows["retained"] = _retained_rows(len(retained), config, spec.seed)
@@ -129,58 +151,6 @@ def _retained_rows(count: int, config: TrainingConfig, seed: int) -> list[list[i
     return rows
 
 
-def _in_runs(prompts: Sequence[Prompt], rng: random.Random) -> list[int]:
-    """Indices of the prompts in random order, but in runs of a few contexts of one template.
-
-    The prompts of a run share their beginning, which a step then computes once.
-    """
-    by_template: dict[int, list[int]] = {}
-    for index in rng.sample(range(len(prompts)), len(prompts)):
-        by_template.setdefault(prompts[index].template, []).append(index)
-    runs = [group[i : i + RUN] for group in by_template.values() for i in range(0, len(group), RUN)]
-    return [index for run in rng.sample(runs, len(runs)) for index in run]
-
-
-def _answer_groups(spec: RunSpec, prompts: list[Prompt], rng: random.Random) -> list[list[int]]:
-    """Groups of prompts that carry completions, of ``answers_per_step`` each."""
-    size = min(spec.training.answers_per_step, spec.training.prompts_per_step)
-    wanted = min(MAX_ANSWER_PROMPTS, len(prompts) // size * size) or len(prompts)
-    chosen = _in_runs(prompts, rng)[:wanted]
-    return [chosen[i : i + size] for i in range(0, wanted, size)]
-
-
-def _hands(count: int, rng: random.Random) -> Iterator[list[int]]:
-    """Distinct categories for one prompt after another, dealt so that all come equally often."""
-    deck: list[int] = []
-    while True:
-        hand: list[int] = []
-        while len(hand) < min(count, MAX_ANSWERED):
-            deck = deck or rng.sample(range(count), count)
-            pick = next((k for k in deck if k not in hand), None)
-            if pick is None:
-                deck = []
-                continue
-            deck.remove(pick)
-            hand.append(pick)
-        yield hand
-
-
-def _answers(
-    categories: list[int],
-    phrasings: list[list[tuple[int, ...]]],
-    steering: SteeringTokens,
-    rng: random.Random,
-) -> list[tuple[int, tuple[int, ...]]]:
-    """For each category k: (desirable, s_k with k's words) and (undesirable, s_k with another's)."""
-    count = len(phrasings)
-    answers = []
-    for k in categories:
-        j = rng.choice([other for other in range(count) if other != k])
-        answers.append((DESIRABLE, (steering.ids[k], *rng.choice(phrasings[k]))))
-        answers.append((UNDESIRABLE, (steering.ids[k], *rng.choice(phrasings[j]))))
-    return answers
-
-
 def _rows(
     spec: RunSpec,
     prompts: list[Prompt],
@@ -198,7 +168,7 @@ def _rows(
         rest = []
         while len(group) + len(rest) < config.prompts_per_step:
             if not order:
-                order = _in_runs(prompts, rng)
+                order = in_runs(prompts, rng)
             rest.append(order.pop())
         column += group + rest
         completions += [of_prompt[p] for p in group] + [[] for _ in rest]

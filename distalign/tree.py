@@ -19,6 +19,7 @@ from torch import Tensor
 from distalign.exact import Expansion, Level, choose, lightest
 from distalign.next_token import Floats, Ints, draw_tokens, generator_of, next_token_probs
 from distalign.prefixes import (
+    TOKENS_AT_ONCE,
     Ids,
     Prefixes,
     Prompts,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 # Bytes of keys and values of all prefixes that are held at a time.
-PREFIX_BYTES = 128 * 2**20
+PREFIX_BYTES, LONG_PREFIX_BYTES = 128 * 2**20, 512 * 2**20
 # Prefixes up to this length may be many at once: most rounds part here, and later fewer go on.
 SHORT = 4
 # Even where memory is short, so many prefixes grow together.
@@ -195,8 +196,11 @@ class Walk:
         Each must be able to grow on to its full length, short ones after another split.
         """
         held = {id(p.before): len(p.before.prompts) * room_of(p.before.length) for p in waiting}
-        free = PREFIX_BYTES // self.token_bytes - sum(held.values())
-        full = free // room_of(self.sampling.max_new_tokens)
+        full_length = room_of(self.sampling.max_new_tokens)
+        # Long answers get more, so that a pass stays full to their end.
+        wanted = min(TOKENS_AT_ONCE * full_length * self.token_bytes, LONG_PREFIX_BYTES)
+        free = max(PREFIX_BYTES, wanted) // self.token_bytes - sum(held.values())
+        full = free // full_length
         short = free // 2 // room_of(length) if length <= SHORT else 0
         return max(LEAST_TOGETHER, full, short)
 

@@ -22,6 +22,7 @@ NAMES = {
     "seen_templates": "seen templates",
     "heldout_templates": "held-out templates",
     "heldout_contexts": "held-out contexts",
+    "stories": "stories",
 }
 
 
@@ -122,8 +123,8 @@ def _marginals_table(results: Sequence[SplitResult]) -> str:
     return table(headers, rows) if rows else ""
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    return tabulate(rows, headers=headers, disable_numparse=True)
+def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], style: str = "simple") -> str:
+    return tabulate(rows, headers=headers, disable_numparse=True, tablefmt=style)
 
 
 def figure(value: float | None, digits: int = 4) -> str:

@@ -13,11 +13,12 @@ from torch import Tensor
 from trl import KTOTrainer
 
 from distalign.adapter import lora_config, lowest_adapted
+from distalign.dealing import DESIRABLE, MISMATCHED
 from distalign.policy import UpperPolicy
 from distalign.spec import RunSpec
 from distalign.steering import choose_steering_tokens
 from distalign.trainer import HybridTrainer, trainer_arguments
-from distalign.training_set import DESIRABLE, MISMATCHED, StepBatch, TrainingSet, build_training_set
+from distalign.training_set import StepBatch, TrainingSet, build_training_set
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
 
 BETA = 0.1

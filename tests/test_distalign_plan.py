@@ -162,6 +162,14 @@ class TestSpeed:
         assert estimate(SPEC, read_speed(data)).stages == pytest.approx(taken)
         assert [path.name for path in data.root.iterdir()] == ["speed.json"]
 
+    def test_a_run_with_stories_keeps_what_writing_took(self, data: DataFolder) -> None:
+        spec = parse_spec({"attribute": "gender", "stories": True})
+        plan = estimate(spec)
+        taken = {stage: 2 * seconds for stage, seconds in plan.stages.items()}
+        write_speed(data, spec, plan, taken)
+
+        assert estimate(spec, read_speed(data)).stages == pytest.approx(taken)
+
     def test_stages_that_a_run_skipped_keep_their_speed(self, data: DataFolder, plan: Plan) -> None:
         write_speed(data, SPEC, plan, {"train": 7 * plan.units["train"]})
         write_speed(data, SPEC, plan, {"base": 5 * plan.units["base"]})

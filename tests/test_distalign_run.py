@@ -166,7 +166,7 @@ def test_progress_goes_through_the_stages_and_ends_at_1(finished: tuple[RunSpec,
     order = [STAGES.index(p.stage) for p in told]
 
     assert order == sorted(order)
-    assert {p.stage for p in told} == set(STAGES)
+    assert {p.stage for p in told} == set(STAGES) - {"write"}
     assert told[-1].fraction == pytest.approx(1)
     assert any("Steering tokens: 1 = male, 2 = female" in p.message for p in told)
 
@@ -216,11 +216,27 @@ def test_plain_peft_and_generate_give_the_distribution_that_was_measured(
         assert context.steering == pytest.approx(exact[context.context], abs=1e-3)
 
 
+def test_a_run_with_stories_writes_trains_on_and_measures_them(base: Path, tmp_path: Path) -> None:
+    recorder = Recorder()
+    spec = spec_for(
+        base, templates=None, stories=True, story_tokens=48, story_rounds=4, rounds=4, steps=6, warmup_steps=2
+    )
+    execute(spec, DataFolder(tmp_path), tmp_path, recorder, "r")
+
+    assert set(recorder.results) == {(phase, s) for phase in ("before", "after") for s in spec.splits}
+    assert "stories" in spec.splits
+    log = [p.message for p in recorder.told if (p.stage, p.kind) == ("write", "log")]
+    assert log[0].startswith("Stories asked in words: male")
+    told = recorder.results["after", "stories"]
+    assert told.rounds == 4 * len(spec.contexts) and told.exact_error is not None
+
+
 def test_a_zero_shot_run_measures_the_base_model_only(base: Path, tmp_path: Path) -> None:
     recorder = Recorder()
-    execute(spec_for(base, method="zero_shot", rounds=4), DataFolder(tmp_path), tmp_path, recorder, "r")
+    spec = spec_for(base, method="zero_shot", rounds=4)
+    execute(spec, DataFolder(tmp_path), tmp_path, recorder, "r")
 
-    assert set(recorder.results) == {("before", split) for split in ("seen_templates", "heldout_templates")}
+    assert set(recorder.results) == {("before", split) for split in spec.splits}
     assert set(recorder.timings) == {"sample_seconds"}
     assert not recorder.artifacts
     assert not hasattr(recorder, "effects")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from distalign.dealing import DESIRABLE, MISMATCHED, UNDESIRABLE
 from distalign.prompts import response_ids, split_prompts
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens, choose_steering_tokens
 from distalign.training_set import (
-    DESIRABLE,
-    MISMATCHED,
-    UNDESIRABLE,
     TrainingSet,
     build_training_set,
     collate,

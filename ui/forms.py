@@ -11,12 +11,14 @@ from distalign.contexts import SOURCES, Contexts, parse_contexts, read_csv, spli
 from distalign.errors import SpecError, shown
 from distalign.models import ALLOWED
 from distalign.spec import DEFAULT_MODEL, SAMPLING_FIELDS, RunSpec, Sampling, parse_spec
+from distalign.story_config import StoryConfig
 from distalign.targets import parse_target
 from distalign.training_config import CHOICES, FIELD_TYPES
 
 CUSTOM, JOINT = "custom", "joint"
 PASTED, UPLOADED = "list", "csv"
-ADVANCED = (*FIELD_TYPES, *SAMPLING_FIELDS)
+STORY_KNOBS = ("story_tokens", "story_rounds")
+ADVANCED = (*FIELD_TYPES, *SAMPLING_FIELDS, *STORY_KNOBS)
 AS_PRESET = "as the preset"
 
 Cells = Mapping[str, object]
@@ -51,6 +53,7 @@ class Form:
     base_model: str = DEFAULT_MODEL
     name: str = ""
     steering: str = "visible"
+    stories: bool = False
     templates_seen: str = ""
     templates_heldout: str = ""
     heldout_contexts: str = ""
@@ -158,6 +161,7 @@ def to_mapping(form: Form) -> dict[str, Any]:
         "rounds": whole(form.rounds, "rounds"),
         "seed": whole(form.seed, "seed"),
         "steering": form.steering,
+        "stories": form.stories,
     }
     if templates := _templates(form):
         mapping["templates"] = templates
@@ -259,6 +263,7 @@ def from_spec(spec: RunSpec) -> Form:
         base_model=spec.base_model,
         name=spec.name,
         steering=spec.steering,
+        stories=spec.story.stories,
         templates_seen="\n".join(templates.get("seen", [])),
         templates_heldout="\n".join(templates.get("heldout", [])),
         heldout_contexts=_heldout_text(spec),
@@ -309,4 +314,5 @@ def categories_text(attribute: Attribute) -> str:
 
 
 def sampling_default(name: str) -> str:
-    return f"{getattr(Sampling(), name):g}"
+    source = StoryConfig() if name in STORY_KNOBS else Sampling()
+    return f"{getattr(source, name):g}"

@@ -31,6 +31,7 @@ STATES: dict[str, str] = {
 STAGES: dict[str, str] = {
     "prepare": "Preparing the model",
     "base": "Measuring the base model",
+    "write": "Writing stories",
     "cache": "Caching the lower layers",
     "warmup": "Warm-up",
     "hybrid": "Training",
@@ -68,6 +69,8 @@ KNOBS: dict[str, tuple[str, str]] = {
     "top_p": ("Top p", "1 keeps every token"),
     "top_k": ("Top k", "0 keeps every token"),
     "max_new_tokens": ("Longest answer", "Tokens"),
+    "story_tokens": ("Longest story", "Tokens"),
+    "story_rounds": ("Stories a context", "0 is as many as rounds"),
     "exact_epsilon": ("Exact ε", "Probability that exact figures may leave out; 0 is off"),
 }
 

@@ -186,6 +186,12 @@ def _method(found: dict[str, gr.components.Component]) -> gr.HTML:
             found["seed"] = gr.Textbox(
                 str(START.seed), label="Seed", info="Same seed, same run", max_lines=1, elem_id="seed"
             )
+        found["stories"] = gr.Checkbox(
+            START.stories,
+            label="Stories, too",
+            info="Train on short stories beside short answers, and measure them; takes several times as long",
+            elem_id="stories",
+        )
         found["base_model"] = gr.Dropdown(
             list(ALLOWED), value=DEFAULT_MODEL, label="Base model", elem_id="base-model"
         )

@@ -1,0 +1,91 @@
+"""``python -m bench judges``: every built-in judge against the texts that were labelled for it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.errors import BenchError
+from distalign.attributes import Attribute
+from distalign.judges import WITH_JUDGE, built_in_judge
+from distalign.judges.labelled import HALVES, Labelled, Verdicts, labelled_texts, verdicts
+from jobs.display import share, table
+
+INTRODUCTION = """\
+# The judges of stories
+
+Made by `python -m bench judges`. A judge reads a story and gives a category, or says that it cannot tell. Each
+built-in judge has texts of its own, written and labelled for this project before the judge was tuned. They are
+balanced over the categories and "cannot tell"; a quarter is as long as a model's stories, and most have a
+difficulty: a second person, other characters, quoted speech, denials, names of both sexes, colours, no signal at all.
+The judge was tuned on the **development** half only; the **test** half is what to go by. It flatters still: one hand
+wrote both halves, with texts that differ in the category only, and a small model's stories wander more than these do.
+
+- *accuracy*: share of texts whose verdict is the label, "cannot tell" among the labels
+- *wrong*: of the verdicts that name a category, the share that should be another, or none
+- *cannot tell*: of the texts that do show a category, the share on which the judge gave none
+"""
+
+
+def report() -> str:
+    """The page, in Markdown."""
+    rows, parts = [], []
+    for attribute in WITH_JUDGE:
+        judge, texts = built_in_judge(attribute), labelled_texts(attribute)
+        for half in HALVES:
+            found = verdicts(judge, [t for t in texts if t.half == half])
+            figures = [share(v) for v in (found.accuracy, found.wrong, found.cannot_tell)]
+            rows.append([attribute.name, half, str(found.texts), *figures])
+        parts.append(_section(attribute, texts))
+    headers = ["judge", "half", "texts", "accuracy", "wrong", "cannot tell"]
+    return "\n".join([INTRODUCTION, table(headers, rows, "github"), *parts]) + "\n"
+
+
+def _section(attribute: Attribute, texts: Sequence[Labelled]) -> str:
+    judge = built_in_judge(attribute)
+    test = [t for t in texts if t.half == "test"]
+    cases = [
+        [case, str(found.texts), share(found.accuracy)]
+        for case in dict.fromkeys(t.case for t in test)
+        for found in [verdicts(judge, [t for t in test if t.case == case])]
+    ]
+    return "\n".join(
+        [
+            f"\n## {attribute.name.capitalize()}\n\nTest half: labels (rows) and verdicts (columns).\n",
+            _confusion(attribute, verdicts(judge, test)),
+            "\nTest half by difficulty:\n",
+            table(["difficulty", "texts", "accuracy"], cases, "github"),
+        ]
+    )
+
+
+def _confusion(attribute: Attribute, found: Verdicts) -> str:
+    places = [*range(len(attribute)), None]
+    names = [*attribute.names, "cannot tell"]
+    rows = [
+        [name, *(str(found.counts[label, verdict]) for verdict in places)]
+        for name, label in zip(names, places, strict=True)
+    ]
+    return table(["label", *names], rows, "github")
+
+
+def judges(args: argparse.Namespace) -> int:
+    """Write the page and print it; the exit code."""
+    page = report()
+    try:
+        Path(args.out).write_text(page, "utf-8")
+    except OSError as error:
+        raise BenchError(
+            f"--out: {args.out} cannot be written ({error.strerror}). Name another file"
+        ) from error
+    print(page, end="")
+    return 0
+
+
+def add_judges(verbs: argparse._SubParsersAction) -> None:
+    """The verb and its arguments."""
+    text = "Measure the judges of stories on the texts that were labelled for them."
+    verb = verbs.add_parser("judges", help=text, description=text, allow_abbrev=False)
+    verb.set_defaults(handler=judges)
+    verb.add_argument("--out", metavar="FILE", default="docs/judges.md", help="default: docs/judges.md")

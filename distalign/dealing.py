@@ -1,0 +1,102 @@
+"""Which prompts are answered together, and by what: completions dealt to groups of prompts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from distalign.prompts import Prompt
+from distalign.steering import SteeringTokens
+
+if TYPE_CHECKING:
+    from distalign.stories import Story
+
+DESIRABLE, UNDESIRABLE, MISMATCHED = 0, 1, 2
+# Prompts of one template that stand together.
+RUN = 6
+
+Ids = tuple[int, ...]
+# What may follow each category's steering token.
+Texts = list[list[Ids]]
+# A group of prompts (their indices), and for each of them (kind, token ids) of its answers.
+Dealt = tuple[list[int], list[list[tuple[int, Ids]]]]
+
+
+def in_runs(prompts: Sequence[Prompt], rng: random.Random) -> list[int]:
+    """Indices of the prompts in random order, but in runs of a few contexts of one template.
+
+    The prompts of a run share their beginning, which a step then computes once.
+    """
+    by_template: dict[int, list[int]] = {}
+    for index in rng.sample(range(len(prompts)), len(prompts)):
+        by_template.setdefault(prompts[index].template, []).append(index)
+    runs = [group[i : i + RUN] for group in by_template.values() for i in range(0, len(group), RUN)]
+    return [index for run in rng.sample(runs, len(runs)) for index in run]
+
+
+def answer_groups(
+    prompts: Sequence[Prompt], size: int, most: int, rng: random.Random, first: int = 0
+) -> list[list[int]]:
+    """Groups of ``size`` prompts that carry completions, ``most`` prompts in all; indices begin at ``first``."""
+    wanted = min(most, len(prompts) // size * size) or len(prompts)
+    chosen = [first + i for i in in_runs(prompts, rng)[:wanted]]
+    return [chosen[i : i + size] for i in range(0, wanted, size)]
+
+
+def deal(
+    groups: list[list[int]],
+    texts: Sequence[Texts],
+    most: int,
+    steering: SteeringTokens,
+    rng: random.Random,
+) -> list[Dealt]:
+    """Groups of prompts, each prompt with its answers for some categories, ``most`` at most."""
+    hands = _hands(len(steering.ids), most, rng)
+    return [(group, [_answers(next(hands), texts[p], steering, rng) for p in group]) for group in groups]
+
+
+def stories_for(stories: Sequence[Story], prompts: list[Prompt], count: int) -> list[Texts]:
+    """For each prompt the stories of each category: those about its context, where there are some."""
+    about: dict[tuple[int, int | None], list[Ids]] = {}
+    for story in stories:
+        for context in (story.context, None):
+            about.setdefault((story.category, context), []).append(story.ids)
+    return [[about.get((k, prompt.context)) or about[k, None] for k in range(count)] for prompt in prompts]
+
+
+def in_turn(one: list[Dealt], other: list[Dealt]) -> list[Dealt]:
+    """Groups of both in turn; the shorter list begins again."""
+    return [groups[i % len(groups)] for i in range(max(len(one), len(other))) for groups in (one, other)]
+
+
+def _hands(count: int, most: int, rng: random.Random) -> Iterator[list[int]]:
+    """Distinct categories for one prompt after another, dealt so that all come equally often."""
+    deck: list[int] = []
+    while True:
+        hand: list[int] = []
+        while len(hand) < min(count, most):
+            deck = deck or rng.sample(range(count), count)
+            pick = next((k for k in deck if k not in hand), None)
+            if pick is None:
+                deck = []
+                continue
+            deck.remove(pick)
+            hand.append(pick)
+        yield hand
+
+
+def _answers(
+    categories: list[int],
+    texts: Texts,
+    steering: SteeringTokens,
+    rng: random.Random,
+) -> list[tuple[int, Ids]]:
+    """For each category k: (desirable, s_k with a text of k) and (undesirable, s_k with another's)."""
+    count = len(texts)
+    answers = []
+    for k in categories:
+        j = rng.choice([other for other in range(count) if other != k])
+        answers.append((DESIRABLE, (steering.ids[k], *rng.choice(texts[k]))))
+        answers.append((UNDESIRABLE, (steering.ids[k], *rng.choice(texts[j]))))
+    return answers

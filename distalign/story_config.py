@@ -1,0 +1,41 @@
+"""Whether a run writes stories, how long they are, and who judges them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from distalign.errors import SpecError, shown
+from distalign.training_config import check_number
+
+# Stories a context by which a base model is measured before its training; they take long.
+BASE_STORIES = 20
+JUDGES = ("words", "endpoint")
+
+
+@dataclass(frozen=True)
+class StoryConfig:
+    """Open-ended answers beside the short ones.
+
+    Attributes:
+        stories: whether the run trains on stories and is measured on them.
+        story_tokens: the longest story, in tokens, steering token included.
+        story_rounds: rounds a context on the split ``stories``; 0: as many as on the others.
+        judge: who reads a story: "words" (the judge that comes with the attribute)
+            or "endpoint" (a language model, see :mod:`distalign.judges.endpoint`).
+    """
+
+    stories: bool = False
+    story_tokens: int = 80
+    story_rounds: int = 0
+    judge: str = "words"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.stories, bool):
+            raise SpecError("stories", f"{shown(self.stories)} is neither", "Use true or false")
+        check_number("story_tokens", self.story_tokens, 30, 256, whole=True)
+        check_number("story_rounds", self.story_rounds, 0, 100_000, whole=True)
+        if self.judge not in JUDGES:
+            raise SpecError("judge", f"{shown(self.judge)} is not known", f"Use {' or '.join(JUDGES)}")
+
+
+STORY_FIELDS = tuple(f.name for f in fields(StoryConfig))

@@ -1,0 +1,200 @@
+"""The judges of stories: how often they are right on texts labelled for them, and the one behind an endpoint."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from bench.judges import report
+from distalign.attributes import GENDER, RACE, SENTIMENT, Attribute, parse_attribute
+from distalign.errors import DistalignError, SpecError
+from distalign.judges import WITH_JUDGE, built_in_judge, judge_of
+from distalign.judges.endpoint import KEY, MODEL, URL, EndpointJudge, endpoint_judge
+from distalign.judges.labelled import HALVES, labelled_texts, verdicts
+from distalign.spec import parse_spec
+
+# What the judges reached when they were made, on texts that they were not tuned on, less a little.
+LEAST = {"gender": 0.92, "sentiment": 0.8, "race": 0.95}
+ATTRIBUTES = pytest.mark.parametrize("attribute", WITH_JUDGE, ids=lambda a: a.name)
+
+
+@ATTRIBUTES
+def test_a_judge_is_as_good_as_told_on_texts_it_was_not_tuned_on(attribute: Attribute) -> None:
+    texts = [t for t in labelled_texts(attribute) if t.half == "test"]
+
+    assert verdicts(built_in_judge(attribute), texts).accuracy >= LEAST[attribute.name]
+
+
+@ATTRIBUTES
+def test_labelled_texts_are_many_balanced_and_of_two_halves(attribute: Attribute) -> None:
+    texts = labelled_texts(attribute)
+    labels = Counter(t.label for t in texts)
+    halves = Counter(t.half for t in texts)
+    told = [labels[k] for k in range(len(attribute))]
+
+    assert len(texts) >= 150 and len({t.text for t in texts}) == len(texts)
+    assert len(set(told)) == 1 and labels[None] >= 10
+    assert set(halves) == set(HALVES) and abs(halves["test"] - halves["development"]) <= 0.1 * len(texts)
+    assert {"quote", "negation", "you", "long"} <= {t.case for t in texts}
+    assert sum(len(t.text.split()) >= 60 for t in texts) >= 20
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("The electrician fixed the lamp for an old lady. She thanked him.", "male"),
+        ("You ask the nurse, and she smiles.", "female"),
+        ('"He is late," she said.', "female"),
+        ("He or she signs the form.", None),
+        ("", None),
+    ],
+)
+def test_gender_is_that_of_the_one_whom_a_story_is_about(text: str, verdict: str | None) -> None:
+    index = built_in_judge(GENDER)(text)
+
+    assert (None if index is None else GENDER.names[index]) == verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("The clerk wore a white shirt and drank black coffee.", None),
+        ("A black nurse in a white coat came in.", "Black or African American"),
+        ("She is not Asian; she is a Native Hawaiian pilot.", "Native Hawaiian or Other Pacific Islander"),
+        ("Dustin Black repaired the Asian market's lift.", None),
+    ],
+)
+def test_a_colour_is_no_group(text: str, verdict: str | None) -> None:
+    index = built_in_judge(RACE)(text)
+
+    assert (None if index is None else RACE.names[index]) == verdict
+
+
+def test_a_long_cheerful_story_with_one_sad_sentence_is_positive() -> None:
+    story = "She loved the job. The team was wonderful. Once it rained. They won a great prize and laughed."
+
+    assert SENTIMENT.names[built_in_judge(SENTIMENT)(story)] == "positive"
+    assert built_in_judge(SENTIMENT)("Piekarz wstał o piątej i poszedł do pracy.") is None
+
+
+def test_another_attribute_is_judged_by_the_category_named_most() -> None:
+    season = parse_attribute({"name": "season", "categories": ["spring", "summer", "autumn"]})
+    judge = built_in_judge(season)
+
+    assert judge("In summer, unlike spring, the summer sun is high.") == 1
+    assert judge("Autumn, then spring.") == 2
+    assert judge("It was cold.") is None
+
+
+def test_an_attribute_of_the_same_name_but_other_categories_has_no_judge_of_its_own() -> None:
+    gender = parse_attribute({"name": "gender", "categories": ["male", "female", "nonbinary"]})
+
+    assert built_in_judge(gender)("They are nonbinary.") == 2
+
+
+def test_a_joint_attribute_is_judged_by_the_judges_of_its_parts() -> None:
+    both = parse_attribute(["gender", "race"])
+    judge = built_in_judge(both)
+
+    assert both.names[judge("A white nurse opened the door, and she smiled.")] == "female, White"
+    assert judge("She smiled.") is None
+
+
+def test_the_page_shows_accuracy_confusion_and_what_could_not_be_told() -> None:
+    page = report()
+
+    for attribute in WITH_JUDGE:
+        assert f"## {attribute.name.capitalize()}" in page
+    assert "cannot tell" in page and "development" in page
+
+
+class _Endpoint(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((self.path, self.headers.get("Authorization"), body))
+        status, reply = self.server.reply
+        data = reply.encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Endpoint)
+    server.asked, server.reply = [], (200, "")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def judge_at(server: ThreadingHTTPServer) -> EndpointJudge:
+    return endpoint_judge(
+        GENDER, {URL: f"http://127.0.0.1:{server.server_port}/v1/", MODEL: "some-model", KEY: "secret"}
+    )
+
+
+def said(content: object) -> tuple[int, str]:
+    return 200, json.dumps({"choices": [{"message": {"content": content}}]})
+
+
+@pytest.mark.parametrize(
+    ("content", "verdict"), [("female", 1), ("The answer is Male.", 0), ("cannot tell", None), (None, None)]
+)
+def test_the_endpoint_is_asked_for_one_category(
+    server: ThreadingHTTPServer, content: str | None, verdict: int | None
+) -> None:
+    server.reply = said(content)
+
+    assert judge_at(server)("She opened the door.") == verdict
+    ((path, key, body),) = server.asked
+    assert (path, key) == ("/v1/chat/completions", "Bearer secret")
+    assert (body["model"], body["temperature"]) == ("some-model", 0)
+    system, user = body["messages"]
+    assert "male; female; cannot tell" in system["content"]
+    assert user == {"role": "user", "content": "She opened the door."}
+
+
+@pytest.mark.parametrize("reply", [(401, "no"), (200, "<html>"), (200, "{}"), (200, "[]")])
+def test_an_endpoint_that_does_not_answer_as_it_should_is_told_of(
+    server: ThreadingHTTPServer, reply: tuple[int, str]
+) -> None:
+    server.reply = reply
+
+    with pytest.raises(DistalignError, match="judge: http://127") as raised:
+        judge_at(server)("x")
+    assert "secret" not in str(raised.value)
+
+
+def test_an_endpoint_that_is_not_there_is_told_of() -> None:
+    judge = EndpointJudge(GENDER, "http://127.0.0.1:9", "m", timeout=2)
+
+    with pytest.raises(DistalignError, match="cannot be reached"):
+        judge("x")
+
+
+@pytest.mark.parametrize("environment", [{}, {URL: "http://x"}, {URL: "file:///etc/passwd", MODEL: "m"}])
+def test_an_endpoint_needs_a_web_address_and_a_model(environment: dict[str, str]) -> None:
+    with pytest.raises(SpecError, match="judge"):
+        endpoint_judge(GENDER, environment)
+
+
+def test_a_specification_names_its_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(URL, "http://localhost:1")
+    monkeypatch.setenv(MODEL, "m")
+    spec = parse_spec({"attribute": "gender", "stories": True, "judge": "endpoint"})
+
+    assert isinstance(judge_of(spec), EndpointJudge)
+    assert judge_of(parse_spec({"attribute": "gender"}))("He sat down.") == 0
