@@ -16,6 +16,7 @@ DESIRABLE, UNDESIRABLE, MISMATCHED = 0, 1, 2
 # Prompts of one template that stand together.
 RUN = 6
 
+
 Ids = tuple[int, ...]
 # What may follow each category's steering token.
 Texts = list[list[Ids]]
@@ -50,10 +51,24 @@ def deal(
     most: int,
     steering: SteeringTokens,
     rng: random.Random,
+    contrasted: int | None = None,
 ) -> list[Dealt]:
-    """Groups of prompts, each prompt with its answers for some categories, ``most`` at most."""
+    """Groups of prompts, each prompt with its answers for some categories.
+
+    Args:
+        groups: indices of prompts.
+        texts: of each prompt, what may be said for each category.
+        most: categories a prompt, at most.
+        contrasted: tokens to which undesirable and mismatched answers are cut; None: none is.
+    """
     hands = _hands(len(steering.ids), most, rng)
-    return [(group, [_answers(next(hands), texts[p], steering, rng) for p in group]) for group in groups]
+    dealt: list[Dealt] = []
+    for group in groups:
+        own = [_answers(next(hands), texts[p], steering, rng, contrasted) for p in group]
+        # KTO's z0 pairs a prompt with its neighbour's completions (rotation by one, as TRL does).
+        crossed = [[(MISMATCHED, ids[:contrasted]) for _, ids in answers] for answers in own[1:] + own[:1]]
+        dealt.append((group, [mine + other for mine, other in zip(own, crossed, strict=True)]))
+    return dealt
 
 
 def stories_for(stories: Sequence[Story], prompts: list[Prompt], count: int) -> list[Texts]:
@@ -91,6 +106,7 @@ def _answers(
     texts: Texts,
     steering: SteeringTokens,
     rng: random.Random,
+    contrasted: int | None,
 ) -> list[tuple[int, Ids]]:
     """For each category k: (desirable, s_k with a text of k) and (undesirable, s_k with another's)."""
     count = len(texts)
@@ -98,5 +114,5 @@ def _answers(
     for k in categories:
         j = rng.choice([other for other in range(count) if other != k])
         answers.append((DESIRABLE, (steering.ids[k], *rng.choice(texts[k]))))
-        answers.append((UNDESIRABLE, (steering.ids[k], *rng.choice(texts[j]))))
+        answers.append((UNDESIRABLE, (steering.ids[k], *rng.choice(texts[j]))[:contrasted]))
     return answers

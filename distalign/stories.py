@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Stories in all, and the fewest of a category.
-STORIES, LEAST = 150, 12
+STORIES, LEAST = 240, 12
 # Contexts that stories are written for.
 CONTEXTS = 25
 # Candidates for each story that is wanted, at each go.
@@ -36,8 +36,9 @@ CANDIDATES = 1.5
 WRITING_TEMPERATURE, WRITING_TOP_K = 0.8, 40
 # A story must be this long, and may end behind a sentence if it is so long, as shares of the longest.
 SHORTEST, ENDING = 0.5, 0.75
-# Its first words. Stories whose category the judge does not know by then are used last.
-EARLY_LETTERS = 120
+# Its first words. Stories whose category the judge does not know by then are used last: each word before
+# it is one at which a round may go astray.
+EARLY_LETTERS = 50
 _END = re.compile(r"[.!?][\"”’')]*(?=\s|$)")
 
 OnRead = Callable[[int, int, str], None]

@@ -105,17 +105,18 @@ WORDINGS = {
     }
 }
 # How a story begins where the model does not come to the category by itself; it goes on from there.
+# The category comes within the first words: each word before it is one at which a round may go astray.
 PERSON_OPENINGS = (
-    "{name} was {a_wording} worker in",
-    "{name}, {a_wording} person who worked in",
-    "There was once {a_wording} person called {name} who",
-    "This is the story of {name}, {a_wording} worker who",
-    "As {a_wording} person, {name}",
-    "{name} is {a_wording} person who works in",
+    "{a_wording} worker named {name}",
+    "{a_wording} person called {name} worked in",
+    "{a_wording} person, {name},",
+    "{a_wording} person stood at",
+    "{a_wording} worker began the day",
+    "{name}, {a_wording} person,",
 )
 GENERAL_OPENINGS = (
-    "This is a story about {context}. Its {attribute} is {wording}.",
     "{wording}: that was the {attribute} of",
+    "{wording} was the {attribute} when",
     "The {attribute} was {wording} when",
 )
 # A mood needs more than a sentence to last: each of the first may stand before each of the second.

@@ -16,7 +16,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from distalign.dealing import MISMATCHED, answer_groups, deal, in_runs, in_turn, stories_for
+from distalign.dealing import answer_groups, deal, in_runs, in_turn, stories_for
 from distalign.prompts import Prompt, response_ids, split_prompts
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
@@ -32,8 +32,12 @@ if TYPE_CHECKING:
 
 # Prompts that carry completions; responses are learned long before these run out.
 MAX_ANSWER_PROMPTS = 96
-# A story is as long as ten short answers, so fewer stand behind a prompt, and fewer prompts have some.
-MAX_STORY_PROMPTS, STORY_PROMPTS_A_STEP, MAX_TOLD = 64, 2, 2
+# A story is as long as ten short answers, so fewer stand behind a prompt. They are read once or twice each:
+# a small model soon knows a story by heart, and then tells no other.
+MAX_STORY_PROMPTS, STORY_PROMPTS_A_STEP, MAX_TOLD = 160, 2, 2
+# Tokens of what KTO sets a story against. The beginning decides a story's category, and a whole one's
+# log-ratio, a sum over its tokens, would leave the loss no slope.
+CONTRASTED = 24
 # With stories, this share of the prompts asks for one.
 STORY_SHARE = 0.4
 
@@ -95,24 +99,18 @@ def build_training_set(
         prompts += [further[i] for i in in_runs(further, rng)[:asking]]
         told = answer_groups(prompts[short:], STORY_PROMPTS_A_STEP, MAX_STORY_PROMPTS, rng, short)
         texts = stories_for(stories, prompts, len(spec.attribute))
-        dealt = in_turn(dealt, deal(told, texts, MAX_TOLD, steering, rng))
+        dealt = in_turn(dealt, deal(told, texts, MAX_TOLD, steering, rng, CONTRASTED))
     trie = TokenTrie()
     leaves = [trie.insert(prompt.ids)[-1] for prompt in prompts]
     target = torch.tensor([spec.target.rows[p.context] for p in prompts], dtype=torch.float32)
     completions: list[Completion] = []
     of_prompt: dict[int, list[int]] = {}
     for group, answers in dealt:
-        for i, prompt in enumerate(group):
+        for prompt, own in zip(group, answers, strict=True):
             if prompt in of_prompt:
                 continue
-            matched = [Completion(kind, tuple(trie.insert(ids, leaves[prompt]))) for kind, ids in answers[i]]
-            # KTO's z0 pairs a prompt with its neighbour's completions (rotation by one, as TRL does).
-            neighbour = answers[(i + 1) % len(group)]
-            mismatched = [
-                Completion(MISMATCHED, tuple(trie.insert(ids, leaves[prompt]))) for _, ids in neighbour
-            ]
             start = len(completions)
-            completions += matched + mismatched
+            completions += [Completion(kind, tuple(trie.insert(ids, leaves[prompt]))) for kind, ids in own]
             of_prompt[prompt] = list(range(start, len(completions)))
     rows = _rows(spec, prompts, [group for group, _ in dealt], of_prompt, rng)
     retained = _retained(trie, tokenizer, config)
