@@ -69,9 +69,7 @@ def build_training_set(
 ) -> TrainingSet:
     """Lay out every step of a run's training in advance, from its seed."""
     rng = random.Random(spec.seed)
-    config = spec.training
-    prompts = split_prompts(spec, tokenizer, "seen_templates")
-    prompts = [prompts[i] for i in _in_runs(prompts, rng)[: config.distinct_prompts]]
+    prompts = training_prompts(spec, tokenizer, rng)
     trie = TokenTrie()
     leaves = [trie.insert(prompt.ids)[-1] for prompt in prompts]
     target = torch.tensor([spec.target.rows[p.context] for p in prompts], dtype=torch.float32)
@@ -127,6 +125,25 @@ def _retained_rows(count: int, config: TrainingConfig, seed: int) -> list[list[i
         rows.append([order.pop() for _ in range(RETAINED_PROMPTS)])
         rows += [[] for _ in range(config.prompts_per_step - 1)]
     return rows
+
+
+def training_prompts(spec: RunSpec, tokenizer: PreTrainedTokenizerBase, rng: random.Random) -> list[Prompt]:
+    """The prompts that a training reads, in random order; those of a run in the same way from its seed."""
+    prompts = split_prompts(spec, tokenizer, "seen_templates")
+    return [prompts[i] for i in _in_runs(prompts, rng)[: spec.training.distinct_prompts]]
+
+
+def tokens_of_steps(training_set: TrainingSet, prompts_per_step: int) -> int:
+    """Tokens that all steps run together: what prompts and completions of a step share counts once."""
+    trie = training_set.trie
+    rows = training_set.rows[:]
+    total = 0
+    for first in range(0, len(rows["prompt"]), prompts_per_step):
+        step = slice(first, first + prompts_per_step)
+        ends = [training_set.leaves[p] for p in rows["prompt"][step]]
+        ends += [training_set.completions[c].nodes[-1] for cs in rows["completions"][step] for c in cs]
+        total += len(trie.closure(ends))
+    return total
 
 
 def _in_runs(prompts: Sequence[Prompt], rng: random.Random) -> list[int]:

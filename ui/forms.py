@@ -16,7 +16,7 @@ from distalign.training_config import CHOICES, FIELD_TYPES
 
 CUSTOM, JOINT = "custom", "joint"
 PASTED, UPLOADED = "list", "csv"
-ADVANCED = (*FIELD_TYPES, *SAMPLING_FIELDS)
+ADVANCED = (*FIELD_TYPES, *SAMPLING_FIELDS, "few_shot")
 AS_PRESET = "as the preset"
 
 Cells = Mapping[str, object]
@@ -308,5 +308,6 @@ def categories_text(attribute: Attribute) -> str:
     )
 
 
-def sampling_default(name: str) -> str:
-    return f"{getattr(Sampling(), name):g}"
+def default_of(name: str) -> str:
+    """The value that a knob has in every preset."""
+    return f"{getattr(Sampling, name, getattr(RunSpec, name, 0)):g}"

@@ -8,7 +8,8 @@ METHODS: dict[str, str] = {
     "hybrid": "Hybrid: KL calibration and KTO (recommended)",
     "kl_only": "KL calibration only",
     "kto_only": "KTO only",
-    "sft": "Supervised fine-tuning",
+    "sft": "Supervised fine-tuning on answers drawn from the target",
+    "dpo": "DPO after fine-tuning, on pairs drawn from the target",
     "prompt": "Instruction in the prompt, no training",
     "zero_shot": "Zero-shot: measure the base model as it is",
 }
@@ -17,6 +18,7 @@ METHODS_SHORT: dict[str, str] = {
     "kl_only": "KL only",
     "kto_only": "KTO only",
     "sft": "Fine-tuning",
+    "dpo": "DPO",
     "prompt": "Prompt",
     "zero_shot": "Zero-shot",
 }
@@ -34,6 +36,8 @@ STAGES: dict[str, str] = {
     "cache": "Caching the lower layers",
     "warmup": "Warm-up",
     "hybrid": "Training",
+    "sft": "Fine-tuning",
+    "dpo": "DPO",
     "effects": "Measuring side effects",
     "sample": "Sampling rounds",
     "save": "Saving the adapter",
@@ -68,6 +72,7 @@ KNOBS: dict[str, tuple[str, str]] = {
     "top_p": ("Top p", "1 keeps every token"),
     "top_k": ("Top k", "0 keeps every token"),
     "max_new_tokens": ("Longest answer", "Tokens"),
+    "few_shot": ("Few-shot examples", "For the method prompt: questions with drawn answers"),
     "exact_epsilon": ("Exact ε", "Probability that exact figures may leave out; 0 is off"),
 }
 
