@@ -29,7 +29,7 @@ from distalign.spec import METHODS, TRAINED_METHODS, RunSpec, parse_spec
 from distalign.steering import choose_steering_tokens
 from distalign.training_config import BASELINES
 from distalign.training_set import build_training_set, collate
-from jobs.report import report
+from jobs.report import finite, report, splits
 from storage import RunState, Store
 from tests.test_distalign_run import Recorder
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
@@ -351,8 +351,10 @@ class TestRuns:
         spec, recorder = finished
         store = Store(tmp_path / "runs.sqlite")
         run = store.insert_run(spec, "r", RunState.RUNNING)
-        told = report(run, list(recorder.results.values()), [])
+        results = list(recorder.results.values())
+        told = report(run, results, [])
 
-        assert told["method"] == spec.method
-        assert told["mae"] == recorder.results["after", "heldout_templates"].mae.value
-        assert told["exact_error"] is None
+        assert (told["method"], told["exact_error"]) == (spec.method, None)
+        assert told["splits"] == finite(splits(results, "after"))
+        assert told["before"] == finite(splits(results, "before")) != told["splits"]
+        assert told["unclassified"] == recorder.results["after", "heldout_templates"].unclassified
