@@ -82,7 +82,7 @@ def run(trainer: Trainer, spec: RunSpec, progress: ProgressCallback) -> None:
 
 @contextmanager
 def fast_on_processors() -> Iterator[None]:
-    """Within the block TRL computes the same in a third of the time.
+    """Within the block TRL computes the same faster.
 
     Its head scores every position where it has no Triton kernels, though the loss reads the
     answers' only; and fused attention in bfloat16 is slow backwards for rows this short.
