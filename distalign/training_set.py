@@ -91,9 +91,9 @@ def build_training_set(
             completions += matched + mismatched
             of_prompt[prompt] = list(range(start, len(completions)))
     rows = _rows(spec, prompts, groups, of_prompt, rng)
-    retained = _retained(trie, tokenizer, config)
+    retained = _retained(trie, tokenizer, spec.training)
     if retained:
-        rows["retained"] = _retained_rows(len(retained), config, spec.seed)
+        rows["retained"] = _retained_rows(len(retained), spec.training, spec.seed)
     return TrainingSet(trie, leaves, target, completions, retained, Dataset.from_dict(rows))
 
 
@@ -134,7 +134,7 @@ def training_prompts(spec: RunSpec, tokenizer: PreTrainedTokenizerBase, rng: ran
 
 
 def tokens_of_steps(training_set: TrainingSet, prompts_per_step: int) -> int:
-    """Tokens that all steps run together: what prompts and completions of a step share counts once."""
+    """Tokens that all steps run together: what the sequences of a step share counts once."""
     trie = training_set.trie
     rows = training_set.rows[:]
     total = 0
@@ -142,6 +142,7 @@ def tokens_of_steps(training_set: TrainingSet, prompts_per_step: int) -> int:
         step = slice(first, first + prompts_per_step)
         ends = [training_set.leaves[p] for p in rows["prompt"][step]]
         ends += [training_set.completions[c].nodes[-1] for cs in rows["completions"][step] for c in cs]
+        ends += [training_set.retained[r][-1] for rs in rows["retained"][step] for r in rs]
         total += len(trie.closure(ends))
     return total
 

@@ -23,7 +23,6 @@ from distalign.folders import DataFolder
 from distalign.methods import TRAINERS
 from distalign.progress import Progress
 from distalign.prompts import chat_ids, split_prompts
-from distalign.results import SPLITS
 from distalign.runner import execute
 from distalign.spec import METHODS, TRAINED_METHODS, RunSpec, parse_spec
 from distalign.steering import choose_steering_tokens
@@ -100,8 +99,11 @@ class TestDrawn:
         rows = training_set.rows[:]
         whole = 0
         for first in range(0, 24, 4):
-            prompts, completions = rows["prompt"][first : first + 4], rows["completions"][first : first + 4]
-            whole += len(collate(training_set, prompts, [c for cs in completions for c in cs]).pack.nodes)
+            prompts, completions, retained = (
+                rows[name][first : first + 4] for name in ("prompt", "completions", "retained")
+            )
+            flat = [[index for row in column for index in row] for column in (completions, retained)]
+            whole += len(collate(training_set, prompts, *flat).pack.nodes)
         source = Source(spec, TOKENIZER)
         count = 6 * source.rows_per_step(6)
         tokens = sum(len(d.prompt.ids) + len(d.answer) for d in source.take(count))
@@ -322,7 +324,9 @@ class TestRuns:
         self, finished: tuple[RunSpec, Recorder]
     ) -> None:
         spec, recorder = finished
-        assert set(recorder.results) == {(phase, split) for phase in ("before", "after") for split in SPLITS}
+        assert set(recorder.results) == {
+            (phase, split) for phase in ("before", "after") for split in spec.splits
+        }
         assert not hasattr(recorder, "tokens")
         assert {r.steering for r in recorder.all_rounds} == {None}
         for (phase, _), result in recorder.results.items():
@@ -335,12 +339,13 @@ class TestRuns:
 
         assert ("adapter" in recorder.artifacts) == trained
         assert ("train_seconds" in recorder.timings) == trained
+        assert hasattr(recorder, "effects") == trained
         assert "sample_seconds" in recorder.timings
 
     def test_progress_rises_through_the_stages(self, finished: tuple[RunSpec, Recorder]) -> None:
         spec, recorder = finished
         stages = list(dict.fromkeys(p.stage for p in recorder.told))
-        training = {"sft": ["sft"], "dpo": ["sft", "dpo"], "prompt": []}[spec.method]
+        training = {"sft": ["sft", "effects"], "dpo": ["sft", "dpo", "effects"], "prompt": []}[spec.method]
 
         assert stages == ["prepare", "base", *training, "sample", "save"]
         assert recorder.told[-1].fraction == pytest.approx(1)
@@ -352,7 +357,7 @@ class TestRuns:
         store = Store(tmp_path / "runs.sqlite")
         run = store.insert_run(spec, "r", RunState.RUNNING)
         results = list(recorder.results.values())
-        told = report(run, results, [])
+        told = report(run, results, [], None)
 
         assert (told["method"], told["exact_error"]) == (spec.method, None)
         assert told["splits"] == finite(splits(results, "after"))

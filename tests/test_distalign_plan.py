@@ -134,7 +134,7 @@ def test_a_zero_shot_run_trains_nothing() -> None:
 def test_a_baseline_is_planned_without_cached_layers(method: str) -> None:
     plan = estimate(parse_spec({"attribute": "gender", "method": method}))
 
-    assert set(plan.stages) == {"prepare", "base", "train", "sample"}
+    assert set(plan.stages) == {"prepare", "base", "train", "effects", "sample"}
     assert plan.steps == PRESETS["standard"].steps
     assert plan.stages["train"] > estimate(SPEC).stages["train"]
 
