@@ -29,7 +29,7 @@ Results = Mapping[tuple[str, str], SplitResult]
 def save_adapter(
     policy: PeftModel,
     spec: RunSpec,
-    steering: SteeringTokens,
+    steering: SteeringTokens | None,
     results: Results,
     effects: SideEffects | None,
     folder: Path,
@@ -55,26 +55,18 @@ def _name_base_model(path: Path, spec: RunSpec) -> None:
 
 
 def model_card(
-    spec: RunSpec, steering: SteeringTokens, results: Results, effects: SideEffects | None = None
+    spec: RunSpec, steering: SteeringTokens | None, results: Results, effects: SideEffects | None = None
 ) -> str:
     """The README of an adapter, in the Hub's format."""
     base = ALLOWED.get(spec.base_model, Path(spec.base_model).name)
     sections = [
-        _front_matter(base),
+        _front_matter(base, spec.method),
         f"# {spec.title}",
         f"A LoRA adapter for `{base}` whose answers, over many rounds, follow a chosen distribution of "
         f"**{spec.attribute.name}**. Made with Distalign {_version()}, method `{spec.method}` ({PAPER}).",
-        "## Steering tokens",
-        "An answer opens with one of these tokens; remove the first token before showing it to a reader.",
-        _table(
-            ["token", "token id", "stands for"],
-            [
-                [f"`{text}`", str(i), name]
-                for text, i, name in zip(steering.texts, steering.ids, spec.attribute.names, strict=True)
-            ],
-        ),
+        *_steering_section(spec, steering),
         "## How to sample it",
-        _sampling_code(spec, base, steering),
+        _sampling_code(spec, base, first=0 if steering is None else 1),
         _base_note(spec),
         "## Measured",
         f"{spec.rounds} rounds a context at temperature {spec.sampling.temperature:g}, top_p "
@@ -99,8 +91,20 @@ def _version() -> str:
     return __version__
 
 
-def _front_matter(base: str) -> str:
-    return f"---\nbase_model: {base}\nlibrary_name: peft\ntags: [distalign, lora, kto, calibration]\n---"
+def _front_matter(base: str, method: str) -> str:
+    tags = {"sft": "sft", "dpo": "dpo"}.get(method, "kto, calibration")
+    return f"---\nbase_model: {base}\nlibrary_name: peft\ntags: [distalign, lora, {tags}]\n---"
+
+
+def _steering_section(spec: RunSpec, steering: SteeringTokens | None) -> list[str]:
+    if steering is None:
+        return ["Its answers have no steering tokens: they are words from the start."]
+    rows = zip(steering.texts, steering.ids, spec.attribute.names, strict=True)
+    return [
+        "## Steering tokens",
+        "An answer opens with one of these tokens; remove the first token before showing it to a reader.",
+        _table(["token", "token id", "stands for"], [[f"`{text}`", str(i), name] for text, i, name in rows]),
+    ]
 
 
 def _base_note(spec: RunSpec) -> str:
@@ -113,7 +117,9 @@ def _base_note(spec: RunSpec) -> str:
     )
 
 
-def _sampling_code(spec: RunSpec, base: str, steering: SteeringTokens) -> str:
+def _sampling_code(spec: RunSpec, base: str, first: int) -> str:
+    """Code that samples; a reader sees an answer from its token ``first`` on."""
+    start = 'inputs["input_ids"].shape[1]' + (f" + {first}" if first else "")
     prompt = fill(spec.templates.seen[0], spec.attribute, context=spec.contexts.names[0])
     return f"""```python
 from peft import PeftModel
@@ -125,7 +131,7 @@ model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), "a
 chat = [{{"role": "user", "content": {prompt!r}}}]
 inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
 rounds = model.generate(**inputs, do_sample=True, temperature=1.0, top_k=0, max_new_tokens={spec.sampling.max_new_tokens}, num_return_sequences=100)
-answers = tokenizer.batch_decode(rounds[:, inputs["input_ids"].shape[1] + 1 :], skip_special_tokens=True)
+answers = tokenizer.batch_decode(rounds[:, {start} :], skip_special_tokens=True)
 ```"""
 
 

@@ -15,7 +15,7 @@ import torch
 from distalign.exact import Expansion
 from distalign.judges import judge_of
 from distalign.metrics import Measured, absolute_error, marginals, measure
-from distalign.prompts import Prompt, split_prompts
+from distalign.prompts import Preface, Prompt, split_prompts
 from distalign.results import ContextResult, Round, SplitResult
 from distalign.sampling import Answer, sample_answers
 from distalign.spec import RunSpec
@@ -33,12 +33,19 @@ OnSampled = Callable[[list[Round], int, int], None]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: a model with its tokenizer, and its steering tokens if it has any."""
+    """What is measured: a model with its tokenizer, and its steering tokens if it has any.
+
+    ``prefaces``, if any, are the turns before the question, one preface a context.
+    ``tuned`` says whether the model was trained: then its answers' exact distribution
+    is worked out, while most of a base model's probability would stay open.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     steering: SteeringTokens | None
     phase: str
+    prefaces: tuple[Preface, ...] = ()
+    tuned: bool = False
 
 
 def measured_templates(count: int, rounds: int) -> list[int]:
@@ -63,7 +70,10 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
     rounds_each = spec.rounds_of(split, subject.phase)
     sampling = spec.sampling_of(split)
     templates = measured_templates(len(spec.templates.of(split)), rounds_each)
-    prompts = split_prompts(spec, subject.tokenizer, split, templates)
+    prompts = split_prompts(spec, subject.tokenizer, split, templates, subject.prefaces)
+    if subject.prefaces:
+        # Long prefaces are read once where the prompts that share one stand together.
+        prompts.sort(key=lambda prompt: prompt.context)
     order = {template: i for i, template in enumerate(templates)}
     counts = [_share_of(rounds_each, len(templates), order[p.template]) for p in prompts]
     # A stream of its own for each phase and split, all from the run's seed.
@@ -74,8 +84,7 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
         if subject.steering is not None:
             first[prompt] = probs[list(subject.steering.ids)]
 
-    # The base model's answers fan out: most of their probability would stay open.
-    epsilon = sampling.exact_epsilon if subject.steering is not None else 0
+    epsilon = sampling.exact_epsilon if subject.tuned else 0
     chunks = sample_answers(
         subject.model,
         [p.ids for p in prompts],

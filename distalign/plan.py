@@ -9,7 +9,7 @@ from pathlib import Path
 
 from distalign.folders import DataFolder
 from distalign.models import BUNDLED
-from distalign.spec import TRAINED_METHODS, RunSpec
+from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
 from distalign.training_config import MAX_ANSWERED, RETAINED_PROMPTS
 
 # Tokens of a chat prompt besides its text, and letters a token.
@@ -38,7 +38,8 @@ class Speed:
     """Seconds a unit of work takes with the bundled model on this machine.
 
     ``train`` and ``cache``: per thousand token-layers of a step, and of the
-    activations below; ``before`` and ``after``: per round of the base and of the tuned
+    activations below; ``plain``: per thousand token-layers of TRL's own trainers, which
+    run all layers; ``before`` and ``after``: per round of the base and of the tuned
     model; ``effects``: of measuring side effects; ``write``: per token of the stories that are written for
     training; ``start``: until the model is loaded.
     """
@@ -47,6 +48,7 @@ class Speed:
     write: float = 0.003
     cache: float = 0.02
     train: float = 0.06
+    plain: float = 0.045
     effects: float = 6.0
     before: float = 0.02
     after: float = 0.01
@@ -84,34 +86,40 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
     answered = min(MAX_ANSWERED, len(spec.attribute)) * 4 * 4
     retained = RETAINED_PROMPTS * RETAINED_LENGTH if config.retain_weight else 0
     step_tokens = config.prompts_per_step * per_prompt + config.answers_per_step * answered + retained
-    rounds, work = _rounds(spec, "before"), _rounds_of_work(spec, "before")
-    units = {"prepare": 1.0, "base": work}
-    if trained:
-        units |= {
-            "cache": prompts * per_prompt * (layers - adapted) / 1000,
-            "train": config.steps * step_tokens * adapted / 1000,
-            "effects": 1.0,
-            "sample": _rounds_of_work(spec, "after"),
-        }
-        rounds += _rounds(spec, "after")
+    examples = config.prompts_per_step + config.answers_per_step * answered // 4
+    if spec.method not in STEERED_METHODS:
+        examples = max(1, round(step_tokens / per_prompt))
+    rounds = _rounds(spec, "before")
+    per_layer = scale * SIZES[BUNDLED][1] / layers
+    units = {"prepare": 1.0, "base": _rounds_of_work(spec, "before")}
+    if spec.method in STEERED_METHODS:
+        units["cache"] = prompts * per_prompt * (layers - adapted) / 1000
         if spec.story.stories:
             units["write"] = float(WRITTEN * spec.story.story_tokens)
             step_tokens += STORIES_A_STEP * spec.story.story_tokens / 2
-            units["train"] = config.steps * step_tokens * adapted / 1000
+        units["train"] = config.steps * step_tokens * adapted / 1000
+    elif trained:
+        # In the second half of DPO the reference runs, too.
+        passes = 1.5 if spec.method == "dpo" else 1
+        units["train"] = passes * config.steps * step_tokens * layers / 1000
+    if trained:
+        units["effects"] = 1.0
+    if spec.method != "zero_shot":
+        units["sample"] = _rounds_of_work(spec, "after")
+        rounds += _rounds(spec, "after")
+    names = _speed_names(spec.method)
     costs = {
         "prepare": speed.start,
         "base": speed.before * scale,
         "write": speed.write * scale,
-        "cache": speed.cache * scale * SIZES[BUNDLED][1] / layers,
-        "train": speed.train * scale * SIZES[BUNDLED][1] / layers,
+        "cache": speed.cache * per_layer,
+        "train": getattr(speed, names["train"]) * per_layer,
         "effects": speed.effects * scale,
-        "sample": speed.after * scale,
+        "sample": getattr(speed, names["sample"]) * scale,
     }
     return Plan(
         prompts=prompts if trained else 0,
-        examples=config.steps * (config.prompts_per_step + config.answers_per_step * answered // 4)
-        if trained
-        else 0,
+        examples=config.steps * examples if trained else 0,
         steps=config.steps if trained else 0,
         rounds=rounds,
         memory_mb=round(PROCESS_MB + parameters * BYTES_PER_PARAMETER),
@@ -128,6 +136,20 @@ def _rounds_of_work(spec: RunSpec, phase: str) -> float:
     """Rounds, a story counted as the short answers that take as long."""
     told = spec.rounds_of("stories", phase) * len(spec.contexts_of("stories")) if spec.story.stories else 0
     return _rounds(spec, phase) + told * (spec.story.story_tokens / SHORT_TOKENS - 1)
+
+
+def _speed_names(method: str) -> dict[str, str]:
+    """Which figure of :class:`Speed` each stage of a method's plan shows."""
+    return {
+        "prepare": "start",
+        "base": "before",
+        "write": "write",
+        "cache": "cache",
+        "effects": "effects",
+        "train": "train" if method in STEERED_METHODS else "plain",
+        # With an instruction the base model's answers fan out as without.
+        "sample": "before" if method == "prompt" else "after",
+    }
 
 
 def _mean_length(texts: tuple[str, ...]) -> float:
@@ -150,10 +172,11 @@ def write_speed(data: DataFolder, spec: RunSpec, plan: Plan, taken: Mapping[str,
     """Keep what a finished run of the bundled model showed; ``taken`` in seconds by stage."""
     if spec.base_model != BUNDLED:
         return
-    names = {"prepare": "start", "base": "before", "sample": "after"}
+    names = _speed_names(spec.method)
+    # Where two stages show the same figure, the first counts: the later one has longer prompts.
     shown = {
-        names.get(stage, stage): seconds / plan.units[stage]
-        for stage, seconds in taken.items()
+        names[stage]: seconds / plan.units[stage]
+        for stage, seconds in reversed(taken.items())
         if plan.units.get(stage)
     }
     speed = Speed(**(asdict(read_speed(data) or Speed()) | shown))

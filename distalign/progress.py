@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 # In the order in which a run goes through them; a stage may be skipped.
-STAGES = ("prepare", "base", "write", "cache", "warmup", "hybrid", "effects", "sample", "save")
-TRAINING_STAGES = ("warmup", "hybrid")
+STAGES = (
+    "prepare", "base", "write", "cache", "warmup", "hybrid", "sft", "dpo", "effects", "sample", "save",
+)  # fmt: skip
+TRAINING_STAGES = ("warmup", "hybrid", "sft", "dpo")
 
 
 @dataclass(frozen=True)
@@ -18,11 +20,11 @@ class Progress:
         kind: "stage" (a stage began), "step" (an optimizer step), or "log".
         stage: one of :data:`STAGES`.
         step, total: position in the stage; 0, 0 if it has none. Training counts optimizer
-            steps over both of its stages; sampling counts prompts.
+            steps over all of its stages; sampling counts prompts.
         fraction: share of the whole run that is done, 0 to 1.
         eta: seconds left for the whole run, or None while unknown.
         values: numbers of this step: loss and its parts ("loss", "kl", "kto",
-            "sft", "retain"; nats), "mass" (probability on the steering tokens), "error"
+            "sft", "retain", "dpo"; nats), "mass" (probability on the steering tokens), "error"
             (exact error of the steering distribution on the step's prompts),
             "learning_rate".
         message: a line for the log.

@@ -5,6 +5,7 @@ A figure that cannot be measured (no round of a context was classified) is NaN.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,7 +145,7 @@ class SideEffects:
         kl: KL(base‖tuned) of the next token over the whole vocabulary, in nats, the mean
             over the answers' tokens; the interval draws whole prompts anew.
         leak_before, leak_after: probability that an answer opens with one of the run's steering
-            tokens, the mean over prompts.
+            tokens, the mean over prompts; NaN where it has none.
         first_token_changed: share of prompts whose likeliest first token is another than
             the base model's.
     """
@@ -161,11 +162,13 @@ class SideEffects:
     @property
     def sentence(self) -> str:
         """The headline, for a person."""
-        return (
+        moved = (
             f"On {self.prompts} unrelated prompts: perplexity {self.perplexity_before:.1f} → "
-            f"{self.perplexity_after:.1f}, KL {self.kl.value:.2f} nats a token, answers that open with a "
-            f"steering token {self.leak_before:.1%} → {self.leak_after:.1%}."
+            f"{self.perplexity_after:.1f}, KL {self.kl.value:.2f} nats a token"
         )
+        if math.isnan(self.leak_after):
+            return f"{moved}."
+        return f"{moved}, answers that open with a steering token {self.leak_before:.1%} → {self.leak_after:.1%}."
 
 
 class Recorder(Protocol):

@@ -15,11 +15,12 @@ from distalign.memory import give_back, share_one_heap
 from distalign.plan import estimate, read_speed, write_speed
 from distalign.progress import Progress
 from distalign.results import Recorder, Round, SideEffects, SplitResult
-from distalign.spec import TRAINED_METHODS, RunSpec
+from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
 from distalign.timeline import Timeline
 
 if TYPE_CHECKING:
     from distalign.measuring import Subject
+    from distalign.steering import SteeringTokens
 
 STAGE_OF_PHASE = {"before": "base", "after": "sample"}
 
@@ -60,7 +61,9 @@ def execute(
     if spec.method in TRAINED_METHODS:
         run.train()
         run.measure_side_effects()
+    if spec.method != "zero_shot":
         run.measure("after")
+    if spec.method in TRAINED_METHODS:
         run.save(folder)
     timeline(Progress("stage", "save", message="Done"))
     write_speed(data, spec, plan, timeline.taken)
@@ -87,30 +90,43 @@ class _Run:
         self.results: dict[tuple[str, str], SplitResult] = {}
         self.effects: SideEffects | None = None
         self.model, self.tokenizer = load(spec.base_model, data)
-        rows = self.model.get_output_embeddings().weight
-        self.steering = choose_steering_tokens(self.tokenizer, rows, spec.attribute, spec.steering)
-        recorder.steering_tokens(self.steering.texts)
-        pairs = zip(self.steering.texts, spec.attribute.names, strict=True)
-        self._log("prepare", "Steering tokens: " + ", ".join(f"{t} = {name}" for t, name in pairs))
+        self.steering: SteeringTokens | None = None
+        if spec.method in STEERED_METHODS:
+            rows = self.model.get_output_embeddings().weight
+            self.steering = choose_steering_tokens(self.tokenizer, rows, spec.attribute, spec.steering)
+            recorder.steering_tokens(self.steering.texts)
+            pairs = zip(self.steering.texts, spec.attribute.names, strict=True)
+            self._log("prepare", "Steering tokens: " + ", ".join(f"{t} = {name}" for t, name in pairs))
 
     def _log(self, stage: str, message: str) -> None:
         self.timeline(Progress("log", stage, message=message))
 
     def _subject(self, phase: str) -> Subject:
+        from distalign.baselines.instruction import prefaces
         from distalign.measuring import Subject
 
-        steering = self.steering if phase == "after" else None
-        return Subject(self.model, self.tokenizer, steering, phase)
+        if phase == "before":
+            return Subject(self.model, self.tokenizer, None, phase)
+        return Subject(
+            self.model,
+            self.tokenizer,
+            self.steering,
+            phase,
+            prefaces=prefaces(self.spec) if self.spec.method == "prompt" else (),
+            tuned=self.spec.method in TRAINED_METHODS,
+        )
 
     def measure(self, phase: str) -> None:
         """Measure the model as it stands on every split."""
         stage = STAGE_OF_PHASE[phase]
         what = "base model" if phase == "before" else "tuned model"
+        if phase == "after" and self.spec.method == "prompt":
+            what = "base model with the instruction"
         self.timeline(Progress("stage", stage, message=f"Sampling the {what}"))
         began = self.clock()
         with self._precision(phase):
             self._measure_splits(phase, stage, what)
-        if phase == "after" or self.spec.method not in TRAINED_METHODS:
+        if phase == "after" or self.spec.method == "zero_shot":
             self.recorder.timing("sample_seconds", self.clock() - began)
 
     def _precision(self, phase: str) -> AbstractContextManager[None]:
@@ -118,7 +134,7 @@ class _Run:
         from distalign.adapter import merged
         from distalign.precision import training_dtype, weights_in
 
-        if phase == "after":
+        if phase == "after" and self.spec.method in TRAINED_METHODS:
             return merged(self.model)
         return weights_in(self.model, training_dtype(self.spec.training))
 
@@ -143,10 +159,11 @@ class _Run:
             )
 
     def train(self) -> None:
-        from distalign.training import train_adapter
+        from distalign.methods import TRAINERS
 
         began = self.clock()
-        self.model = train_adapter(self.model, self.tokenizer, self.spec, self.steering, self.timeline)
+        train = TRAINERS[self.spec.method]
+        self.model = train(self.model, self.tokenizer, self.spec, self.steering, self.timeline)
         give_back()
         self.recorder.timing("train_seconds", self.clock() - began)
 

@@ -64,7 +64,7 @@ class _Sums:
 def measure_side_effects(
     model: PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    steering: SteeringTokens,
+    steering: SteeringTokens | None,
     config: TrainingConfig,
     seed: int = 0,
 ) -> SideEffects:
@@ -75,6 +75,7 @@ def measure_side_effects(
 
     Args:
         model: with its adapter, not merged; left as it was.
+        steering: None where the method has no steering tokens: then nothing can leak.
         config: tells where the adapter begins.
         seed: of the bootstrap.
     """
@@ -88,7 +89,7 @@ def measure_side_effects(
     pairs = _upper_pairs if is_known(model) else _whole_pairs
     sums = _Sums([], [], [], [], [], [])
     for group, (base, tuned) in zip(groups, pairs(model, trie, groups, config), strict=True):
-        _add(sums, group, base, tuned, list(steering.ids))
+        _add(sums, group, base, tuned, [] if steering is None else list(steering.ids))
     return _summarised(sums, seed)
 
 
@@ -169,7 +170,8 @@ def _add(sums: _Sums, group: Sequence[Answer], base: Tensor, tuned: Tensor, stee
     sums.tokens += counts
     for kept, values in ((sums.base, chosen[0]), (sums.tuned, chosen[1]), (sums.kl, kl)):
         kept += [float(part.double().sum()) for part in values.split(counts)]
-    sums.leaks += zip(*leaks, strict=True)
+    # Where there are no steering tokens, a sum over none is no measurement.
+    sums.leaks += zip(*leaks, strict=True) if steering else [(math.nan, math.nan)] * len(group)
 
 
 def _summarised(sums: _Sums, seed: int) -> SideEffects:

@@ -27,8 +27,11 @@ from distalign.training_config import (
     training_from,
 )
 
-METHODS = ("hybrid", "kl_only", "kto_only", "zero_shot")
-TRAINED_METHODS = ("hybrid", "kl_only", "kto_only")
+# Methods whose answers open with a steering token, and all that train an adapter.
+STEERED_METHODS = ("hybrid", "kl_only", "kto_only")
+TRAINED_METHODS = (*STEERED_METHODS, "sft", "dpo")
+METHODS = (*TRAINED_METHODS, "prompt", "zero_shot")
+MAX_FEW_SHOT = 32
 DEFAULT_MODEL = "smollm2-135m"
 STEERING_POOLS = ("visible", "special")
 
@@ -77,6 +80,7 @@ class RunSpec:
     seed: int = 0
     name: str = ""
     heldout_contexts: int | tuple[str, ...] = 0
+    few_shot: int = 0
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -87,6 +91,13 @@ class RunSpec:
             )
         check_number("rounds", self.rounds, 1, 100_000, whole=True)
         check_number("seed", self.seed, 0, 2**31 - 1, whole=True)
+        check_number("few_shot", self.few_shot, 0, MAX_FEW_SHOT, whole=True)
+        if self.few_shot and self.method != "prompt":
+            raise SpecError(
+                "few_shot",
+                f"{self.few_shot} examples are given with the method {self.method}",
+                "Use the method prompt, or leave the field out",
+            )
         if not isinstance(self.base_model, str) or not self.base_model.strip():
             raise SpecError("base_model", f"{shown(self.base_model)} is not a name", "Name a model")
         if not isinstance(self.name, str) or len(self.name) > 100:
@@ -154,6 +165,8 @@ class RunSpec:
             mapping["heldout_contexts"] = held if isinstance(held, int) else list(held)
         if self.steering != "visible":
             mapping["steering"] = self.steering
+        if self.few_shot:
+            mapping["few_shot"] = self.few_shot
         if self.templates != built_in_templates(self.attribute):
             built_in = built_in_templates(self.attribute)
             mapping["templates"] = {
@@ -168,7 +181,7 @@ class RunSpec:
                 for name in names
                 if getattr(given, name) != getattr(defaults, name)
             }
-        return mapping | overrides_of(self.preset, self.training)
+        return mapping | overrides_of(self.preset, self.method, self.training)
 
     def to_json(self) -> str:
         return json.dumps(self.to_mapping(), ensure_ascii=False)
@@ -179,7 +192,7 @@ class RunSpec:
 
 SPEC_FIELDS = (
     "name", "attribute", "contexts", "target", "templates", "method", "base_model", "preset",
-    "rounds", "seed", "steering", "heldout_contexts", *STORY_FIELDS, *SAMPLING_FIELDS, *FIELD_TYPES,
+    "rounds", "seed", "few_shot", "steering", "heldout_contexts", *STORY_FIELDS, *SAMPLING_FIELDS, *FIELD_TYPES,
 )  # fmt: skip
 
 
@@ -214,18 +227,20 @@ def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
         names, cells = _read_csv_file(raw_target, folder, "target")
         raw_target = dict(zip(names, cells, strict=True))
     contexts = parse_contexts(raw_contexts)
-    preset = value.get("preset", "standard")
+    preset, method = value.get("preset", "standard"), value.get("method", "hybrid")
+    plain = ("base_model", "steering", "rounds", "seed", "name", "few_shot")
     return RunSpec(
         attribute=attribute,
         contexts=contexts,
         target=parse_target(raw_target, attribute, contexts),
         templates=_parse_templates(value.get("templates"), attribute),
+        method=method,
         preset=preset,
-        training=training_from(preset, {n: v for n, v in value.items() if n in FIELD_TYPES}),
+        training=training_from(preset, method, {n: v for n, v in value.items() if n in FIELD_TYPES}),
         story=StoryConfig(**{n: v for n, v in value.items() if n in STORY_FIELDS}),
         sampling=Sampling(**{n: v for n, v in value.items() if n in SAMPLING_FIELDS}),
         heldout_contexts=parse_heldout(value.get("heldout_contexts", 0)),
-        **{n: value[n] for n in ("method", "base_model", "steering", "rounds", "seed", "name") if n in value},
+        **{n: value[n] for n in plain if n in value},
     )
 
 

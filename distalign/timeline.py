@@ -15,6 +15,8 @@ PLANNED = {
     "cache": "cache",
     "warmup": "train",
     "hybrid": "train",
+    "sft": "train",
+    "dpo": "train",
     "effects": "effects",
     "sample": "sample",
     "save": "save",

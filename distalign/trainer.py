@@ -94,11 +94,7 @@ class HybridTrainer(KTOTrainer):
 
     def create_optimizer(self, model: PreTrainedModel | None = None) -> torch.optim.Optimizer:
         if self.config.optimizer == "muon" and self.optimizer is None:
-            self.optimizer = Muon(
-                [p for p in self.model.parameters() if p.requires_grad],
-                lr=self.config.learning_rate,
-                momentum=MUON_MOMENTUM,
-            )
+            self.optimizer = muon(self.model, self.config.learning_rate)
         return super().create_optimizer(model)
 
     @property
@@ -253,31 +249,45 @@ def _steering_values(probs: Tensor, target: Tensor) -> dict[str, Tensor]:
     return {"mass": probs.sum(-1).mean(), "error": (target - probs).abs().mean()}
 
 
+def muon(model: PeftModel, learning_rate: float) -> Muon:
+    """Muon over the adapter of a model."""
+    return Muon([p for p in model.parameters() if p.requires_grad], lr=learning_rate, momentum=MUON_MOMENTUM)
+
+
 def trainer_arguments(
     config: TrainingConfig, folder: str, seed: int, autocast: torch.dtype | None = None
 ) -> KTOConfig:
     """TRL's arguments for a run: one pass over the rows, cosine schedule, no files written."""
     return KTOConfig(
-        output_dir=folder,
+        **shared_arguments(config.steps, config.learning_rate, folder, seed, autocast),
         per_device_train_batch_size=config.prompts_per_step,
-        max_steps=config.steps,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=max(1, round(RISE * config.steps)),
-        adam_beta1=ADAM_BETAS[0],
-        adam_beta2=ADAM_BETAS[1],
-        weight_decay=0.0,
-        max_grad_norm=MAX_GRAD_NORM,
         beta=config.beta,
-        seed=seed,
-        bf16=autocast == torch.bfloat16,
-        gradient_checkpointing=False,
-        remove_unused_columns=True,
-        save_strategy="no",
         logging_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        pad_to_multiple_of=None,
-        use_cpu=True,
-        dataloader_pin_memory=False,
     )
+
+
+def shared_arguments(
+    steps: int, learning_rate: float, folder: str, seed: int, autocast: torch.dtype | None
+) -> dict[str, Any]:
+    """What TRL's arguments are alike in for every trained method."""
+    return {
+        "output_dir": folder,
+        "max_steps": steps,
+        "learning_rate": learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": max(1, round(RISE * steps)),
+        "adam_beta1": ADAM_BETAS[0],
+        "adam_beta2": ADAM_BETAS[1],
+        "weight_decay": 0.0,
+        "max_grad_norm": MAX_GRAD_NORM,
+        "seed": seed,
+        "bf16": autocast == torch.bfloat16,
+        "gradient_checkpointing": False,
+        "remove_unused_columns": True,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "pad_to_multiple_of": None,
+        "use_cpu": True,
+        "dataloader_pin_memory": False,
+    }

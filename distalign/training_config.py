@@ -143,25 +143,38 @@ ABLATIONS: dict[str, dict[str, float]] = {
 }
 
 
-def training_from(preset: object, overrides: Mapping[str, Any]) -> TrainingConfig:
-    """A preset with some fields replaced; with more steps than it has, its learning rate falls.
+# The baselines learn by other losses: each has the optimizer and rate that were best for it (docs/method.md).
+BASELINES: dict[str, dict[str, Any]] = {
+    "sft": {"optimizer": "adamw", "learning_rate": 1e-3},
+    "dpo": {"optimizer": "adamw", "learning_rate": 1e-3},
+}
+
+
+def recipe(preset: str, method: object) -> TrainingConfig:
+    """What a preset means for a method; the preset "paper" is the same for all."""
+    own = {} if preset == "paper" else BASELINES.get(str(method), {})
+    return replace(PRESETS[preset], **own)
+
+
+def training_from(preset: object, method: object, overrides: Mapping[str, Any]) -> TrainingConfig:
+    """A preset, as a method takes it, with some fields replaced; with more steps than it has, its rate falls.
 
     Muon's updates have the size of the rate however small the gradient is, so a
     rate that suits some hundred steps is too coarse for the end of a thousand.
     """
     if not isinstance(preset, str) or preset not in PRESETS:
         raise SpecError("preset", f"{shown(preset)} is not known", f"Use {', '.join(PRESETS)}")
-    config = replace(PRESETS[preset], **overrides)
+    config = replace(recipe(preset, method), **overrides)
     longer = config.steps / PRESETS[preset].steps
     if "learning_rate" in overrides or config.optimizer != "muon" or longer <= 1:
         return config
     return replace(config, learning_rate=round(config.learning_rate / longer ** (1 / 3), 5))
 
 
-def overrides_of(preset: str, training: TrainingConfig) -> dict[str, Any]:
-    """The fields in which ``training`` differs from its preset."""
+def overrides_of(preset: str, method: str, training: TrainingConfig) -> dict[str, Any]:
+    """The fields in which ``training`` differs from what its preset means for the method."""
     given = {"steps": training.steps, "optimizer": training.optimizer}
-    base = asdict(PRESETS[preset]) | {
-        "learning_rate": training_from(preset, given | {"warmup_steps": 0}).learning_rate
+    base = asdict(recipe(preset, method)) | {
+        "learning_rate": training_from(preset, method, given | {"warmup_steps": 0}).learning_rate
     }
     return {name: value for name, value in asdict(training).items() if value != base[name]}

@@ -86,9 +86,8 @@ def build_training_set(
     """
     rng = random.Random(spec.seed)
     config = spec.training
-    prompts = split_prompts(spec, tokenizer, "seen_templates")
     asking = round(STORY_SHARE * config.distinct_prompts) if stories else 0
-    prompts = [prompts[i] for i in in_runs(prompts, rng)[: config.distinct_prompts - asking]]
+    prompts = training_prompts(spec, tokenizer, rng, config.distinct_prompts - asking)
     size = min(config.answers_per_step, config.prompts_per_step)
     groups = answer_groups(prompts, size, MAX_ANSWER_PROMPTS, rng)
     phrasings = response_ids(tokenizer, spec)
@@ -147,6 +146,32 @@ def _retained_rows(count: int, config: TrainingConfig, seed: int) -> list[list[i
         rows.append([order.pop() for _ in range(RETAINED_PROMPTS)])
         rows += [[] for _ in range(config.prompts_per_step - 1)]
     return rows
+
+
+def training_prompts(
+    spec: RunSpec, tokenizer: PreTrainedTokenizerBase, rng: random.Random, count: int | None = None
+) -> list[Prompt]:
+    """The ``count`` prompts (by default all) that a training reads, in random order.
+
+    Those of a run are chosen in the same way from its seed, whatever its method.
+    """
+    prompts = split_prompts(spec, tokenizer, "seen_templates")
+    count = spec.training.distinct_prompts if count is None else count
+    return [prompts[i] for i in in_runs(prompts, rng)[:count]]
+
+
+def tokens_of_steps(training_set: TrainingSet, prompts_per_step: int) -> int:
+    """Tokens that all steps run together: what the sequences of a step share counts once."""
+    trie = training_set.trie
+    rows = training_set.rows[:]
+    total = 0
+    for first in range(0, len(rows["prompt"]), prompts_per_step):
+        step = slice(first, first + prompts_per_step)
+        ends = [training_set.leaves[p] for p in rows["prompt"][step]]
+        ends += [training_set.completions[c].nodes[-1] for cs in rows["completions"][step] for c in cs]
+        ends += [training_set.retained[r][-1] for rs in rows["retained"][step] for r in rs]
+        total += len(trie.closure(ends))
+    return total
 
 
 def _rows(

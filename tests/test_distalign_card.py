@@ -67,6 +67,17 @@ def test_steering_tokens_are_listed_with_what_each_stands_for() -> None:
     assert "| `2` | 34 | female |" in text
 
 
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_a_baselines_card_names_its_method_and_drops_no_token(method: str) -> None:
+    text = model_card(spec({"method": method}), None, RESULTS)
+
+    assert f"method `{method}`" in text and f"lora, {method}]" in text
+    assert "## Steering tokens" not in text
+    compile(code_of(text), "README.md", "exec")
+    assert 'inputs["input_ids"].shape[1] :]' in code_of(text)
+    assert 'inputs["input_ids"].shape[1] + 1 :]' in code_of(card())
+
+
 def test_measures_have_their_intervals_before_and_after() -> None:
     text = card()
 

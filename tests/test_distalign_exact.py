@@ -221,7 +221,10 @@ def measured(epsilon: float, phase: str = "after", rounds: int = 400) -> SplitRe
         for word in (" male", " female"):
             rows[tokenizer.encode(word)[0]] *= 3
     return measure_split(
-        Subject(model, tokenizer, steering, phase), spec, "heldout_templates", lambda *_: None
+        Subject(model, tokenizer, steering, phase, tuned=phase == "after"),
+        spec,
+        "heldout_templates",
+        lambda *_: None,
     )
 
 

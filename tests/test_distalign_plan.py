@@ -130,6 +130,23 @@ def test_a_zero_shot_run_trains_nothing() -> None:
     assert set(plan.stages) == {"prepare", "base"}
 
 
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_a_baseline_is_planned_without_cached_layers(method: str) -> None:
+    plan = estimate(parse_spec({"attribute": "gender", "method": method}))
+
+    assert set(plan.stages) == {"prepare", "base", "train", "effects", "sample"}
+    assert plan.steps == PRESETS["standard"].steps
+    assert plan.stages["train"] > estimate(SPEC).stages["train"]
+
+
+def test_an_instruction_is_sampled_and_not_trained() -> None:
+    plan = estimate(parse_spec({"attribute": "gender", "method": "prompt"}))
+
+    assert (plan.steps, plan.examples) == (0, 0)
+    assert set(plan.stages) == {"prepare", "base", "sample"}
+    assert plan.rounds == estimate(SPEC).rounds
+
+
 def test_planning_loads_no_torch() -> None:
     code = (
         "import sys; from distalign.plan import estimate; from distalign.spec import parse_spec; "
@@ -175,6 +192,14 @@ class TestSpeed:
         write_speed(data, SPEC, plan, {"base": 5 * plan.units["base"]})
 
         assert read_speed(data) == Speed(train=pytest.approx(7), before=pytest.approx(5))
+
+    def test_methods_keep_to_the_figures_of_their_own_work(self, data: DataFolder) -> None:
+        for method, units in (("sft", "train"), ("prompt", "sample")):
+            spec = parse_spec({"attribute": "gender", "method": method})
+            plan = estimate(spec)
+            write_speed(data, spec, plan, {"base": 5 * plan.units["base"], units: 9 * plan.units[units]})
+
+        assert read_speed(data) == Speed(plain=pytest.approx(9), before=pytest.approx(5))
 
     def test_stages_without_a_speed_are_left_out(self, data: DataFolder, plan: Plan) -> None:
         write_speed(data, SPEC, plan, {"save": 3.0, "prepare": 4.0})

@@ -23,6 +23,9 @@ GOOD: dict[str, dict[str, Any]] = {
     **{name: {"attribute": name} for name in BUILT_IN},
     "real": {"attribute": "gender", "contexts": "us-occupations", "target": "real"},
     "kl only": {"attribute": "gender", "method": "kl_only", "preset": "quick"},
+    "prompt": {"attribute": "gender", "method": "prompt", "few_shot": 8},
+    "sft": {"attribute": "gender", "method": "sft", "preset": "quick"},
+    "dpo": {"attribute": "gender", "method": "dpo", "learning_rate": 7e-3, "optimizer": "muon"},
     "custom": {
         "attribute": {
             "name": "size",
@@ -145,6 +148,20 @@ def test_defaults_are_those_that_the_design_names() -> None:
 def test_fields_left_empty_take_their_default() -> None:
     assert parse_spec({"attribute": "gender", "steps": None, "temperature": None}) == parse_spec(
         {"attribute": "gender"}
+    )
+
+
+def test_a_baseline_takes_a_rate_of_its_own_and_what_is_given() -> None:
+    sft = parse_spec({"attribute": "gender", "method": "sft"}).training
+
+    assert sft.steps == PRESETS["standard"].steps and sft.lora_rank == PRESETS["standard"].lora_rank
+    assert sft.learning_rate != PRESETS["standard"].learning_rate
+    assert (
+        parse_spec({"attribute": "gender", "method": "sft", "learning_rate": 0.005}).training.learning_rate
+        == 0.005
+    )
+    assert (
+        parse_spec({"attribute": "gender", "method": "sft", "preset": "paper"}).training == PRESETS["paper"]
     )
 
 

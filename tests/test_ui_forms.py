@@ -146,6 +146,8 @@ def test_real_world_is_offered_only_where_it_exists():
             target="table",
             table={c: {"male": 0.4, "female": 0.6} for c in "ab"},
         ),
+        Form(method="prompt", advanced={"few_shot": 4}),
+        Form(method="sft", advanced={"learning_rate": 0.01}),
         Form(templates_seen="x {context}", templates_heldout="y {context}", steering="special", name="mine"),
         Form(attribute="joint", joint=["sentiment", "gender"], target="even", heldout_contexts="4"),
         replace(CUSTOM, heldout_contexts="pilots\n"),

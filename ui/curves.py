@@ -43,6 +43,7 @@ PANELS = (
             Line("kto", "KTO", "var(--da-orange)"),
             Line("sft", "SFT", "var(--da-green)"),
             Line("retain", "retaining", "var(--da-before)"),
+            Line("dpo", "DPO", "var(--da-orange)"),
         ),
     ),
     Panel(

@@ -18,7 +18,7 @@ from distalign.training_config import CHOICES, FIELD_TYPES
 CUSTOM, JOINT = "custom", "joint"
 PASTED, UPLOADED = "list", "csv"
 STORY_KNOBS = ("story_tokens", "story_rounds")
-ADVANCED = (*FIELD_TYPES, *SAMPLING_FIELDS, *STORY_KNOBS)
+ADVANCED = (*FIELD_TYPES, *SAMPLING_FIELDS, *STORY_KNOBS, "few_shot")
 AS_PRESET = "as the preset"
 
 Cells = Mapping[str, object]
@@ -313,6 +313,7 @@ def categories_text(attribute: Attribute) -> str:
     )
 
 
-def sampling_default(name: str) -> str:
-    source = StoryConfig() if name in STORY_KNOBS else Sampling()
-    return f"{getattr(source, name):g}"
+def default_of(name: str) -> str:
+    """The value that a knob has in every preset."""
+    owner = next(o for o in (Sampling, StoryConfig, RunSpec) if hasattr(o, name))
+    return f"{getattr(owner, name):g}"

@@ -8,7 +8,8 @@ METHODS: dict[str, str] = {
     "hybrid": "Hybrid: KL calibration and KTO (recommended)",
     "kl_only": "KL calibration only",
     "kto_only": "KTO only",
-    "sft": "Supervised fine-tuning",
+    "sft": "Supervised fine-tuning on answers drawn from the target",
+    "dpo": "DPO after fine-tuning, on pairs drawn from the target",
     "prompt": "Instruction in the prompt, no training",
     "zero_shot": "Zero-shot: measure the base model as it is",
 }
@@ -17,6 +18,7 @@ METHODS_SHORT: dict[str, str] = {
     "kl_only": "KL only",
     "kto_only": "KTO only",
     "sft": "Fine-tuning",
+    "dpo": "DPO",
     "prompt": "Prompt",
     "zero_shot": "Zero-shot",
 }
@@ -35,6 +37,8 @@ STAGES: dict[str, str] = {
     "cache": "Caching the lower layers",
     "warmup": "Warm-up",
     "hybrid": "Training",
+    "sft": "Fine-tuning",
+    "dpo": "DPO",
     "effects": "Measuring side effects",
     "sample": "Sampling rounds",
     "save": "Saving the adapter",
@@ -71,6 +75,7 @@ KNOBS: dict[str, tuple[str, str]] = {
     "max_new_tokens": ("Longest answer", "Tokens"),
     "story_tokens": ("Longest story", "Tokens"),
     "story_rounds": ("Stories a context", "0 is as many as rounds"),
+    "few_shot": ("Few-shot examples", "For the method prompt: questions with drawn answers"),
     "exact_epsilon": ("Exact ε", "Probability that exact figures may leave out; 0 is off"),
 }
 

@@ -77,13 +77,16 @@ def sentence(spec: RunSpec, split: str, pair: Pair) -> str:
     where = labels.SPLITS.get(split, split).lower()
     subject = f"the {spec.attribute.name} in the model’s answers"
     reach = f"a perfect sampler with as many rounds would be {points(now.noise_floor)} off"
+    what, without = "Training", "before training"
+    if spec.method == "prompt":
+        what, without = "The instruction", "without the instruction"
     if before and after:
         text = (
             f"On {where}, {subject} is now {points(after.mae.value)} from the target on average; "
-            f"before training it was {points(before.mae.value)}. For comparison, {reach}."
+            f"{without} it was {points(before.mae.value)}. For comparison, {reach}."
         )
         if after.mae.value >= before.mae.value:
-            text += " Training did not bring it closer."
+            text += f" {what} did not bring it closer."
     else:
         text = f"On {where}, {subject} is {points(now.mae.value)} from the target on average; {reach}."
     if now.unclassified > 0.01:

@@ -14,7 +14,7 @@ from distalign.errors import DistalignError, SpecError
 from distalign.folders import DataFolder
 from distalign.plan import estimate, read_speed
 from distalign.targets import parse_target
-from distalign.training_config import PRESETS
+from distalign.training_config import recipe
 from ui import cards, charts, forms, labels, tables
 from ui.forms import Form
 from ui.train_form import Controls, build_controls
@@ -71,7 +71,10 @@ def _wire(tab: TrainTab, data: DataFolder) -> None:
         lambda v: (gr.update(visible=v == forms.PASTED), gr.update(visible=v == forms.UPLOADED)),
         f["contexts"], [f["pasted"], f["csv"]], **QUIET,
     )  # fmt: skip
-    f["preset"].change(preset_updates, f["preset"], [c.preset_line, *c.knobs.values()], **QUIET)
+    gr.on(
+        [f["preset"].change, f["method"].change],
+        preset_updates, [f["preset"], f["method"]], [c.preset_line, *c.knobs.values()], **QUIET,
+    )  # fmt: skip
     # Each table is fitted only when what it depends on changes: a late answer must not undo typing.
     gr.on(
         [f[name].change for name in ("attribute", "joint", "custom_categories")],
@@ -115,9 +118,9 @@ def row_headers(frame: Any) -> list[str]:
     return [str(name) for name in frame.columns]
 
 
-def preset_updates(preset: str) -> list[Any]:
+def preset_updates(preset: str, method: str) -> list[Any]:
     """The preset's sentence, and what each knob shows while it is blank."""
-    values = PRESETS[preset]
+    values = recipe(preset, method)
     updates = []
     for name in forms.ADVANCED:
         if name in forms.CHOICES:

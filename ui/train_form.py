@@ -245,5 +245,5 @@ def _knob(name: str) -> gr.components.Component:
             elem_id=f"knob-{name}",
         )
     preset = getattr(PRESETS[START.preset], name, None)
-    shown = forms.sampling_default(name) if preset is None else f"{preset:g}"
+    shown = forms.default_of(name) if preset is None else f"{preset:g}"
     return gr.Textbox(label=label, info=info, placeholder=shown, max_lines=1, elem_id=f"knob-{name}")

@@ -1,0 +1,1 @@
+"""What the method is compared with: an instruction in the prompt, supervised fine-tuning, and DPO."""
