@@ -1,10 +1,11 @@
-"""The command line: ``python -m bench speed|effects``."""
+"""The command line: ``python -m bench speed|quality|ablations|effects``."""
 
 from __future__ import annotations
 
 import argparse
 
 from bench.effects import add_effects
+from bench.quality.command import add_quality
 from bench.speed import add_speed
 from distalign.errors import DistalignError
 from jobs.cli import OneLineParser, complain, data_argument
@@ -17,6 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     add_speed(verbs, [data_argument()])
     add_effects(verbs, [data_argument()])
+    add_quality(verbs, [data_argument()])
     return parser
 
 
