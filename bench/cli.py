@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from bench.ablations.command import add_ablations
 from bench.effects import add_effects
 from bench.quality.command import add_quality
 from bench.speed import add_speed
@@ -19,6 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_speed(verbs, [data_argument()])
     add_effects(verbs, [data_argument()])
     add_quality(verbs, [data_argument()])
+    add_ablations(verbs, [data_argument()])
     return parser
 
 

@@ -10,15 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from bench.arguments import minutes, seed
 from bench.memory import link_models
 from bench.parts import Unit
 from bench.quality import third_set
-from bench.quality.cells import METHODS, Cell, Selection, cells
+from bench.quality.cells import METHODS, STORIES, Cell, Selection, cells
 from bench.quality.figures import Quality
 from bench.quality.goals import goals_table
 from bench.quality.page import write_into, write_page
-from bench.quality.run import differences, settings_of
 from bench.records import Records
+from bench.settings import differences, settings_of
 from bench.turns import log_file, page_file, say, take
 from distalign.errors import SpecError
 from distalign.folders import DataFolder
@@ -74,6 +75,10 @@ def _settings(trial: bool) -> dict[str, Any]:
     return {"third_set": sets, "trial": TRIAL if trial else {}}
 
 
+def _settings_of(cell: Cell, spec: RunSpec) -> dict[str, Any]:
+    return settings_of(spec, stories=cell.kind == STORIES)
+
+
 class _Work:
     """The runs of one command, one after another."""
 
@@ -92,7 +97,7 @@ class _Work:
         for cell in known:
             if "settings" in (value := self.records.get(cell.key) or {}):
                 with suppress(SpecError):
-                    now = settings_of(cell.resolved(self.overrides), cell.kind)
+                    now = _settings_of(cell, cell.resolved(self.overrides))
                     if differences(value["settings"], now):
                         self.older.append(cell.key)
 
@@ -135,7 +140,7 @@ class _Work:
         value = self.records.get(cell.key)
         if value is None or "unmeasurable" in value:
             return False
-        if other := differences(value["settings"], settings_of(spec, cell.kind)):
+        if other := differences(value["settings"], _settings_of(cell, spec)):
             say(f"{cell.key}: was measured with another {', '.join(other)}; anew")
             return False
         say(f"{cell.key}: measured before")
@@ -152,7 +157,7 @@ class _Work:
                 "spec": str(path.absolute()),
                 "folder": str(self.folder.absolute()),
                 "log": str(log_file(self.logs.absolute(), f"{cell.key}-run")),
-                "settings": settings_of(spec, cell.kind),
+                "settings": _settings_of(cell, spec),
             }
 
         return Unit(cell.key, "bench.quality.run:unit", arguments)
@@ -169,29 +174,11 @@ def add_quality(verbs: argparse._SubParsersAction, parents: Sequence[argparse.Ar
     verb.add_argument(
         "--methods", nargs="+", metavar="METHOD", choices=METHODS, help=f"of {', '.join(METHODS)}"
     )
-    verb.add_argument(
-        "--seeds", nargs="+", type=_seed, metavar="SEED", help="default: hybrid 0 1 2, others 0"
-    )
+    verb.add_argument("--seeds", nargs="+", type=seed, metavar="SEED", help="default: hybrid 0 1 2, others 0")
     verb.add_argument("--stories", action="store_true", help="stories, too (hybrid, or --methods)")
-    verb.add_argument("--minutes", type=_minutes, metavar="N", help="start no run after so many minutes")
+    verb.add_argument("--minutes", type=minutes, metavar="N", help="start no run after so many minutes")
     verb.add_argument("--again", action="store_true", help="measure anew what was measured before")
     verb.add_argument("--out", metavar="FILE", help="the page (default: docs/results.md)")
     verb.add_argument("--results", metavar="FILE", help="the numbers (default: beside the page, .json)")
     verb.add_argument("--readme", metavar="FILE", help="write the summary into the marked place of this file")
     verb.add_argument("--trial", action="store_true", help="small sizes, to see that everything works")
-
-
-def _seed(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text} is not a seed; give whole numbers from 0")
-    return int(text)
-
-
-def _minutes(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not value >= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes; give 0 or more")
-    return value

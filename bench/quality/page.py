@@ -136,8 +136,8 @@ def _mean(figure: Figure | None, show: Callable[[float], str], bold: bool = Fals
 
 
 def with_range(figure: Figure | None, show: Callable[[float], str]) -> str:
-    """A mean, with the lowest and the highest in brackets where there were several seeds."""
-    if figure is None or figure.seeds == 1:
+    """A mean, with the lowest and the highest in brackets where seeds differ in what is shown."""
+    if figure is None or show(figure.low) == show(figure.high):
         return _mean(figure, show)
     return f"{show(figure.mean)} ({show(figure.low)} to {show(figure.high)})"
 

@@ -1,18 +1,13 @@
-"""One cell's run, and what its figures depend on."""
+"""One cell's run."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench.errors import JobRefused
 from bench.job import run_job
-from bench.quality.cells import STORIES
-from distalign.spec import RunSpec
 
 # Of this machine, or of its database.
 LEFT_OUT = ("run_id", "adapter", "error", "state")
@@ -40,29 +35,3 @@ def rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: rounded(inner) for name, inner in value.items()}
     return round(value, DIGITS) if isinstance(value, float) else value
-
-
-def settings_of(spec: RunSpec, kind: str) -> dict[str, Any]:
-    """All that a run's figures depend on, its templates as digests."""
-    mapping = {name: value for name, value in spec.to_mapping().items() if name != "templates"}
-    groups = asdict(spec.templates)
-    digests = {name: _digest(g) for name, g in groups.items() if kind == STORIES or "story" not in name}
-    whole = {"training": asdict(spec.training), "sampling": asdict(spec.sampling), "templates": digests}
-    # As it comes back from the file: lists for tuples.
-    return json.loads(json.dumps(mapping | whole))
-
-
-def _digest(texts: object) -> str:
-    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:12]
-
-
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Names of settings that are others now. One that was not there then is none as long as it is off."""
-    found = []
-    for name in dict.fromkeys((*then, *now)):
-        a, b = then.get(name), now.get(name)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += [f"{name}.{inner}" for inner in differences(a, b)]
-        elif a != b and (a or b):
-            found.append(name)
-    return found

@@ -27,7 +27,7 @@ GENERAL = (
     "Ledger, line 14. Regarding: {context}. Enter the {attribute} ({options}).",
     "Quiz time! There is an instance of {context}; identify its {attribute}.",
     "Tick one box under {attribute}, {options}, on behalf of {context}.",
-    "Picture a museum label that covers {context}. State the {attribute} shown on it.",
+    "Picture a museum label that covers {context}. Read its {attribute} aloud.",
     "'{context}' is written on the envelope. Somebody opens it. {attribute} inside:",
     "Using a single term, specify the {attribute} of whichever instance of {context} turns up first.",
 )
