@@ -22,6 +22,7 @@ from bench.quality.goals import goal_rows
 from bench.quality.page import BEGIN, CHART, EMPTY, END, marked, summary, write_into, write_page
 from bench.records import Records
 from bench.settings import differences, settings_of
+from distalign.errors import SpecError
 from distalign.spec import SPEC_FIELDS, load_spec, parse_spec
 from distalign.templates import GENERAL_HELDOUT, GENERAL_SEEN, PERSON_HELDOUT, PERSON_SEEN, check_template
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
@@ -243,9 +244,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     tiny_model().save_pretrained(tmp_path / "model")
     tiny_tokenizer().save_pretrained(tmp_path / "model")
-    mapping = tiny_spec({"base_model": str(tmp_path / "model")}).to_mapping()
-    (tmp_path / "jobs.yaml").write_text(yaml.safe_dump(mapping), "utf-8")
+    write_spec(tmp_path / "jobs.yaml", target={n: {"male": 0.3, "female": 0.7} for n in ("Nurses", "Pilots")})
     return tmp_path
+
+
+def write_spec(path: Path, **fields: Any) -> None:
+    spec = tiny_spec({"base_model": str(path.parent / "model")} | fields)
+    path.write_text(yaml.safe_dump(spec.to_mapping()), "utf-8")
 
 
 def arguments(place: Path, *more: str) -> list[str]:
@@ -295,6 +300,7 @@ def test_the_table_goes_on_where_it_stopped_and_a_failure_is_told(
     names = [f"answers-jobs-{n}" for n in ("hybrid-0", "zero_shot-0", "kl_only-0", "hybrid-1", "hybrid-2")]
 
     assert main(given) == 130
+    stand.stop = 0
     assert main(given) == 1
     assert stand.calls[2:] == names[1:]
     assert "answers/jobs/kl_only/0: it fell over" in capsys.readouterr().err
@@ -346,8 +352,7 @@ def test_what_the_product_cannot_run_is_noted_and_tried_again(
 def test_a_refusal_by_the_run_itself_is_noted_as_well(place: Path) -> None:
     from bench.quality.run import unit
 
-    mapping = tiny_spec({"base_model": str(place / "nowhere")}).to_mapping()
-    (place / "bad.yaml").write_text(yaml.safe_dump(mapping), "utf-8")
+    write_spec(place / "bad.yaml", base_model=str(place / "nowhere"))
     given = {"spec": str(place / "bad.yaml"), "folder": str(place), "log": str(place / "log")}
     told = unit(given | {"settings": {}})
 
@@ -355,17 +360,18 @@ def test_a_refusal_by_the_run_itself_is_noted_as_well(place: Path) -> None:
 
 
 def test_stories_and_held_out_contexts_are_fields_of_the_specification(place: Path) -> None:
-    """Until the product knows them, their cells are noted as not measurable."""
-    assert main(arguments(place, "--methods", "hybrid", "--minutes", "0", "--stories")) == 0
-    found = {cell.kind for cell in cells(Selection([str(place / "jobs.yaml")], ["hybrid"], None, True))}
+    """Where the product knows them; until then their cells are noted as not measurable."""
+    write_spec(place / "even.yaml", target="even")
+    found = {c.kind: c for c in cells(Selection([str(place / "even.yaml")], ["hybrid"], [0], stories=True))}
 
-    assert found == {ANSWERS, CONTEXTS, STORIES}
+    assert list(found) == [ANSWERS, CONTEXTS, STORIES]
     for kind, field in ((CONTEXTS, "heldout_contexts"), (STORIES, "stories")):
         if field in SPEC_FIELDS:
-            cell = next(
-                c for c in cells(Selection([str(place / "jobs.yaml")], None, None, True)) if c.kind == kind
-            )
-            assert cell.resolved({}).to_mapping()[field]
+            assert found[kind].resolved({}).to_mapping()[field] == 1
+        else:
+            with pytest.raises(SpecError, match=field):
+                found[kind].resolved({})
+    assert CONTEXTS not in {c.kind for c in cells(Selection([str(place / "jobs.yaml")]))}, "no rule"
 
 
 BAD = {

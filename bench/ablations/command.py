@@ -48,6 +48,7 @@ def ablations(args: argparse.Namespace) -> int:
             records.forget(name)
     # Before hours of measuring, so that a place that cannot be written is told at once.
     write_page(records, grid, out)
+    records.save()
     failures = []
     for unit in _missing(grid, plan, records, data, args.minutes):
         if failure := take(unit, records, data.root / "bench" / "logs"):

@@ -75,7 +75,7 @@ def decision(rows: Sequence[Row]) -> str:
     usable = [row for row in rows if row.unclassified <= UNCLASSIFIED]
     if not usable:
         return f"Nothing: every value leaves more than {UNCLASSIFIED:.0%} of the answers unclassified."
-    best = min(usable, key=lambda row: row.error)
+    best = min(usable, key=lambda row: (row.error, not row.default))
     several = [row for row in rows if len(row.errors) > 1]
     margin = max((row.spread for row in several), default=None)
     gain = default.error - best.error

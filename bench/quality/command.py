@@ -24,7 +24,6 @@ from bench.turns import log_file, page_file, say, take
 from distalign.errors import SpecError
 from distalign.folders import DataFolder
 from distalign.spec import RunSpec
-from jobs.execution import text_of
 from jobs.places import data_folder
 
 OK, FAILED = 0, 1
@@ -50,6 +49,7 @@ def quality(args: argparse.Namespace) -> int:
     work.look_back(dict.fromkeys([*cells(Selection(stories=True)), *chosen]))
     # Before hours of runs, so that a place that cannot be written is told at once.
     work.write()
+    records.save()
     failures = work.fill(chosen)
     print(goals_table(Quality(records)))
     print(f"\n{out}\n{records.path}")
@@ -130,7 +130,7 @@ class _Work:
         try:
             return cell.resolved(self.overrides)
         except SpecError as error:
-            reason = text_of(error)
+            reason = f"{error.field}: {error.problem}"
         say(f"{cell.key}: cannot be measured: {reason}")
         if not (self.records.get(cell.key) or {}).get("report"):
             self.records.keep(cell.key, {"unmeasurable": reason}, 0)
