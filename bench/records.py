@@ -46,7 +46,7 @@ class Records:
             ) from None
         if settings == self._settings:
             self._units = units
-        elif not again:
+        elif units and not again:
             other = ", ".join(k for k in self._settings if settings.get(k) != self._settings[k])
             raise BenchError(
                 f"--results: {self.path} was measured with another {other or 'version'}. "

@@ -214,6 +214,8 @@ def test_records_of_other_settings_are_refused_unless_measured_anew(tmp_path: Pa
     with pytest.raises(BenchError, match="another budget"):
         Records(tmp_path / "r.json", {"budget": [1, 3]})
     assert "floor" not in Records(tmp_path / "r.json", {"budget": [1, 3]}, again=True)
+    Records(tmp_path / "empty.json", {"budget": [1, 2]}).save()
+    assert not list(Records(tmp_path / "empty.json", {"budget": [1, 3]})), "nothing was measured with others"
 
 
 # The command line
