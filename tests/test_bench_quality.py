@@ -19,7 +19,7 @@ from bench.quality.cells import ANSWERS, CONTEXTS, METHODS, PAPER, STORIES, Sele
 from bench.quality.chart import chart_rows
 from bench.quality.figures import Quality
 from bench.quality.goals import goal_rows
-from bench.quality.page import BEGIN, CHART, EMPTY, END, marked, summary, write_into, write_page
+from bench.quality.page import BEGIN, CHART, EMPTY, END, marked, readme_block, write_into, write_page
 from bench.records import Records
 from bench.settings import differences, settings_of
 from distalign.errors import SpecError
@@ -220,7 +220,8 @@ def test_the_summary_goes_into_a_marked_place_and_nowhere_else(records: Records,
     text = readme.read_text("utf-8")
 
     assert text.startswith("before\n\n") and text.endswith("\n\nafter\n") and "old" not in text
-    assert marked(text) == summary(Quality(records))
+    assert marked(text) == readme_block(Quality(records))
+    assert "](docs/images/results-mae.svg)" in text
     assert "| gender-uk-real | 0.300 | **0.042** | 0.040 | 0.084 | 1.05 | 0.009 | 0.1 % |" in text
     assert "| mean of the six | – | **0.043** | 0.040 | 0.067 | 1.07 | 0.009 | 0.1 % |" in text
     with pytest.raises(BenchError, match="--readme"):
@@ -231,7 +232,7 @@ def test_the_readmes_table_is_that_of_the_results() -> None:
     found = json.loads((PROJECT / "docs" / "results.json").read_text("utf-8"))
     records = Records(PROJECT / "docs" / "results.json", found["settings"])
 
-    assert marked((PROJECT / "README.md").read_text("utf-8")) == summary(Quality(records)), (
+    assert marked((PROJECT / "README.md").read_text("utf-8")) == readme_block(Quality(records)), (
         "python -m bench quality --minutes 0 --readme README.md"
     )
 

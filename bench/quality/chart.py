@@ -66,17 +66,23 @@ def _chart(rows: list[dict[str, Any]], marks: list[dict[str, Any]]) -> alt.Layer
     band = ROW * len(methods) + GAP
     colours = [*(COLOURS[m] for m in methods), INK, PEER]
     scale = alt.Scale(domain=[*methods, FLOOR, BEST], range=colours)
-    y = alt.Y("dataset:N", sort=list(PAPER), title=None, axis=alt.Axis(ticks=False, domain=False))
+    y = alt.Y(
+        "dataset:N",
+        sort=list(PAPER),
+        title=None,
+        axis=alt.Axis(ticks=False, domain=False),
+        scale=alt.Scale(paddingInner=GAP / band, paddingOuter=0),
+    )
     base = alt.Chart(alt.Data(values=rows)).encode(y=y, yOffset=alt.YOffset("name:N", sort=methods))
-    legend = alt.Legend(orient="top", columns=5, symbolType="square")
-    bars = base.mark_bar(height=ROW - 3).encode(
+    legend = alt.Legend(orient="top", columns=5, symbolType="square", symbolOpacity=1)
+    bars = base.mark_bar().encode(
         x=alt.X("mae:Q", title="MAE, held-out templates (lower is better)"),
         color=alt.Color("name:N", title=None, scale=scale, legend=legend),
     )
     spans = base.mark_rule(color=INK, strokeWidth=1).encode(x="low:Q", x2="high:Q")
     ticks = (
         alt.Chart(alt.Data(values=marks))
-        .mark_tick(size=band - GAP / 2, thickness=2)
+        .mark_tick(size=band - GAP, thickness=2.5, opacity=1)
         .encode(y=y, x="mae:Q", color=alt.Color("name:N", scale=scale))
     )
-    return (bars + spans + ticks).properties(width=WIDTH, height=alt.Step(band))
+    return (bars + spans + ticks).properties(width=WIDTH, height=band * len({row["dataset"] for row in rows}))

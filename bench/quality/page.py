@@ -9,12 +9,13 @@ from bench.errors import BenchError
 from bench.machine import machine_text
 from bench.quality import paper
 from bench.quality.cells import ANSWERS, CONTEXTS, FEW_SHOT, METHODS, PAPER, STORIES
-from bench.quality.chart import CHART, write_chart
+from bench.quality.chart import CHART, chart_rows, write_chart
 from bench.quality.figures import HELDOUT, HELDOUT_CONTEXTS, SEEN, Figure, Quality
 from bench.quality.goals import HEADERS, error, goal_rows, percent, times
 from bench.records import Records
 from bench.sections import markdown_table
 
+ALT_TEXT = "MAE by dataset and method, with the noise floor and the paper's best"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 EMPTY = "Not measured yet."
 COMMAND = "python -m bench quality"
@@ -82,7 +83,7 @@ def render(quality: Quality, *, chart: bool, older: Sequence[str] = (), trial: b
     blocks += ["## Goals", "Figures of hybrid, means over its seeds; the worst dataset counts."]
     blocks += [markdown_table(HEADERS, goal_rows(quality)), "## Summary", summary(quality)]
     if chart:
-        blocks.append(f"![MAE by dataset and method, with the noise floor](images/{CHART})")
+        blocks.append(f"![{ALT_TEXT}](images/{CHART})")
     for kind, split, title in SECTIONS:
         rows = split_rows(quality, kind, split)
         blocks += [f"## {title}", _table(kind, split, rows) if rows else EMPTY]
@@ -216,8 +217,14 @@ def marked(text: str) -> str | None:
     return inside.strip() if begin and end else None
 
 
+def readme_block(quality: Quality) -> str:
+    """What the README shows: the summary and, once there is one, the chart."""
+    chart = f"\n\n![{ALT_TEXT}](docs/images/{CHART})" if chart_rows(quality) else ""
+    return summary(quality) + chart
+
+
 def write_into(path: Path, quality: Quality) -> None:
-    """Replace what stands in the marked place of a file by the summary.
+    """Replace what stands in the marked place of the README, which lies beside docs/.
 
     Raises:
         BenchError: for a file that cannot be read, or has no such place.
@@ -227,6 +234,6 @@ def write_into(path: Path, quality: Quality) -> None:
         if marked(text) is None:
             raise BenchError(f"--readme: {path} has no {BEGIN} and {END}. Add them where the table goes")
         head, _, rest = text.partition(BEGIN)
-        path.write_text(f"{head}{BEGIN}\n{summary(quality)}\n{END}{rest.partition(END)[2]}", "utf-8")
+        path.write_text(f"{head}{BEGIN}\n{readme_block(quality)}\n{END}{rest.partition(END)[2]}", "utf-8")
     except OSError as problem:
         raise BenchError(f"--readme: {path} cannot be written ({problem.strerror}). Name another") from None
