@@ -180,7 +180,7 @@ def test_the_grid_goes_on_where_it_stopped_one_seed_before_the_next(
     assert stand.calls == [*order[:2], *order[1:]]
     assert main([*given, "--again", "--only", "kto_over"]) == 0
     assert stand.calls[len(order) + 1 :] == ["default-0", values[0] + "-0", "default-1", values[0] + "-1"]
-    assert "| steps | 5 | 5 stays: it has the lowest error." in (place / "a.md").read_text("utf-8")
+    assert "5 stays: it has the lowest error." in (place / "a.md").read_text("utf-8")
 
 
 def test_what_takes_long_is_measured_once_and_the_default_twice(

@@ -46,7 +46,7 @@ def knobs(*, trial: bool = False) -> dict[str, Knob]:
             "uppermost layers with an adapter (0: all)", _values("adapted_layers", 4, 6, 8, 12, 0)
         ),
         "learning_rate": Knob("learning rate", _values("learning_rate", 0.004, 0.007, 0.01, 0.014)),
-        "steps": Knob("steps", _values("steps", *steps)),
+        "steps": Knob("steps (beyond the preset's, its rate falls)", _values("steps", *steps)),
         "prompts": Knob(
             "prompts a step, and how many have answers",
             {f"{p}, {a}": {"prompts_per_step": p, "answers_per_step": a} for p, a in prompts},

@@ -180,5 +180,7 @@ def add_quality(verbs: argparse._SubParsersAction, parents: Sequence[argparse.Ar
     verb.add_argument("--again", action="store_true", help="measure anew what was measured before")
     verb.add_argument("--out", metavar="FILE", help="the page (default: docs/results.md)")
     verb.add_argument("--results", metavar="FILE", help="the numbers (default: beside the page, .json)")
-    verb.add_argument("--readme", metavar="FILE", help="write summary and chart into the marked place of this file")
+    verb.add_argument(
+        "--readme", metavar="FILE", help="write summary and chart into the marked place of this file"
+    )
     verb.add_argument("--trial", action="store_true", help="small sizes, to see that everything works")
