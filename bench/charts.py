@@ -1,4 +1,4 @@
-"""The charts of docs/speed.md, as SVG on a white ground, so that they read on any page."""
+"""The charts of docs/speed.md, and how all charts in docs/ look: SVG on a white ground, so that they read on any page."""
 
 from __future__ import annotations
 
@@ -23,16 +23,20 @@ def write_charts(figures: Figures, folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     names = {}
     for name, chart in _charts(figures):
-        styled = chart.configure(background="white", padding=12, font="sans-serif").configure_axis(
-            labelColor=INK, titleColor=INK, gridColor="#e5e7eb", labelFontSize=12, titleFontSize=12,
-            titleFontWeight="normal", labelLimit=320,
-        ).configure_legend(labelColor=INK, titleColor=INK, labelFontSize=12, labelLimit=400).configure_view(
-            stroke=None
-        )  # fmt: skip
         names[name] = f"speed-{name}.svg"
-        svg = vl_convert.vegalite_to_svg(json.loads(styled.to_json()))
-        (folder / names[name]).write_text(svg, "utf-8")
+        save_chart(chart, folder / names[name])
     return names
+
+
+def save_chart(chart: alt.TopLevelMixin, path: Path) -> None:
+    """Write a chart as SVG, in the look of all charts in docs/."""
+    styled = chart.configure(background="white", padding=12, font="sans-serif").configure_axis(
+        labelColor=INK, titleColor=INK, gridColor="#e5e7eb", labelFontSize=12, titleFontSize=12,
+        titleFontWeight="normal", labelLimit=320,
+    ).configure_legend(labelColor=INK, titleColor=INK, labelFontSize=12, labelLimit=400).configure_view(
+        stroke=None
+    )  # fmt: skip
+    path.write_text(vl_convert.vegalite_to_svg(json.loads(styled.to_json())), "utf-8")
 
 
 def _charts(figures: Figures) -> Iterator[tuple[str, alt.Chart]]:

@@ -1,11 +1,13 @@
-"""The command line: ``python -m bench speed|effects|judges``."""
+"""The command line: ``python -m bench speed|quality|ablations|effects|judges``."""
 
 from __future__ import annotations
 
 import argparse
 
+from bench.ablations.command import add_ablations
 from bench.effects import add_effects
 from bench.judges import add_judges
+from bench.quality.command import add_quality
 from bench.speed import add_speed
 from distalign.errors import DistalignError
 from jobs.cli import OneLineParser, complain, data_argument
@@ -18,6 +20,8 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     add_speed(verbs, [data_argument()])
     add_effects(verbs, [data_argument()])
+    add_quality(verbs, [data_argument()])
+    add_ablations(verbs, [data_argument()])
     add_judges(verbs)
     return parser
 

@@ -11,3 +11,7 @@ class BenchError(DistalignError):
 
 class MeasurementFailed(Exception):
     """A measurement's own process failed; the text names its log."""
+
+
+class JobRefused(Exception):
+    """The product refused a run; the text is what it told."""

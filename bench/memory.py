@@ -2,92 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
-import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from bench.machine import PROJECT
-
-LOOK_SECONDS = 0.1
-# ``python -m jobs``, but its process ends with this one, whose pipe it reads.
-RUN = "import sys; from jobs import child, cli; child.end_with_the_worker(0); sys.exit(cli.main())"
-KIB_PER_GB = 2**20
+from bench.job import run_job
 
 
 def measure(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Run ``python -m jobs run`` in a data folder of its own and watch it.
-
-    Returns:
-        GB (2³⁰ bytes): ``peak_gb`` of the process that computes (its VmHWM), and
-        ``group_gb``, the highest sum over it and all processes under it (VmRSS).
-    """
-    models = Path(arguments["data"]) / "models"
-    models.mkdir(parents=True, exist_ok=True)
+    """Run ``python -m jobs run`` in a data folder of its own; what :func:`bench.job.run_job` gives."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "models").symlink_to(models)
-        command = [sys.executable, "-c", RUN, "run", arguments["spec"], "--json", "--data", folder]
-        for name, value in arguments["set"].items():
-            command += ["--set", f"{name}={json.dumps(value)}"]
-        output, log = Path(folder) / "output", Path(folder) / "log"
-        start = time.perf_counter()
-        with output.open("wb") as stream, log.open("wb") as errors:
-            process = subprocess.Popen(
-                command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=stream, stderr=errors
-            )
-        try:
-            peak, group = watch(process)
-        finally:
-            process.kill()
-            process.stdin.close()
-            process.wait()
-        taken = time.perf_counter() - start
-        if process.returncode:
-            told = log.read_text("utf-8", "replace").splitlines()
-            raise RuntimeError(f"python -m jobs run ended with {process.returncode}: {' '.join(told[-1:])}")
-        told = json.loads(output.read_text("utf-8").splitlines()[-1])
-    return {"peak_gb": peak, "group_gb": group, "seconds": taken, "report": told}
+        link_models(Path(folder), Path(arguments["data"]))
+        return run_job(arguments["spec"], Path(folder), arguments["set"], Path(folder) / "log")
 
 
-def watch(process: subprocess.Popen[bytes]) -> tuple[float, float]:
-    """Peak memory of a process and of its group, in GB, until it ends."""
-    peak = group = 0
-    while process.poll() is None:
-        peak = max(peak, memory_of(process.pid).get("VmHWM", 0))
-        everyone = [process.pid, *descendants(process.pid)]
-        group = max(group, sum(memory_of(pid).get("VmRSS", 0) for pid in everyone))
-        time.sleep(LOOK_SECONDS)
-    return peak / KIB_PER_GB, max(peak, group) / KIB_PER_GB
-
-
-def memory_of(pid: int) -> dict[str, int]:
-    """The memory lines of /proc/PID/status, in KiB; empty for a process that has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in lines if line.startswith("Vm"))
-    return {name: int(rest.split()[0]) for name, _, rest in pairs}
-
-
-def descendants(pid: int) -> list[int]:
-    """All processes under a process."""
-    children: dict[int, list[int]] = defaultdict(list)
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                stat = (folder / "stat").read_text()
-            except OSError:
-                continue
-            # The name, in brackets, may hold spaces.
-            children[int(stat.rpartition(")")[2].split()[1])].append(int(folder.name))
-    found, pending = [], [pid]
-    while pending:
-        under = children[pending.pop()]
-        found += under
-        pending += under
-    return found
+def link_models(folder: Path, data: Path) -> None:
+    """Let a data folder use the prepared base models of another."""
+    models = data / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    if not (folder / "models").exists():
+        (folder / "models").symlink_to(models.absolute())

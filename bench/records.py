@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class Records:
             ) from None
         if settings == self._settings:
             self._units = units
-        elif not again:
+        elif units and not again:
             other = ", ".join(k for k in self._settings if settings.get(k) != self._settings[k])
             raise BenchError(
                 f"--results: {self.path} was measured with another {other or 'version'}. "
@@ -55,6 +55,10 @@ class Records:
 
     def __contains__(self, key: str) -> bool:
         return key in self._units
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys of all values, in the order in which they came."""
+        return iter(self._units)
 
     def get(self, key: str) -> Value | None:
         unit = self._units.get(key)

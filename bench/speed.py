@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from bench.budget import FULL, TRIAL
-from bench.children import measured
-from bench.errors import BenchError, MeasurementFailed
 from bench.goals import goals_table
 from bench.parts import NAMES, Options, Parts
 from bench.records import Records
 from bench.report import write_report
+from bench.turns import page_file, say, take
 from distalign.errors import SpecError
 from distalign.folders import DataFolder
 from distalign.models import require_known
 from distalign.spec import load_spec
-from jobs.display import duration
 from jobs.places import data_folder
 
 OK, FAILED = 0, 1
@@ -95,43 +92,22 @@ def _results_file(args: argparse.Namespace, data: DataFolder) -> Path:
 
 def _report_file(args: argparse.Namespace, data: DataFolder) -> Path:
     if args.out:
-        path = Path(args.out)
-    else:
-        path = data.root / "bench" / "speed-trial.md" if args.trial else Path("docs/speed.md")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BenchError(f"--out: {path} cannot be written ({error.strerror}). Name another file") from error
-    return path
+        return page_file(Path(args.out))
+    return page_file(data.root / "bench" / "speed-trial.md" if args.trial else Path("docs/speed.md"))
 
 
 def _measure(parts: Parts, name: str, data: DataFolder) -> list[str]:
     """Make the measurements of a part that are missing; the failures."""
     if (why := parts.missing(name)) is not None:
-        _say(f"{name}: left out, because {why}")
+        say(f"{name}: left out, because {why}")
         return []
     failures = []
     for unit in parts.units(name):
         if unit.key in parts.records:
-            _say(f"{unit.key}: measured before")
-            continue
-        _say(f"{unit.key} …")
-        start = time.monotonic()
-        log = data.root / "bench" / "logs" / f"{unit.key.replace('/', '-')}.log"
-        try:
-            value = measured(unit.function, unit.arguments(), log)
-        except MeasurementFailed as failure:
-            failures.append(f"{unit.key}: {failure}")
-            _say(failures[-1])
-            continue
-        taken = time.monotonic() - start
-        parts.records.keep(unit.key, value, taken)
-        _say(f"{unit.key}: {duration(taken)}")
+            say(f"{unit.key}: measured before")
+        elif failure := take(unit, parts.records, data.root / "bench" / "logs"):
+            failures.append(failure)
     return failures
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def add_speed(verbs: argparse._SubParsersAction, parents: Sequence[argparse.ArgumentParser]) -> None:

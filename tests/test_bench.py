@@ -17,7 +17,8 @@ from trl import KTOConfig, KTOTrainer
 
 from bench import adapters, curves, growth, sampling, training
 from bench.heldout import HeldOut
-from bench.memory import descendants, measure, watch
+from bench.job import descendants, watch
+from bench.memory import measure
 from bench.operations import DecoderShape, Reading, forward_operations, layout_operations, training_operations
 from bench.peer import PlainTrainer, cosine, plain_arguments, plain_rows, rows_of_step
 from bench.steps import Step, matched, reading, step_of

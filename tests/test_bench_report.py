@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bench import speed as speed_module
+from bench import turns
 from bench.budget import FULL
 from bench.cli import main
 from bench.errors import BenchError, MeasurementFailed
@@ -214,6 +214,8 @@ def test_records_of_other_settings_are_refused_unless_measured_anew(tmp_path: Pa
     with pytest.raises(BenchError, match="another budget"):
         Records(tmp_path / "r.json", {"budget": [1, 3]})
     assert "floor" not in Records(tmp_path / "r.json", {"budget": [1, 3]}, again=True)
+    Records(tmp_path / "empty.json", {"budget": [1, 2]}).save()
+    assert not list(Records(tmp_path / "empty.json", {"budget": [1, 3]})), "nothing was measured with others"
 
 
 # The command line
@@ -266,7 +268,7 @@ class Interrupted:
 
 def test_a_stopped_benchmark_goes_on_where_it_was(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = Interrupted(stop_at=3)
-    monkeypatch.setattr(speed_module, "measured", stand_in)
+    monkeypatch.setattr(turns, "measured", stand_in)
 
     assert main(arguments(place, "--only", "training")) == 130
     assert main(arguments(place, "--only", "training")) == 1, "a measurement failed"
@@ -284,7 +286,7 @@ def test_what_depends_on_a_failed_measurement_is_told(
     def fail(function: str, *_: Any) -> dict[str, Any]:
         raise MeasurementFailed(f"{function} fell over")
 
-    monkeypatch.setattr(speed_module, "measured", fail)
+    monkeypatch.setattr(turns, "measured", fail)
 
     assert main(arguments(place, "--only", "convergence")) == 1
     told = capsys.readouterr().err

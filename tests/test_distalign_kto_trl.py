@@ -131,7 +131,7 @@ class Pair:
 
 def pair_with(spec: RunSpec, folder: Path, positive: bool) -> Pair:
     """The first of some perturbed policies whose reference point z0 is positive, or clamped at 0."""
-    for seed in range(20):
+    for seed in range(60):
         pair = Pair(spec, folder, seed)
         with torch.no_grad():
             pair.our_loss()

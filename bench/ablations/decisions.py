@@ -1,0 +1,111 @@
+"""What each knob's figures decide. A line follows from the numbers, and is empty until they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+from typing import Any
+
+from bench.ablations.grid import BASE, Grid, knobs
+from bench.records import Records
+
+# A value whose answers name no category more often than this is no candidate.
+UNCLASSIFIED = 0.01
+# A value is told to be quicker when it trains in less than this share of the default's time.
+QUICKER = 0.8
+SAMPLING = "sampling"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A value of a knob: its exact errors by seed, and the means of its other figures."""
+
+    label: str
+    default: bool
+    errors: tuple[float, ...]
+    unclassified: float
+    agreement: float
+    train_seconds: float
+
+    @property
+    def error(self) -> float:
+        return mean(self.errors)
+
+    @property
+    def spread(self) -> float:
+        return max(self.errors) - min(self.errors)
+
+
+def rows_of(records: Records, grid: Grid, knob: str) -> list[Row]:
+    """The values of a knob that were measured."""
+    found = []
+    for label, unit in grid.units(knob).items():
+        if values := records.several(unit):
+            found.append(_row(label, unit == BASE, [v["exact_error"] for v in values], values))
+    return found
+
+
+def sampling_rows(records: Records) -> list[Row]:
+    """Plain sampling, and the reference code's: the vocabulary masked to the steering tokens, then a second pass."""
+    if not (values := records.several(BASE)):
+        return []
+    errors = {"plain": "exact_error", "restricted, two passes": "restricted_error"}
+    return [_row(label, label == "plain", [v[m] for v in values], values) for label, m in errors.items()]
+
+
+def _row(label: str, default: bool, errors: Sequence[float], values: Sequence[dict[str, Any]]) -> Row:
+    means = {n: mean(v[n] for v in values) for n in ("unclassified", "agreement", "train_seconds")}
+    return Row(label, default, tuple(errors), **means)
+
+
+def is_whole(rows: Sequence[Row], grid: Grid, knob: str) -> bool:
+    """Whether all values of a knob were measured, the default among them."""
+    count = 2 if knob == SAMPLING else len(knobs(trial=grid.trial)[knob].values)
+    return len(rows) == count and any(row.default for row in rows)
+
+
+def decision(rows: Sequence[Row]) -> str:
+    """What a whole knob decides, in one line.
+
+    A value is better than the default only if its mean error is lower by more than
+    the errors of any one value differ over seeds; with one seed nothing is decided.
+    """
+    default = next(row for row in rows if row.default)
+    usable = [row for row in rows if row.unclassified <= UNCLASSIFIED]
+    if not usable:
+        return f"Nothing: every value leaves more than {UNCLASSIFIED:.0%} of the answers unclassified."
+    best = min(usable, key=lambda row: (row.error, not row.default))
+    several = [row for row in rows if len(row.errors) > 1]
+    margin = max((row.spread for row in several), default=None)
+    gain = default.error - best.error
+    if best == default:
+        line = f"{default.label} stays: it has the lowest error."
+    elif default not in usable:
+        line = f"{best.label}, because {default.label} leaves {default.unclassified:.1%} unclassified."
+    elif margin is None:
+        line = f"Nothing yet: {best.label} is lower by {gain:.4f}, at one seed each."
+    elif gain <= margin:
+        line = (
+            f"{default.label} stays: {best.label} is lower by {gain:.4f}, and seeds differ by {margin:.4f}."
+        )
+    else:
+        line = (
+            f"{best.label} is better than the default, {default.label}, by {gain:.4f} (seeds differ by "
+            f"{margin:.4f}), in {best.train_seconds:.0f} s of training in place of {default.train_seconds:.0f}."
+        )
+    return " ".join([line, *_quicker(usable, best, default, margin), *_left_out(rows, usable)])
+
+
+def _quicker(usable: Sequence[Row], best: Row, default: Row, margin: float | None) -> list[str]:
+    """The quickest value that is as good as the best, if it takes much less time than the default."""
+    level = [row for row in usable if margin is not None and row.error - best.error <= margin]
+    quickest = min(level, key=lambda row: row.train_seconds, default=default)
+    if quickest in (best, default) or quickest.train_seconds >= QUICKER * default.train_seconds:
+        return []
+    return [f"{quickest.label} is as good within that, in {quickest.train_seconds:.0f} s of training."]
+
+
+def _left_out(rows: Sequence[Row], usable: Sequence[Row]) -> list[str]:
+    out = [row.label for row in rows if row not in usable and not row.default]
+    return [f"No candidate, for its unclassified answers: {', '.join(out)}."] if out else []

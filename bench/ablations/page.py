@@ -1,0 +1,113 @@
+"""docs/ablations.md: what each knob decided, then its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.ablations.decisions import (
+    SAMPLING,
+    UNCLASSIFIED,
+    Row,
+    decision,
+    is_whole,
+    rows_of,
+    sampling_rows,
+)
+from bench.ablations.grid import AMONG, BASE, KEPT, MEASURED, Grid, knobs
+from bench.errors import BenchError
+from bench.machine import machine_text
+from bench.records import Records
+from bench.sections import markdown_table
+
+COMMAND = "python -m bench ablations"
+SAMPLING_TITLE = "sampling"
+SAMPLING_NOTE = (
+    "The same adapters, sampled plainly, and as the reference code does: the vocabulary masked to the steering tokens, "
+    "one drawn, the answer generated in a second pass. Its error is that of the distribution restricted to the "
+    "steering tokens."
+)
+
+
+def write_page(records: Records, grid: Grid, out: Path) -> None:
+    """Write the page.
+
+    Raises:
+        BenchError: when it cannot be written.
+    """
+    try:
+        out.write_text(render(records, grid), "utf-8")
+    except OSError as error:
+        raise BenchError(f"--out: {out} cannot be written ({error.strerror}). Name another file") from error
+
+
+def render(records: Records, grid: Grid) -> str:
+    """The page as Markdown."""
+    base = grid.spec({})
+    command = f"{COMMAND} --trial" if grid.trial else COMMAND
+    blocks = [
+        "# Ablations",
+        f"Written by `{command}`: {grid.file.stem}, preset *{base.preset}*, one knob turned at a time. The error is the "
+        f"exact error of the steering distribution on {KEPT} of the first {AMONG} seen templates, kept out of training "
+        "for such choices; held-out templates play no part. Unclassified answers and agreement are those of "
+        f"{MEASURED['rounds']} rounds a context on the same templates. Means over seeds, with the lowest and the highest "
+        "in brackets.",
+        "A value is better than the default when its mean error is lower by more than the errors of any one value "
+        f"of the knob differ over seeds. Values that leave more than {UNCLASSIFIED:.0%} unclassified are no candidates. "
+        "The lines below follow from the tables by this rule.",
+    ]
+    if grid.trial:
+        blocks.append("**A trial: sizes are too small for the figures to mean anything.**")
+    tables = _tables(records, grid)
+    rows = [[title, next((r.label for r in rows if r.default), "–"), line] for _, title, rows, line in tables]
+    blocks += ["## What they decided", markdown_table(["knob", "default", "decision"], rows)]
+    for name, title, rows, line in tables:
+        note = [SAMPLING_NOTE] if name == SAMPLING else []
+        blocks += [f"## {title[:1].upper()}{title[1:]}", f"`{command} --only {name}`{_stamp(records, name)}"]
+        blocks += [*note, _table(rows), line] if rows else ["Not measured yet."]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _tables(records: Records, grid: Grid) -> list[tuple[str, str, list[Row], str]]:
+    """(name, title, rows, decision) of each knob; an empty decision until all its values are there."""
+    found = [
+        (name, knob.title, rows_of(records, grid, name)) for name, knob in knobs(trial=grid.trial).items()
+    ]
+    found.append((SAMPLING, SAMPLING_TITLE, sampling_rows(records)))
+    return [(n, title, rows, decision(rows) if is_whole(rows, grid, n) else "") for n, title, rows in found]
+
+
+def _table(rows: Sequence[Row]) -> str:
+    headers = ["value", "exact error", "unclassified", "agreement", "training, s", "seeds"]
+    return markdown_table(
+        headers,
+        [
+            [
+                f"{row.label} (default)" if row.default else row.label,
+                f"{row.error:.4f}" + _range(row.errors),
+                f"{row.unclassified:.2%}",
+                f"{row.agreement:.2%}",
+                f"{row.train_seconds:.0f}",
+                str(len(row.errors)),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _range(values: Sequence[float]) -> str:
+    return f" ({min(values):.4f} to {max(values):.4f})" if len(values) > 1 else ""
+
+
+def _stamp(records: Records, name: str) -> str:
+    """Machine, dates and revisions of a knob's units, those of the default among them."""
+    stamps = [*records.stamps(BASE), *records.stamps(name)]
+    if not stamps:
+        return ""
+    machines = sorted({machine_text(s["machine"]) for s in stamps})
+    days = sorted({s["at"][:10] for s in stamps})
+    revisions = sorted({s["commit"] for s in stamps})
+    return (
+        f" · {'; '.join(machines)} · {' to '.join(dict.fromkeys((days[0], days[-1])))} · "
+        f"revision {', '.join(revisions)}"
+    )

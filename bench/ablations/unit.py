@@ -1,0 +1,33 @@
+"""One training, measured on the templates that are kept out of it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from bench.workbench import Arguments, open_workbench
+from distalign.adapter import merged
+from distalign.measuring import Subject, measure_split
+from distalign.memory import give_back, share_one_heap
+from distalign.training import train_adapter
+
+MEASURES = ("exact_error", "restricted_error", "steering_mass", "unclassified", "agreement", "noise_floor")
+
+
+def measure(arguments: Arguments) -> dict[str, Any]:
+    """Train the specification, and sample it on its held-out templates, which are kept seen ones.
+
+    Returns:
+        The measures by their names in :class:`distalign.results.SplitResult`, ``mae``, and ``train_seconds``.
+    """
+    share_one_heap()
+    bench = open_workbench(arguments)
+    start = time.monotonic()
+    model = train_adapter(bench.model, bench.tokenizer, bench.spec, bench.steering, lambda _: None)
+    seconds = time.monotonic() - start
+    give_back()
+    subject = Subject(model, bench.tokenizer, bench.steering, "after")
+    with merged(model):
+        result = measure_split(subject, bench.spec, "heldout_templates", lambda *_: None)
+    found = {name: round(getattr(result, name), 6) for name in MEASURES}
+    return found | {"mae": round(result.mae.value, 6), "train_seconds": round(seconds, 2)}

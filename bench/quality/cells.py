@@ -1,0 +1,148 @@
+"""The cells of the table (dataset × method × seed), the most wanted first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.quality import third_set
+from distalign.errors import SpecError, shown
+from distalign.spec import RunSpec, load_spec
+
+PAPER = (
+    "gender-uk-real", "gender-us-real", "gender-uk-even", "gender-us-even", "race-even", "sentiment-even",
+)  # fmt: skip
+# Measured beside the six, with hybrid alone unless they are asked for by name.
+EXTRA = ("gender-race",)
+FEW_SHOT = 8
+# Each method as fields of a specification, in the order of the tables.
+METHODS: dict[str, dict[str, Any]] = {
+    "zero_shot": {"method": "zero_shot"},
+    "prompt": {"method": "prompt"},
+    "prompt_few_shot": {"method": "prompt", "few_shot": FEW_SHOT},
+    "sft": {"method": "sft"},
+    "dpo": {"method": "dpo"},
+    "kl_only": {"method": "kl_only"},
+    "kto_only": {"method": "kto_only"},
+    "hybrid": {"method": "hybrid"},
+}
+HYBRID_SEEDS, OTHER_SEEDS = (0, 1, 2), (0,)
+# Short answers; contexts that are kept out of training; stories.
+ANSWERS, CONTEXTS, STORIES = KINDS = ("answers", "contexts", "stories")
+# One context of so many is held out.
+ONE_CONTEXT_OF = 4
+STAGES = (
+    (ANSWERS, "hybrid"),
+    (ANSWERS, "zero_shot"),
+    (ANSWERS, "prompt"),
+    (CONTEXTS, "hybrid"),
+    (ANSWERS, "prompt_few_shot"),
+    (ANSWERS, "sft"),
+    (ANSWERS, "dpo"),
+    (ANSWERS, "kl_only"),
+    (ANSWERS, "kto_only"),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: ``spec`` is the file that its dataset is read from."""
+
+    kind: str
+    dataset: str
+    method: str
+    seed: int
+    spec: Path
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}/{self.dataset}/{self.method}/{self.seed}"
+
+    def resolved(self, overrides: dict[str, Any]) -> RunSpec:
+        """The run's whole specification.
+
+        Raises:
+            SpecError: where the product cannot run it (yet).
+        """
+        own = load_spec(self.spec, overrides)
+        fields = METHODS[self.method] | {"seed": self.seed} | overrides
+        if templates := third_set.in_place_of_heldout(own, with_stories=self.kind == STORIES):
+            fields["templates"] = templates
+        if self.kind == CONTEXTS:
+            fields["heldout_contexts"] = max(1, len(own.contexts) // ONE_CONTEXT_OF)
+        if self.kind == STORIES:
+            fields["stories"] = True
+        return load_spec(self.spec, fields)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the command line asked for; None where it did not say."""
+
+    datasets: Sequence[str] | None = None
+    methods: Sequence[str] | None = None
+    seeds: Sequence[int] | None = None
+    stories: bool = False
+
+
+def cells(selection: Selection) -> list[Cell]:
+    """The cells that are asked for, the most wanted first.
+
+    Raises:
+        SpecError: for a dataset that is neither in specs/ nor a file.
+    """
+    files = dataset_files(selection.datasets or (*PAPER, *EXTRA))
+    found = [cell for dataset, path in files.items() for cell in _of_dataset(selection, dataset, path)]
+    order = {dataset: i for i, dataset in enumerate(files)}
+    return sorted(found, key=lambda cell: (_stage(cell), order[cell.dataset]))
+
+
+def dataset_files(given: Sequence[str]) -> dict[str, Path]:
+    """The specification of each dataset, by its name."""
+    files: dict[str, Path] = {}
+    for text in given:
+        named = Path("specs") / f"{text}.yaml"
+        path = named if text in (*PAPER, *EXTRA) or named.is_file() else Path(text)
+        if path != named and not path.is_file():
+            raise SpecError("--datasets", f"{shown(text)} is not known", f"Use {', '.join(PAPER)}, or a file")
+        if files.get(path.stem, path) != path:
+            raise SpecError("--datasets", f"two files are named {shown(path.stem)}", "Rename one of them")
+        files[path.stem] = path
+    return files
+
+
+def _of_dataset(selection: Selection, dataset: str, path: Path) -> Iterator[Cell]:
+    alone = dataset in EXTRA and not selection.datasets
+    methods = selection.methods or (("hybrid",) if alone else tuple(METHODS))
+    for method in methods:
+        default = HYBRID_SEEDS if method == "hybrid" and not alone else OTHER_SEEDS
+        for seed in selection.seeds or default:
+            yield Cell(ANSWERS, dataset, method, seed, path)
+    # These take a training of their own, so they come with hybrid alone unless other methods are named.
+    others = selection.methods or ("hybrid",)
+    kinds = {
+        CONTEXTS: [m for m in others if m == "hybrid" and not alone and _is_rule(path)],
+        STORIES: [m for m in others if selection.stories and not alone],
+    }
+    for kind, methods in kinds.items():
+        for method in methods:
+            for seed in selection.seeds or OTHER_SEEDS:
+                yield Cell(kind, dataset, method, seed, path)
+
+
+def _is_rule(path: Path) -> bool:
+    """Whether a target says what a context that is not trained on shall get."""
+    try:
+        return load_spec(path).target.kind in ("even", "mapping")
+    except SpecError:
+        return False
+
+
+def _stage(cell: Cell) -> tuple[int, int]:
+    if cell.kind == STORIES:
+        return len(STAGES) + 1, cell.seed
+    if cell.seed == 0:
+        return STAGES.index((cell.kind, cell.method)), 0
+    return len(STAGES), cell.seed

@@ -1,0 +1,89 @@
+"""What follows from the records of runs: figures by cell, with what several seeds differ by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+from typing import Any
+
+from bench.quality.cells import ANSWERS, CONTEXTS, METHODS, PAPER, STORIES
+from bench.records import Records
+
+SEEN, HELDOUT, HELDOUT_CONTEXTS = "seen_templates", "heldout_templates", "heldout_contexts"
+# The split that a kind of run is made for.
+SPLIT_OF = {ANSWERS: HELDOUT, CONTEXTS: HELDOUT_CONTEXTS, STORIES: "stories"}
+# Where a run over many targets tells of those that it never saw.
+UNSEEN_TARGETS = "unseen_targets"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measure over the seeds of a cell: their mean, and the lowest and the highest."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+
+
+def over_seeds(values: Sequence[float]) -> Figure | None:
+    """None for no values."""
+    return Figure(mean(values), min(values), max(values), len(values)) if values else None
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The figures of a set of records. Each is None where it was not measured."""
+
+    records: Records
+
+    def runs(self, kind: str, dataset: str, method: str) -> list[dict[str, Any]]:
+        """What was measured of a cell, one a seed."""
+        found = self.records.several(f"{kind}/{dataset}/{method}")
+        return [value for value in found if "report" in value]
+
+    def datasets(self, kind: str) -> list[str]:
+        """Those with a measurement: the paper's in its order, then the others."""
+        names = [k.split("/")[1] for k in self.records if k.startswith(f"{kind}/")]
+        ordered = [name for name in PAPER if name in names]
+        ordered += [name for name in dict.fromkeys(names) if name not in PAPER]
+        return [name for name in ordered if self.methods(kind, name)]
+
+    def methods(self, kind: str, dataset: str) -> list[str]:
+        """The methods that were measured on a dataset, in the order of the tables."""
+        return [method for method in METHODS if self.runs(kind, dataset, method)]
+
+    def split(self, kind: str, dataset: str, method: str, split: str, measure: str) -> Figure | None:
+        """A measure of a split."""
+        found = [
+            run["report"]["splits"].get(split, {}).get(measure) for run in self.runs(kind, dataset, method)
+        ]
+        return over_seeds([value for value in found if value is not None])
+
+    def whole(self, kind: str, dataset: str, method: str, measure: str) -> Figure | None:
+        """A measure of whole runs: "train_seconds", "seconds" (all of it), or "group_gb" (peak memory)."""
+        runs = self.runs(kind, dataset, method)
+        found = [run.get(measure, run["report"].get(measure)) for run in runs]
+        # No /proc, no memory; no training, no time of it.
+        return over_seeds([value for value in found if value])
+
+    def mean_of_six(self, method: str, measure: str = "mae", split: str = HELDOUT) -> float | None:
+        """The mean of a measure over the paper's six datasets, once all are there."""
+        found = [self.split(ANSWERS, dataset, method, split, measure) for dataset in PAPER]
+        return mean(f.mean for f in found if f) if all(found) else None
+
+    def unseen_targets_error(self) -> Figure | None:
+        """The exact error on targets that a run over many targets never saw."""
+        for dataset in self.datasets(ANSWERS):
+            if found := self.split(ANSWERS, dataset, "hybrid", UNSEEN_TARGETS, "exact_error"):
+                return found
+        return None
+
+    def unmeasurable(self) -> dict[str, list[str]]:
+        """Why cells cannot be measured, with the cells."""
+        reasons: dict[str, list[str]] = {}
+        for key in self.records:
+            if reason := self.records.get(key).get("unmeasurable"):
+                reasons.setdefault(reason, []).append(key)
+        return reasons

@@ -1,0 +1,41 @@
+"""What a run's figures depend on, and whether it is still the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from distalign.spec import RunSpec
+
+
+def settings_of(spec: RunSpec, *, stories: bool = False) -> dict[str, Any]:
+    """All that a run's figures depend on, its templates as digests.
+
+    Args:
+        stories: whether its templates of stories count, too.
+    """
+    mapping = {name: value for name, value in spec.to_mapping().items() if name != "templates"}
+    groups = asdict(spec.templates)
+    digests = {name: _digest(group) for name, group in groups.items() if stories or "story" not in name}
+    whole = {"training": asdict(spec.training), "sampling": asdict(spec.sampling), "templates": digests}
+    # As it comes back from a file: lists for tuples.
+    return json.loads(json.dumps(mapping | whole))
+
+
+def _digest(texts: object) -> str:
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:12]
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Names of settings that are others now. One that was not there then is none as long as it is off."""
+    found = []
+    for name in dict.fromkeys((*then, *now)):
+        a, b = then.get(name), now.get(name)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += [f"{name}.{inner}" for inner in differences(a, b)]
+        elif a != b and (a or b):
+            found.append(name)
+    return found

@@ -1,0 +1,217 @@
+"""The ablations: what is tried, what is kept apart for it, and what the figures decide."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bench import turns
+from bench.ablations.decisions import Row, decision, is_whole, rows_of, sampling_rows
+from bench.ablations.grid import BASE, Grid, knobs, split_templates
+from bench.ablations.page import render
+from bench.ablations.unit import measure
+from bench.cli import main
+from bench.records import Records
+from distalign.spec import load_spec
+from distalign.templates import PERSON_SEEN
+from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
+
+SPEC = Path(__file__).parent.parent / "specs" / "gender-uk-real.yaml"
+GRID = Grid(SPEC, {"preset": "quick"})
+
+
+def row(label: str, *errors: float, default: bool = False, seconds: float = 30, **more: float) -> Row:
+    return Row(label, default, errors, more.get("unclassified", 0.0), 1.0, seconds)
+
+
+# What is tried
+
+
+def test_six_of_the_seen_templates_are_kept_out_of_training_and_held_out_ones_play_no_part() -> None:
+    found = split_templates(PERSON_SEEN)
+    kept = {PERSON_SEEN[i] for i in random.Random(99).sample(range(26), 6)}
+
+    assert set(found["heldout"]) == kept and len(found["heldout"]) == 6
+    assert set(found["seen"]) == set(PERSON_SEEN) - kept and len(found["seen"]) == 42
+    assert GRID.spec({}).templates.heldout == tuple(found["heldout"])
+
+
+def test_fewer_templates_are_a_part_of_more() -> None:
+    sizes = [set(split_templates(PERSON_SEEN, n)["seen"]) for n in (6, 12, 24, 42)]
+
+    assert [len(size) for size in sizes] == [6, 12, 24, 42]
+    assert sizes[0] < sizes[1] < sizes[2] < sizes[3]
+
+
+@pytest.mark.parametrize("knob", knobs())
+def test_each_knob_has_the_default_among_its_values_and_turns_nothing_else(knob: str) -> None:
+    base = GRID.spec({})
+    units = GRID.units(knob)
+
+    assert list(units.values()).count(BASE) == 1, "the preset's value is one of them"
+    for label, fields in knobs()[knob].values.items():
+        spec = GRID.spec(fields, seed=1)
+        changed = {name for name in ("training", "templates") if getattr(spec, name) != getattr(base, name)}
+        assert changed == (
+            {"templates" if knob == "templates" else "training"} if units[label] != BASE else set()
+        )
+        assert (spec.seed, spec.rounds, spec.templates.heldout) == (1, 20, base.templates.heldout)
+
+
+# What the figures decide
+
+DECISIONS = {
+    "the default is best": ([row("16", 0.010, 0.012, default=True), row("8", 0.02)], "16 stays: it has the lowest"),
+    "within what seeds differ by": (
+        [row("16", 0.012, 0.016, default=True), row("8", 0.011)],
+        "16 stays: 8 is lower by 0.0030, and seeds differ by 0.0040.",
+    ),
+    "better": (
+        [row("16", 0.020, 0.021, default=True), row("32", 0.010, 0.011, seconds=44)],
+        "32 is better than the default, 16, by 0.0100 (seeds differ by 0.0010), in 44 s of training in place of 30.",
+    ),
+    "one seed each": ([row("16", 0.02, default=True), row("8", 0.01)], "Nothing yet: 8 is lower by 0.0100"),
+    "answers nobody can read": (
+        [row("16", 0.02, 0.021, default=True), row("8", 0.01, unclassified=0.3)],
+        "16 stays: it has the lowest error. No candidate, for its unclassified answers: 8.",
+    ),
+    "a default nobody can read": (
+        [row("16", 0.01, default=True, unclassified=0.3), row("8", 0.02)],
+        "8, because 16 leaves 30.0% unclassified.",
+    ),
+    "as good and quicker": (
+        [row("16", 0.010, 0.012, default=True), row("8", 0.0115, seconds=15), row("4", 0.05, seconds=9)],
+        "16 stays: it has the lowest error. 8 is as good within that, in 15 s of training.",
+    ),
+    "none can be read": ([row("16", 0.01, default=True, unclassified=1)], "Nothing: every value leaves"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "said"), DECISIONS.values(), ids=DECISIONS)
+def test_a_decision_follows_from_the_numbers(rows: list[Row], said: str) -> None:
+    assert decision(rows).startswith(said)
+
+
+def measured(error: float, restricted: float = 0.02) -> dict[str, Any]:
+    told = {"exact_error": error, "restricted_error": restricted, "steering_mass": 1.0, "unclassified": 0.0}
+    return told | {"agreement": 1.0, "noise_floor": 0.07, "mae": 0.08, "train_seconds": 31.0}
+
+
+def test_the_page_has_no_decision_before_all_values_of_a_knob_are_there(tmp_path: Path) -> None:
+    records = Records(tmp_path / "r.json", {})
+    for seed in (0, 1):
+        records.keep(f"{BASE}/{seed}", measured(0.02 + 0.001 * seed), 50)
+    rows = rows_of(records, GRID, "kto_over")
+
+    assert [(r.label, r.default, r.errors) for r in rows] == [("response", True, (0.02, 0.021))]
+    assert not is_whole(rows, GRID, "kto_over")
+    assert "| KTO's log-ratio over | response |  |" in render(records, GRID)
+    sampling = [(r.label, r.error) for r in sampling_rows(records)]
+    assert sampling == [("plain", pytest.approx(0.0205)), ("restricted, two passes", pytest.approx(0.02))]
+    assert "| sampling | plain | plain stays: restricted, two passes is lower" in render(records, GRID)
+    records.keep("kto_over/completion/0", measured(0.05), 50)
+    text = render(records, GRID)
+    assert "| KTO's log-ratio over | response | response stays: it has the lowest error. |" in text
+    assert "| completion | 0.0500 | 0.00% | 100.00% | 31 | 1 |" in text
+    assert "| response (default) | 0.0205 (0.0200 to 0.0210) |" in text
+
+
+# Measuring
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    tiny_model().save_pretrained(tmp_path / "model")
+    tiny_tokenizer().save_pretrained(tmp_path / "model")
+    seen = [f"Job {i}: {{context}}. {{attribute}}?" for i in range(8)]
+    templates = {"seen": seen, "heldout": ["Who works as {context}? {options}"]}
+    fields = {"base_model": str(tmp_path / "model"), "templates": templates}
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(tiny_spec(fields).to_mapping()), "utf-8")
+    return tmp_path
+
+
+def test_a_unit_trains_and_measures_the_templates_that_were_kept_apart(place: Path) -> None:
+    spec = Grid(place / "spec.yaml", {}).spec({"steps": 6})
+    found = measure({"spec": str(place / "spec.yaml"), "data": str(place), "set": json.loads(spec.to_json())})
+
+    assert len(spec.templates.heldout) == 4 and len(spec.templates.seen) == 4
+    assert 0 < found["exact_error"] < 1 and 0 <= found["agreement"] <= 1 and found["train_seconds"] > 0
+    assert json.loads(json.dumps(found)) == found
+
+
+class Stand:
+    """Stands for the processes; the call ``stop`` is interrupted."""
+
+    def __init__(self, stop: int) -> None:
+        self.calls: list[str] = []
+        self.stop = stop
+
+    def __call__(self, function: str, arguments: Mapping[str, Any], log: Path) -> dict[str, Any]:
+        self.calls.append(log.stem)
+        if len(self.calls) == self.stop:
+            raise KeyboardInterrupt
+        assert load_spec(Path(arguments["spec"]), arguments["set"]).rounds == 6
+        return measured(0.02)
+
+
+def arguments(place: Path, *more: str) -> list[str]:
+    places = {"--data": place, "--out": place / "a.md", "--spec": SPEC}
+    return ["ablations", "--trial", *(str(x) for pair in places.items() for x in pair), *more]
+
+
+def test_the_grid_goes_on_where_it_stopped_one_seed_before_the_next(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = Stand(stop=2)
+    monkeypatch.setattr(turns, "measured", stand)
+    given = arguments(place, "--only", "kto_over", "steps")
+    values = ["kto_over-completion", "steps-4", "steps-10", "steps-15"]
+    order = [f"{name}-{seed}" for seed in (0, 1) for name in ("default", *values)]
+
+    assert main([*given, "--minutes", "0"]) == 0 and not stand.calls
+    assert main(given) == 130
+    assert main(given) == 0
+    assert stand.calls == [*order[:2], *order[1:]]
+    assert main([*given, "--again", "--only", "kto_over"]) == 0
+    assert stand.calls[len(order) + 1 :] == ["default-0", values[0] + "-0", "default-1", values[0] + "-1"]
+    assert "5 stays: it has the lowest error." in (place / "a.md").read_text("utf-8")
+
+
+def test_what_takes_long_is_measured_once_and_the_default_twice(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand = Stand(stop=0)
+    monkeypatch.setattr(turns, "measured", stand)
+    monkeypatch.setattr("bench.ablations.command.SHORT_SECONDS", 0.0)
+
+    assert main(arguments(place, "--only", "kto_over")) == 0
+    assert stand.calls == ["default-0", "kto_over-completion-0", "default-1"]
+
+
+BAD = {
+    "unknown knob": (["--only", "colours"], "--only"),
+    "no specification": (["--spec", "/nowhere.yaml"], "/nowhere.yaml"),
+    "unknown preset": (["--preset", "slow"], "preset"),
+    "no results": (["--results", "{place}/spec.yaml"], "--results"),
+    "page cannot be written": (["--out", "/proc/a.md"], "--out"),
+}
+
+
+@pytest.mark.parametrize(("given", "named"), BAD.values(), ids=BAD)
+def test_bad_input_is_refused_in_one_line(
+    place: Path, given: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(arguments(place, *(text.replace("{place}", str(place)) for text in given)))
+    except SystemExit as ended:
+        code = ended.code
+    told = capsys.readouterr().err.strip()
+
+    assert code == 2 and named in told
+    assert len(told.splitlines()) == 1 and told.startswith("distalign: ")

@@ -1,0 +1,401 @@
+"""The quality table: its cells and their order, its figures and goals, its page, its command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bench import turns
+from bench.cli import main
+from bench.errors import BenchError, MeasurementFailed
+from bench.quality import paper, third_set
+from bench.quality.cells import ANSWERS, CONTEXTS, METHODS, PAPER, STORIES, Selection, cells
+from bench.quality.chart import chart_rows
+from bench.quality.figures import Quality
+from bench.quality.goals import goal_rows
+from bench.quality.page import BEGIN, CHART, EMPTY, END, marked, readme_block, write_into, write_page
+from bench.records import Records
+from bench.settings import differences, settings_of
+from distalign.errors import SpecError
+from distalign.spec import SPEC_FIELDS, load_spec, parse_spec
+from distalign.templates import GENERAL_HELDOUT, GENERAL_SEEN, PERSON_HELDOUT, PERSON_SEEN, check_template
+from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
+
+PROJECT = Path(__file__).parent.parent
+SETS = (third_set.PERSON, third_set.GENERAL, third_set.PERSON_STORIES, third_set.GENERAL_STORIES)
+
+
+# The third set
+
+
+def phrases(text: str, size: int = 4) -> set[tuple[str, ...]]:
+    """Runs of so many words, the slots as words."""
+    words = re.findall(r"[\w']+", text.lower())
+    return {tuple(words[i : i + size]) for i in range(len(words) - size + 1)}
+
+
+def test_the_third_set_shares_no_wording_with_the_templates_that_defaults_were_chosen_by() -> None:
+    known = set().union(*(map(phrases, (*PERSON_SEEN, *PERSON_HELDOUT, *GENERAL_SEEN, *GENERAL_HELDOUT))))
+    texts = [text for group in SETS for text in group]
+
+    assert [len(group) for group in SETS] == [8, 8, 8, 8]
+    assert len(set(texts)) == 32
+    for text in texts:
+        check_template(text, "third set")
+        assert not phrases(text) & known, text
+    assert phrases(PERSON_HELDOUT[0]) & known, "the comparison sees what is shared"
+
+
+def test_templates_with_options_are_left_out_where_the_built_in_ones_leave_them_out() -> None:
+    few = parse_spec({"attribute": "gender"})
+    many = parse_spec({"attribute": {"name": "city", "categories": [f"c{i}x" for i in range(20)]}})
+
+    assert third_set.in_place_of_heldout(few) == {"heldout": list(third_set.PERSON)}
+    assert not any("{options}" in text for text in third_set.in_place_of_heldout(many)["heldout"])
+    assert third_set.in_place_of_heldout(tiny_spec()) is None, "an author's own held-out templates stay"
+    with_stories = third_set.in_place_of_heldout(few, with_stories=True)
+    assert with_stories["story_heldout"] == list(third_set.PERSON_STORIES)
+
+
+# Cells
+
+
+def test_the_six_specifications_are_at_preset_standard_and_the_papers_rounds() -> None:
+    specs = {name: load_spec(PROJECT / "specs" / f"{name}.yaml") for name in PAPER}
+
+    assert {spec.preset for spec in specs.values()} == {"standard"}
+    assert {name: spec.rounds for name, spec in specs.items()} == dict.fromkeys(PAPER, 100) | {
+        "sentiment-even": 90
+    }
+    assert set(paper.ANSWERS) == set(PAPER)
+
+
+def test_the_most_wanted_cells_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    found = cells(Selection(stories=True))
+    keys = [cell.key for cell in found]
+    stages = list(dict.fromkeys((c.kind, c.method, c.seed) for c in found))
+
+    assert keys[:6] == [f"answers/{name}/hybrid/0" for name in PAPER]
+    assert len(keys) == len(set(keys)) == 6 * (len(METHODS) + 2) + 1 + 4 + 6
+    assert [(m, s) for k, m, s in stages if k == ANSWERS] == [
+        ("hybrid", 0), ("zero_shot", 0), ("prompt", 0), ("prompt_few_shot", 0), ("sft", 0), ("dpo", 0),
+        ("kl_only", 0), ("kto_only", 0), ("hybrid", 1), ("hybrid", 2),
+    ]  # fmt: skip
+    assert stages[-1] == (STORIES, "hybrid", 0)
+    assert {c.dataset for c in found if c.kind == CONTEXTS} == {n for n in PAPER if n.endswith("even")}
+
+
+def test_a_selection_gives_its_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    found = cells(Selection(["race-even"], ["zero_shot", "kl_only"], [3, 4]))
+
+    assert [c.key for c in found] == [
+        f"answers/race-even/{method}/{seed}" for seed in (3, 4) for method in ("zero_shot", "kl_only")
+    ]
+
+
+def test_a_cells_run_is_measured_on_the_third_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    spec = cells(Selection(["sentiment-even"], ["kl_only"], [2]))[0].resolved({"rounds": 4})
+    own = load_spec(Path("specs/sentiment-even.yaml"))
+
+    assert spec.templates.heldout == third_set.GENERAL and spec.templates.seen == own.templates.seen
+    assert (spec.method, spec.seed, spec.rounds) == ("kl_only", 2, 4)
+
+
+# Settings
+
+
+def test_a_setting_that_changed_is_named_and_a_new_one_that_is_off_is_none() -> None:
+    then = settings_of(tiny_spec())
+
+    assert differences(then, settings_of(tiny_spec())) == []
+    assert differences(then, settings_of(tiny_spec({"steps": 13}))) == ["steps", "training.steps"]
+    templates = {"seen": ["Other: {context}"], "heldout": ["Who works as {context}? {options}"]}
+    assert differences(then, settings_of(tiny_spec({"templates": templates}))) == ["templates.seen"]
+    training = then["training"]
+    assert differences(then, then | {"training": training | {"new": 0.0}, "few_shot": 0}) == []
+    assert differences(then, then | {"training": training | {"new": 0.5}}) == ["training.new"]
+
+
+# Figures, goals and the page
+
+
+def measured(mae: float, *, floor: float = 0.04, trained: bool = True, split: str = "", **more: Any) -> dict:
+    """A made-up run; ``split`` names one besides the seen and the held-out templates."""
+
+    def figures(factor: float) -> dict[str, Any]:
+        value = mae * factor
+        told = {"mae": value, "mae_low": value - 0.01, "mae_high": value + 0.01, "kl": 0.002}
+        told |= {"noise_floor": floor, "ratio": value / floor, "unclassified": 0.001}
+        return told | {"exact_error": 0.009 if trained else None}
+
+    splits = {"seen_templates": figures(0.9), "heldout_templates": figures(1)}
+    splits |= {split: figures(1)} if split else {}
+    report = {"train_seconds": 90.0 if trained else None, "splits": splits}
+    return {"report": report, "settings": {}, "seconds": 240.0, "group_gb": 1.9} | more
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    """All six with hybrid, one of them with three seeds; one with a baseline; sft that cannot be run."""
+    kept = Records(tmp_path / "results.json", {})
+    for i, name in enumerate(PAPER):
+        kept.keep(f"answers/{name}/hybrid/0", measured(0.040 + 0.001 * i), 240)
+    for seed, mae in ((1, 0.044), (2, 0.042)):
+        kept.keep(f"answers/{PAPER[0]}/hybrid/{seed}", measured(mae), 240)
+    kept.keep(f"answers/{PAPER[0]}/prompt/0", measured(0.3, trained=False), 60)
+    kept.keep(f"answers/{PAPER[0]}/sft/0", {"unmeasurable": "method: 'sft' is not known"}, 0)
+    for name in (PAPER[2], PAPER[4]):
+        kept.keep(f"contexts/{name}/hybrid/0", measured(0.05, split="heldout_contexts"), 240)
+    kept.keep(f"stories/{PAPER[0]}/hybrid/0", measured(0.12, split="stories"), 900)
+    return kept
+
+
+def test_seeds_are_told_as_mean_and_range(records: Records) -> None:
+    figure = Quality(records).split(ANSWERS, PAPER[0], "hybrid", "heldout_templates", "mae")
+
+    assert (figure.mean, figure.low, figure.high, figure.seeds) == (pytest.approx(0.042), 0.040, 0.044, 3)
+    assert Quality(records).split(ANSWERS, PAPER[0], "sft", "heldout_templates", "mae") is None
+
+
+def test_every_goal_is_met_missed_or_not_measured(records: Records) -> None:
+    rows = {row[0]: row[1:] for row in goal_rows(Quality(records))}
+
+    assert rows["hybrid, seen templates, each of the six: MAE / noise floor"] == [
+        "1.15", "1.01 (sentiment-even; 6 of 6)", "met",
+    ]  # fmt: skip
+    assert rows["hybrid, held-out templates: mean MAE over the six"] == ["0.042", "0.043", "missed"]
+    assert rows["hybrid, held-out templates, each of the six: exact error"][-1] == "met"
+    assert rows["even targets, held-out contexts: MAE / noise floor"][1:] == [
+        "1.25 (gender-uk-even; 2 of 4)", "not all measured",
+    ]  # fmt: skip
+    stories = ["0.120 (gender-uk-real; 1 of 6)", "missed"]
+    assert rows["stories, each of the six: MAE"][1:] == stories, "one that is too high is enough"
+    assert rows["training, one dataset, short answers"][1:] == ["1.5 min (gender-uk-real; 6 of 6)", "met"]
+    assert {row[-1] for name, row in rows.items() if "joint" in name or "many" in name} == {"not measured"}
+
+
+def test_the_page_has_every_split_the_paper_and_what_cannot_be_measured(
+    records: Records, tmp_path: Path
+) -> None:
+    write_page(records, tmp_path / "results.md", older=["answers/race-even/hybrid/0"])
+    text = (tmp_path / "results.md").read_text("utf-8")
+    svg = (tmp_path / "images" / CHART).read_text("utf-8")
+
+    assert "third set" in text and "No default, wording or seed was chosen" in text
+    row = next(line for line in text.splitlines() if line.startswith("| gender-uk-real | hybrid, 3 seeds |"))
+    assert "0.042 (0.040 to 0.044) [0.032, 0.052] | 0.040 | 1.05 (1.00 to 1.10) | 0.009" in row
+    assert row.endswith("| 90 | 240 | 1.9 | 0.084 |")
+    assert "- answers/gender-uk-real/sft/0: method: 'sft' is not known" in text
+    assert "other settings than those of today, to be done anew: answers/race-even/hybrid/0." in text
+    assert "| gender-uk-even | hybrid | 0.050 [0.040, 0.060] |" in text.split("## Held-out contexts")[1]
+    assert text.rstrip().count("Not measured yet.") == 0 and str(tmp_path) not in text
+    assert svg.startswith("<svg") and "noise floor" in svg and "the paper" in svg and "hybrid" in svg
+
+
+def test_the_chart_shows_what_was_measured_on_held_out_templates(records: Records) -> None:
+    rows = chart_rows(Quality(records))
+
+    assert [(row["dataset"], row["name"]) for row in rows if row["name"] != "hybrid"] == [
+        ("gender-uk-real", "prompt")
+    ]
+    assert rows[1] == {
+        "dataset": "gender-uk-real", "name": "hybrid",
+        "mae": pytest.approx(0.042), "low": pytest.approx(0.032), "high": pytest.approx(0.052),
+    }  # fmt: skip
+
+
+def test_the_summary_goes_into_a_marked_place_and_nowhere_else(records: Records, tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n\n{BEGIN}\nold\n{END}\n\nafter\n", "utf-8")
+    write_into(readme, Quality(records))
+    text = readme.read_text("utf-8")
+
+    assert text.startswith("before\n\n") and text.endswith("\n\nafter\n") and "old" not in text
+    assert marked(text) == readme_block(Quality(records))
+    assert "](docs/images/results-mae.svg)" in text
+    assert "| gender-uk-real | 0.300 | **0.042** | 0.040 | 0.084 | 1.05 | 0.009 | 0.1 % |" in text
+    assert "| mean of the six | – | **0.043** | 0.040 | 0.067 | 1.07 | 0.009 | 0.1 % |" in text
+    with pytest.raises(BenchError, match="--readme"):
+        write_into(records.path, Quality(records))
+
+
+def test_the_readmes_table_is_that_of_the_results() -> None:
+    found = json.loads((PROJECT / "docs" / "results.json").read_text("utf-8"))
+    records = Records(PROJECT / "docs" / "results.json", found["settings"])
+
+    assert marked((PROJECT / "README.md").read_text("utf-8")) == readme_block(Quality(records)), (
+        "python -m bench quality --minutes 0 --readme README.md"
+    )
+
+
+# The command line
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    tiny_model().save_pretrained(tmp_path / "model")
+    tiny_tokenizer().save_pretrained(tmp_path / "model")
+    write_spec(tmp_path / "jobs.yaml", target={n: {"male": 0.3, "female": 0.7} for n in ("Nurses", "Pilots")})
+    return tmp_path
+
+
+def write_spec(path: Path, **fields: Any) -> None:
+    spec = tiny_spec({"base_model": str(path.parent / "model")} | fields)
+    path.write_text(yaml.safe_dump(spec.to_mapping()), "utf-8")
+
+
+def arguments(place: Path, *more: str) -> list[str]:
+    places = {"--data": place, "--out": place / "out" / "results.md", "--datasets": place / "jobs.yaml"}
+    return ["quality", *(str(x) for pair in places.items() for x in pair), *more]
+
+
+class Stand:
+    """Stands for the runs' processes; the calls in ``stop`` are interrupted, those in ``fail`` fail."""
+
+    def __init__(self, stop: int = 0, fail: str = "never") -> None:
+        self.calls: list[str] = []
+        self.stop, self.fail = stop, fail
+
+    def __call__(self, function: str, arguments: Mapping[str, Any], log: Path) -> dict[str, Any]:
+        self.calls.append(log.stem)
+        if len(self.calls) == self.stop:
+            raise KeyboardInterrupt
+        if self.fail in log.stem:
+            raise MeasurementFailed("it fell over")
+        assert load_spec(Path(arguments["spec"])).templates.heldout
+        return measured(0.04, settings=arguments["settings"])
+
+
+def test_a_run_is_the_products_own_and_is_kept_with_what_it_depends_on(
+    place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments(place, "--trial", "--methods", "hybrid", "--seeds", "0")
+    assert main(given) == 0
+    kept = json.loads((place / "out" / "results.json").read_text("utf-8"))["units"]
+    value = kept["answers/jobs/hybrid/0"]["value"]
+
+    assert list(value["report"]["splits"]) == ["seen_templates", "heldout_templates"]
+    assert value["report"]["mae"] >= 0 and value["settings"]["training"]["steps"] == 6
+    assert value["seconds"] > 0 and value["group_gb"] > 0
+    assert str(place / "bench") not in json.dumps(kept), "no path of the run's folder"
+    assert (place / "bench" / "quality-trial" / "distalign.db").exists()
+    assert "| jobs | hybrid |" in (place / "out" / "results.md").read_text("utf-8")
+
+
+def test_the_table_goes_on_where_it_stopped_and_a_failure_is_told(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments(place, "--methods", "hybrid", "zero_shot", "kl_only")
+    stand = Stand(stop=2, fail="kl_only")
+    monkeypatch.setattr(turns, "measured", stand)
+    names = [f"answers-jobs-{n}" for n in ("hybrid-0", "zero_shot-0", "kl_only-0", "hybrid-1", "hybrid-2")]
+
+    assert main(given) == 130
+    stand.stop = 0
+    assert main(given) == 1
+    assert stand.calls[2:] == names[1:]
+    assert "answers/jobs/kl_only/0: it fell over" in capsys.readouterr().err
+    stand.calls, stand.fail = [], "never"
+    assert main(given) == 0
+    assert stand.calls == [names[2]]
+    assert main([*given, "--again", "--seeds", "1"]) == 0
+    assert stand.calls[1:] == ["answers-jobs-hybrid-1", "answers-jobs-zero_shot-1", "answers-jobs-kl_only-1"]
+
+
+def test_what_was_measured_with_other_settings_is_measured_anew(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments(place, "--methods", "zero_shot")
+    stand = Stand()
+    monkeypatch.setattr(turns, "measured", stand)
+    main(given)
+    path = place / "jobs.yaml"
+    path.write_text(path.read_text("utf-8").replace("rounds: 20", "rounds: 21"), "utf-8")
+    assert main([*given, "--minutes", "0"]) == 0
+    page = (place / "out" / "results.md").read_text("utf-8")
+
+    assert "to be done anew: answers/jobs/zero_shot/0." in page and len(stand.calls) == 1
+    assert main(given) == 0
+    assert "was measured with another rounds; anew" in capsys.readouterr().err
+    assert len(stand.calls) == 2
+    assert "to be done anew" not in (place / "out" / "results.md").read_text("utf-8")
+
+
+def test_what_the_product_cannot_run_is_noted_and_tried_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METHODS, "sft", {"method": "of tomorrow"})
+    stand = Stand()
+    monkeypatch.setattr(turns, "measured", stand)
+    given = arguments(place, "--methods", "sft", "--readme", str(place / "README.md"))
+    (place / "README.md").write_text(f"{BEGIN}{END}", "utf-8")
+    assert main(given) == 0
+    page = (place / "out" / "results.md").read_text("utf-8")
+
+    assert "- answers/jobs/sft/0: method: 'of tomorrow' is not known" in page and not stand.calls
+    assert marked((place / "README.md").read_text("utf-8")) == EMPTY, "of the paper's six there is nothing"
+    monkeypatch.setitem(METHODS, "sft", {"method": "kl_only"})
+    assert main(given) == 0
+    assert stand.calls == ["answers-jobs-sft-0"]
+    assert "Not measurable" not in (place / "out" / "results.md").read_text("utf-8")
+
+
+def test_a_refusal_by_the_run_itself_is_noted_as_well(place: Path) -> None:
+    from bench.quality.run import unit
+
+    write_spec(place / "bad.yaml", base_model=str(place / "nowhere"))
+    given = {"spec": str(place / "bad.yaml"), "folder": str(place), "log": str(place / "log")}
+    told = unit(given | {"settings": {}})
+
+    assert list(told) == ["unmeasurable"] and "nowhere" in told["unmeasurable"]
+
+
+def test_stories_and_held_out_contexts_are_fields_of_the_specification(place: Path) -> None:
+    """Where the product knows them; until then their cells are noted as not measurable."""
+    write_spec(place / "even.yaml", target="even")
+    found = {c.kind: c for c in cells(Selection([str(place / "even.yaml")], ["hybrid"], [0], stories=True))}
+
+    assert list(found) == [ANSWERS, CONTEXTS, STORIES]
+    for kind, field in ((CONTEXTS, "heldout_contexts"), (STORIES, "stories")):
+        if field in SPEC_FIELDS:
+            assert found[kind].resolved({}).to_mapping()[field] == 1
+        else:
+            with pytest.raises(SpecError, match=field):
+                found[kind].resolved({})
+    assert CONTEXTS not in {c.kind for c in cells(Selection([str(place / "jobs.yaml")]))}, "no rule"
+
+
+BAD = {
+    "unknown dataset": (["--datasets", "colours"], "--datasets"),
+    "unknown method": (["--methods", "magic"], "--methods"),
+    "negative seed": (["--seeds", "-1"], "--seeds"),
+    "minutes no number": (["--minutes", "soon"], "--minutes"),
+    "no results": (["--results", "jobs.yaml"], "--results"),
+    "page cannot be written": (["--out", "/proc/results.md"], "--out"),
+    "no readme": (["--minutes", "0", "--readme", "/nowhere/README.md"], "--readme"),
+    "no marked place": (["--minutes", "0", "--readme", "jobs.yaml"], "--readme"),
+}
+
+
+@pytest.mark.parametrize(("given", "named"), BAD.values(), ids=BAD)
+def test_bad_input_is_refused_in_one_line(
+    place: Path, given: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = main(arguments(place, *given))
+    except SystemExit as ended:
+        code = ended.code
+    told = capsys.readouterr().err.strip()
+
+    assert code == 2 and named in told
+    assert len(told.splitlines()) == 1 and told.startswith("distalign: ")
