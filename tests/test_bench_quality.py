@@ -285,7 +285,8 @@ def test_a_run_is_the_products_own_and_is_kept_with_what_it_depends_on(
     value = kept["answers/jobs/hybrid/0"]["value"]
 
     assert list(value["report"]["splits"]) == ["seen_templates", "heldout_templates"]
-    assert value["report"]["mae"] >= 0 and value["settings"]["training"]["steps"] == 6
+    # A model of six steps may name no category at all: then there is no MAE.
+    assert value["report"]["unclassified"] <= 1 and value["settings"]["training"]["steps"] == 6
     assert value["seconds"] > 0 and value["group_gb"] > 0
     assert str(place / "bench") not in json.dumps(kept), "no path of the run's folder"
     assert (place / "bench" / "quality-trial" / "distalign.db").exists()
