@@ -13,5 +13,5 @@ class MeasurementFailed(Exception):
     """A measurement's own process failed; the text names its log."""
 
 
-class JobRefused(Exception):
-    """The product refused a run; the text is what it told."""
+class JobRefused(RuntimeError):
+    """The product refused a run as it was specified; the text is what it told."""

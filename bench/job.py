@@ -35,7 +35,7 @@ def run_job(spec: str, data: Path, fields: Mapping[str, Any], log: Path) -> dict
 
     Raises:
         JobRefused: for a specification that cannot be run here.
-        RuntimeError: when the run fails.
+        RuntimeError: when the run fails otherwise.
     """
     command = [sys.executable, "-c", RUN, "run", spec, "--json", "--data", str(data)]
     for name, value in fields.items():

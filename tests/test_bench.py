@@ -16,6 +16,7 @@ import yaml
 from trl import KTOConfig, KTOTrainer
 
 from bench import adapters, curves, growth, sampling, training
+from bench.errors import JobRefused
 from bench.heldout import HeldOut
 from bench.job import descendants, watch
 from bench.memory import measure
@@ -234,7 +235,7 @@ def test_the_peer_gets_all_examples_of_a_step() -> None:
     assert len(rows) == len(matched(training_set, step)) == 16
     assert sum(row["label"] for row in rows) == 8
     assert all(row["KL_completion_ids"] != [] and len(row["target"]) == 2 for row in rows)
-    assert rows_of_step(training_set, Step(step.prompts, [])) == []
+    assert rows_of_step(training_set, Step(step.prompts, [], [])) == []
 
 
 def test_the_peers_own_rows_have_a_prompt_each_and_rotated_pairs() -> None:
@@ -399,7 +400,7 @@ def test_the_memory_of_a_whole_run_is_measured_and_its_failure_told(
     told = measure(given)
 
     assert 0.1 < told["peak_gb"] <= told["group_gb"] and told["report"]["train_seconds"] > 0
-    with pytest.raises(RuntimeError, match="ended with 2: distalign: steps"):
+    with pytest.raises(JobRefused, match="steps: 0 is out of range"):
         measure({**arguments, "set": {"steps": 0}})
 
 

@@ -76,6 +76,10 @@ DECISIONS = {
         [row("16", 0.020, 0.021, default=True), row("32", 0.010, 0.011, seconds=44)],
         "32 is better than the default, 16, by 0.0100 (seeds differ by 0.0010), in 44 s of training in place of 30.",
     ),
+    "better at one seed": (
+        [row("16", 0.020, 0.021, default=True), row("32", 0.010)],
+        "32 is better than the default, 16, by 0.0105 (seeds differ by 0.0010), at one seed, in 30 s",
+    ),
     "one seed each": ([row("16", 0.02, default=True), row("8", 0.01)], "Nothing yet: 8 is lower by 0.0100"),
     "answers nobody can read": (
         [row("16", 0.02, 0.021, default=True), row("8", 0.01, unclassified=0.3)],

@@ -92,7 +92,8 @@ def decision(rows: Sequence[Row]) -> str:
     else:
         line = (
             f"{best.label} is better than the default, {default.label}, by {gain:.4f} (seeds differ by "
-            f"{margin:.4f}), in {best.train_seconds:.0f} s of training in place of {default.train_seconds:.0f}."
+            f"{margin:.4f}){', at one seed' if len(best.errors) == 1 else ''}, in {best.train_seconds:.0f} s of "
+            f"training in place of {default.train_seconds:.0f}."
         )
     return " ".join([line, *_quicker(usable, best, default, margin), *_left_out(rows, usable)])
 

@@ -10,6 +10,7 @@ from distalign.adapter import merged
 from distalign.measuring import Subject, measure_split
 from distalign.memory import give_back, share_one_heap
 from distalign.training import train_adapter
+from jobs.report import finite
 
 MEASURES = ("exact_error", "restricted_error", "steering_mass", "unclassified", "agreement", "noise_floor")
 
@@ -18,7 +19,8 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     """Train the specification, and sample it on its held-out templates, which are kept seen ones.
 
     Returns:
-        The measures by their names in :class:`distalign.results.SplitResult`, ``mae``, and ``train_seconds``.
+        The measures by their names in :class:`distalign.results.SplitResult`, ``mae``, and ``train_seconds``;
+        None for what cannot be measured, because no answer named a category.
     """
     share_one_heap()
     bench = open_workbench(arguments)
@@ -30,4 +32,4 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     with merged(model):
         result = measure_split(subject, bench.spec, "heldout_templates", lambda *_: None)
     found = {name: round(getattr(result, name), 6) for name in MEASURES}
-    return found | {"mae": round(result.mae.value, 6), "train_seconds": round(seconds, 2)}
+    return finite(found | {"mae": round(result.mae.value, 6), "train_seconds": round(seconds, 2)})
