@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from distalign import operations
-from distalign.decoder import MASKED, Sight
+from distalign.decoder import BLOCK, MASKED, Sight
 from distalign.operations import BlockAttention, LoraLinear, RMSNorm, Rotary, SwiGLU, TokenLogps
 from distalign.trie import TokenTrie, pack
 
@@ -114,7 +114,7 @@ def test_blocks_see_few_keys_where_branches_are_many() -> None:
     trie = TokenTrie()
     leaves = [trie.insert([1, 2, 3, *range(10 + 20 * i, 30 + 20 * i)])[-1] for i in range(20)]
     row = pack(trie, leaves)
-    sight = Sight.of(row.mask[0, 0].numpy(), 64, torch.float32)
+    sight = Sight.of(row.mask[0, 0].numpy(), BLOCK, torch.float32)
 
     assert row.mask.shape[-1] > 400
     assert sight.keys.shape[1] <= 128
