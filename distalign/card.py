@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distalign.models import ALLOWED, BUNDLED
+from distalign.prompts import prompt_text
 from distalign.results import Interval, SideEffects, SplitResult
 from distalign.spec import RunSpec
+from distalign.stated import ANY_CATEGORIES, STATED, kept_targets
 from distalign.steering import SteeringTokens
-from distalign.templates import fill
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -65,6 +66,7 @@ def model_card(
         f"A LoRA adapter for `{base}` whose answers, over many rounds, follow a chosen distribution of "
         f"**{spec.attribute.name}**. Made with Distalign {_version()}, method `{spec.method}` ({PAPER}).",
         *_steering_section(spec, steering),
+        _stating(spec),
         "## How to sample it",
         _sampling_code(spec, base, first=0 if steering is None else 1),
         _base_note(spec),
@@ -99,7 +101,10 @@ def _front_matter(base: str, method: str) -> str:
 def _steering_section(spec: RunSpec, steering: SteeringTokens | None) -> list[str]:
     if steering is None:
         return ["Its answers have no steering tokens: they are words from the start."]
-    rows = zip(steering.texts, steering.ids, spec.attribute.names, strict=True)
+    meanings = spec.attribute.names
+    if spec.any_attribute:
+        meanings = tuple(f"category {k} that the prompt names" for k in range(1, len(steering.ids) + 1))
+    rows = zip(steering.texts, steering.ids, meanings, strict=True)
     return [
         "## Steering tokens",
         "An answer opens with one of these tokens; remove the first token before showing it to a reader.",
@@ -120,7 +125,7 @@ def _base_note(spec: RunSpec) -> str:
 def _sampling_code(spec: RunSpec, base: str, first: int) -> str:
     """Code that samples; a reader sees an answer from its token ``first`` on."""
     start = 'inputs["input_ids"].shape[1]' + (f" + {first}" if first else "")
-    prompt = fill(spec.templates.seen[0], spec.attribute, context=spec.contexts.names[0])
+    prompt = prompt_text(spec, "seen_templates", 0, 0)
     return f"""```python
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -199,7 +204,29 @@ def _heldout_note(spec: RunSpec) -> str:
     return f"Contexts that were never trained on ({len(names)}): {shown}." if names else ""
 
 
+def _stating(spec: RunSpec) -> str:
+    """How a prompt gives the target; empty where the target is fixed."""
+    if spec.target.kind != STATED:
+        return ""
+    order = "in any order" if spec.any_attribute else f"in this order: {', '.join(spec.attribute.names)}"
+    lines = [
+        "## How to state a target",
+        "The adapter follows the target that stands at the end of the user's turn, on a line of its own, "
+        f"in whole percentages that sum to 100. Name every category, {order}.",
+        f"```text\n{prompt_text(spec, 'seen_templates', 0, 0)}\n```",
+    ]
+    if spec.any_attribute:
+        most = max(ANY_CATEGORIES, len(spec.attribute))
+        lines.append(
+            f"Token k stands for the k-th category that is named there. Other attributes, of 2 to {most} "
+            "categories, can be asked about in the same way."
+        )
+    return "\n\n".join(lines)
+
+
 def _target_table(spec: RunSpec) -> str:
+    if spec.target.kind == STATED:
+        return _kept_note(spec)
     rows = [
         [name, *(f"{q:.3f}" for q in row)]
         for name, row in zip(spec.contexts.names, spec.target.rows, strict=True)
@@ -207,3 +234,8 @@ def _target_table(spec: RunSpec) -> str:
     shown = _table(["context", *spec.attribute.names], rows[:MAX_TARGET_ROWS])
     left_out = len(rows) - MAX_TARGET_ROWS
     return shown + (f"\n\n… and {left_out} more in `spec.yaml`." if left_out > 0 else "")
+
+
+def _kept_note(spec: RunSpec) -> str:
+    kept = "; ".join("/".join(map(str, target)) for target in kept_targets(len(spec.attribute)))
+    return f"Stated in each prompt. Measured on targets that were never trained on, in percent: {kept}."

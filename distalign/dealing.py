@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from distalign.prompts import Prompt
@@ -29,10 +30,13 @@ def in_runs(prompts: Sequence[Prompt], rng: random.Random) -> list[int]:
 
     The prompts of a run share their beginning, which a step then computes once.
     """
-    by_template: dict[int, list[int]] = {}
+    alike: dict[tuple[int, int, str], list[int]] = {}
     for index in rng.sample(range(len(prompts)), len(prompts)):
-        by_template.setdefault(prompts[index].template, []).append(index)
-    runs = [group[i : i + RUN] for group in by_template.values() for i in range(0, len(group), RUN)]
+        prompt = prompts[index]
+        # What states a target differs behind the context only.
+        name = prompt.attribute.name if prompt.attribute else ""
+        alike.setdefault((prompt.template, prompt.context if prompt.target else -1, name), []).append(index)
+    runs = [group[i : i + RUN] for group in alike.values() for i in range(0, len(group), RUN)]
     return [index for run in rng.sample(runs, len(runs)) for index in run]
 
 
@@ -61,10 +65,10 @@ def deal(
         most: categories a prompt, at most.
         contrasted: tokens to which undesirable and mismatched answers are cut; None: none is.
     """
-    hands = _hands(len(steering.ids), most, rng)
+    hands = cache(lambda count: _hands(count, most, rng))
     dealt: list[Dealt] = []
     for group in groups:
-        own = [_answers(next(hands), texts[p], steering, rng, contrasted) for p in group]
+        own = [_answers(next(hands(len(texts[p]))), texts[p], steering, rng, contrasted) for p in group]
         # KTO's z0 pairs a prompt with its neighbour's completions (rotation by one, as TRL does).
         crossed = [[(MISMATCHED, ids[:contrasted]) for _, ids in answers] for answers in own[1:] + own[:1]]
         dealt.append((group, [mine + other for mine, other in zip(own, crossed, strict=True)]))

@@ -10,12 +10,18 @@ from pathlib import Path
 from distalign.folders import DataFolder
 from distalign.models import BUNDLED
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
+from distalign.stated import STATED
+from distalign.stated_prompts import small_attributes, targets_a_question
 from distalign.training_config import MAX_ANSWERED, RETAINED_PROMPTS
 
 # Tokens of a chat prompt besides its text, and letters a token.
 CHAT_TOKENS, LETTERS_PER_TOKEN = 12, 4.5
 # Tokens of a retained answer's beginning with its prompt, without what all chats begin with.
 RETAINED_LENGTH = 34
+# Letters of a statement, and those around each category in it; a digit is a token, so it counts as several.
+STATEMENT_LETTERS, STATED_LETTERS = 30, 18
+# Categories of a bundled attribute, about.
+BUNDLED_CATEGORIES = 3
 # Parameters in millions and layers, to scale the bundled model's speed to others.
 SIZES: dict[str, tuple[float, int]] = {
     BUNDLED: (135, 30),
@@ -78,10 +84,8 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
     parameters, layers = SIZES.get(spec.base_model, SIZES[BUNDLED])
     scale = parameters / SIZES[BUNDLED][0]
     trained = spec.method in TRAINED_METHODS
-    tail = _mean_length(spec.templates.seen) + _mean_length(spec.contexts.names)
-    per_prompt = CHAT_TOKENS + tail / LETTERS_PER_TOKEN
-    contexts = len(spec.contexts_of("seen_templates"))
-    prompts = min(len(spec.templates.seen) * contexts, config.distinct_prompts)
+    per_prompt = _prompt_tokens(spec)
+    prompts = min(_most_prompts(spec), config.distinct_prompts)
     adapted = min(layers, config.adapted_layers or layers)
     answered = min(MAX_ANSWERED, len(spec.attribute)) * 4 * 4
     retained = RETAINED_PROMPTS * RETAINED_LENGTH if config.retain_weight else 0
@@ -128,8 +132,31 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
     )
 
 
+def _prompt_tokens(spec: RunSpec) -> float:
+    """Tokens of a training prompt, roughly."""
+    letters = _mean_length(spec.templates.seen) + _mean_length(spec.contexts.names)
+    if spec.target.kind == STATED:
+        categories = max(len(spec.attribute), BUNDLED_CATEGORIES if spec.any_attribute else 0)
+        letters += STATEMENT_LETTERS + (STATED_LETTERS + _mean_length(spec.attribute.names)) * categories
+    return CHAT_TOKENS + letters / LETTERS_PER_TOKEN
+
+
+def _most_prompts(spec: RunSpec) -> int:
+    """How many different prompts there are to train on."""
+    if spec.any_attribute:
+        return spec.training.distinct_prompts
+    pairs = len(spec.templates.seen) * len(spec.contexts_of("seen_templates"))
+    return pairs * (targets_a_question(spec) if spec.target.kind == STATED else 1)
+
+
+def _measured_contexts(spec: RunSpec, split: str) -> int:
+    if split == "unseen_attributes":
+        return sum(len(subject.contexts) for subject in small_attributes("unseen"))
+    return len(spec.contexts_of(split))
+
+
 def _rounds(spec: RunSpec, phase: str) -> int:
-    return sum(spec.rounds_of(split, phase) * len(spec.contexts_of(split)) for split in spec.splits)
+    return sum(spec.rounds_of(split, phase) * _measured_contexts(spec, split) for split in spec.splits)
 
 
 def _rounds_of_work(spec: RunSpec, phase: str) -> float:

@@ -14,7 +14,7 @@ from typing import Protocol
 from distalign.progress import Progress
 
 # All splits that a run may be measured on.
-SPLITS = ("seen_templates", "heldout_templates", "heldout_contexts", "stories")
+SPLITS = ("seen_templates", "heldout_templates", "heldout_contexts", "stories", "unseen_attributes")
 PHASES = ("before", "after")
 
 
@@ -79,7 +79,7 @@ class ContextResult:
 
 @dataclass(frozen=True)
 class Marginal:
-    """One part of a joint attribute by itself, its shares summed over the other parts.
+    """One part of a joint attribute by itself, its shares summed over the other parts, or an unseen attribute.
 
     ``target`` and ``realized`` are the shares of its ``categories``, means over contexts; MAE and
     noise floor are in probability, means over contexts as well.
@@ -108,7 +108,8 @@ class SplitResult:
     rounds; ``exact_unclassified`` the probability of answers that name no category;
     ``exact_bound`` the probability that was not worked out, the mean over contexts.
     The last three are None where the distribution was not measured. ``marginals``
-    are those of a joint attribute's parts.
+    are those of a joint attribute's parts. On unseen attributes all figures are means over them;
+    ``marginals`` has those of each, ``contexts`` is empty and ``chi2_p`` NaN.
     """
 
     phase: str

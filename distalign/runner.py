@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
 from distalign.timeline import Timeline
 
 if TYPE_CHECKING:
-    from distalign.measuring import Subject
+    from distalign.measuring import OnSampled, Subject
     from distalign.steering import SteeringTokens
 
 STAGE_OF_PHASE = {"before": "base", "after": "sample"}
@@ -93,13 +95,26 @@ class _Run:
         self.steering: SteeringTokens | None = None
         if spec.method in STEERED_METHODS:
             rows = self.model.get_output_embeddings().weight
-            self.steering = choose_steering_tokens(self.tokenizer, rows, spec.attribute, spec.steering)
-            recorder.steering_tokens(self.steering.texts)
-            pairs = zip(self.steering.texts, spec.attribute.names, strict=True)
+            self.steering = choose_steering_tokens(
+                self.tokenizer, rows, spec.attribute, spec.steering, spec.least_tokens
+            )
+            own = self.steering.first(len(spec.attribute)).texts
+            recorder.steering_tokens(own)
+            pairs = zip(own, spec.attribute.names, strict=True)
             self._log("prepare", "Steering tokens: " + ", ".join(f"{t} = {name}" for t, name in pairs))
 
     def _log(self, stage: str, message: str) -> None:
         self.timeline(Progress("log", stage, message=message))
+
+    def _measure_split(self, phase: str, split: str, on_sampled: OnSampled) -> SplitResult:
+        from distalign.measuring import measure_split
+        from distalign.unseen import measure_unseen
+
+        subject = self._subject(phase)
+        if split == "unseen_attributes":
+            return measure_unseen(subject, self.spec, partial(on_sampled, []))
+        steering = subject.steering and subject.steering.first(len(self.spec.attribute))
+        return measure_split(replace(subject, steering=steering), self.spec, split, on_sampled)
 
     def _subject(self, phase: str) -> Subject:
         from distalign.baselines.instruction import prefaces
@@ -139,8 +154,6 @@ class _Run:
         return weights_in(self.model, training_dtype(self.spec.training))
 
     def _measure_splits(self, phase: str, stage: str, what: str) -> None:
-        from distalign.measuring import measure_split
-
         for index, split in enumerate(self.spec.splits):
 
             def on_sampled(rounds: list[Round], done: int, total: int, index: int = index) -> None:
@@ -148,7 +161,7 @@ class _Run:
                 at = index * total + done
                 self.timeline(Progress("step", stage, step=at, total=total * len(self.spec.splits)))
 
-            result = measure_split(self._subject(phase), self.spec, split, on_sampled)
+            result = self._measure_split(phase, split, on_sampled)
             give_back()
             self.results[phase, split] = result
             self.recorder.result(result)

@@ -16,6 +16,7 @@ from distalign.attributes import Attribute, parse_attribute
 from distalign.contexts import SOURCES, Contexts, parse_contexts, read_csv
 from distalign.errors import SpecError, shown
 from distalign.heldout import check_heldout, choose_heldout, parse_heldout
+from distalign.stated import ANY_CATEGORIES, check_stated
 from distalign.story_config import BASE_STORIES, STORY_FIELDS, StoryConfig
 from distalign.targets import Target, parse_target
 from distalign.templates import TEMPLATE_GROUPS, Templates, built_in_templates
@@ -81,6 +82,7 @@ class RunSpec:
     name: str = ""
     heldout_contexts: int | tuple[str, ...] = 0
     few_shot: int = 0
+    any_attribute: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -103,13 +105,26 @@ class RunSpec:
         if not isinstance(self.name, str) or len(self.name) > 100:
             raise SpecError("name", f"{shown(self.name)} is not a short text", "Use at most 100 characters")
         check_heldout(self.heldout_contexts, self.contexts, self.target)
+        check_stated(
+            self.target.kind,
+            self.any_attribute,
+            joint=bool(self.attribute.parts),
+            stories=self.story.stories,
+            steered=self.method in (*STEERED_METHODS, "zero_shot"),
+        )
 
     @property
     def splits(self) -> tuple[str, ...]:
         """The splits that the run is measured on, in order."""
         contexts = ("heldout_contexts",) if self.heldout_contexts else ()
         stories = ("stories",) if self.story.stories else ()
-        return ("seen_templates", "heldout_templates", *contexts, *stories)
+        unseen = ("unseen_attributes",) if self.any_attribute else ()
+        return ("seen_templates", "heldout_templates", *contexts, *stories, *unseen)
+
+    @property
+    def least_tokens(self) -> int:
+        """How many steering tokens there are at least; 0 for one a category."""
+        return ANY_CATEGORIES if self.any_attribute else 0
 
     @cached_property
     def heldout_indices(self) -> tuple[int, ...]:
@@ -167,6 +182,8 @@ class RunSpec:
             mapping["steering"] = self.steering
         if self.few_shot:
             mapping["few_shot"] = self.few_shot
+        if self.any_attribute:
+            mapping["any_attribute"] = True
         if self.templates != built_in_templates(self.attribute):
             built_in = built_in_templates(self.attribute)
             mapping["templates"] = {
@@ -192,7 +209,8 @@ class RunSpec:
 
 SPEC_FIELDS = (
     "name", "attribute", "contexts", "target", "templates", "method", "base_model", "preset",
-    "rounds", "seed", "few_shot", "steering", "heldout_contexts", *STORY_FIELDS, *SAMPLING_FIELDS, *FIELD_TYPES,
+    "rounds", "seed", "few_shot", "steering", "heldout_contexts", "any_attribute",
+    *STORY_FIELDS, *SAMPLING_FIELDS, *FIELD_TYPES,
 )  # fmt: skip
 
 
@@ -228,7 +246,7 @@ def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
         raw_target = dict(zip(names, cells, strict=True))
     contexts = parse_contexts(raw_contexts)
     preset, method = value.get("preset", "standard"), value.get("method", "hybrid")
-    plain = ("base_model", "steering", "rounds", "seed", "name", "few_shot")
+    plain = ("base_model", "steering", "rounds", "seed", "name", "few_shot", "any_attribute")
     return RunSpec(
         attribute=attribute,
         contexts=contexts,

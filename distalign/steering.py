@@ -38,9 +38,17 @@ class SteeringTokens:
         """Category of a token, or None if it is no steering token."""
         return self.ids.index(token_id) if token_id in self.ids else None
 
+    def first(self, count: int) -> SteeringTokens:
+        """The tokens of an attribute with ``count`` categories, where more were chosen."""
+        return SteeringTokens(self.texts[:count], self.ids[:count])
+
 
 def choose_steering_tokens(
-    tokenizer: PreTrainedTokenizerBase, output_rows: Tensor, attribute: Attribute, pool: str = "visible"
+    tokenizer: PreTrainedTokenizerBase,
+    output_rows: Tensor,
+    attribute: Attribute,
+    pool: str = "visible",
+    at_least: int = 0,
 ) -> SteeringTokens:
     """Pick the first K usable candidates of a pool.
 
@@ -50,23 +58,25 @@ def choose_steering_tokens(
         attribute: gives K, and names that a token must not be mistaken for.
         pool: "visible" (digits, then letters) or "special" (spare special tokens,
             which decoders drop).
+        at_least: how many to pick if K is smaller.
 
     Raises:
         SpecError: when the pool has too few tokens that can be told apart.
     """
+    wanted = max(len(attribute), at_least)
     candidates = _visible(tokenizer, attribute) if pool == "visible" else _special(tokenizer)
     chosen: list[tuple[str, int]] = []
     rows = torch.nn.functional.normalize(output_rows.detach().float(), dim=-1)  # [V, D]
     for text, token in candidates:
-        if len(chosen) == len(attribute):
+        if len(chosen) == wanted:
             break
         if all(float(rows[token] @ rows[other]) < MAX_COSINE for _, other in chosen):
             chosen.append((text, token))
-    if len(chosen) < len(attribute):
+    if len(chosen) < wanted:
         raise SpecError(
             "steering",
             f"the pool {pool!r} of this model's tokenizer has {len(chosen)} tokens that can be told "
-            f"apart, {len(attribute)} categories need one each",
+            f"apart, {wanted} categories need one each",
             "Use fewer categories, or the pool 'visible'",
         )
     texts, ids = zip(*chosen, strict=True)

@@ -11,6 +11,7 @@ from typing import Any
 from distalign.attributes import GENDER, Attribute
 from distalign.contexts import SOURCES, Contexts, occupation_table
 from distalign.errors import SpecError, shown
+from distalign.stated import STATED, kept_rows
 
 # A row may miss 1 by this much (tables are typed with a few decimals); it is then rescaled.
 SUM_TOLERANCE = 0.005
@@ -21,7 +22,7 @@ class Target:
     """The rows of q, each over the K categories and summing to 1.
 
     ``kind`` is how it was given: "even", "real", "mapping" (one row for all
-    contexts), "table" (a row a context) or "product" (of ``factors``, the independent
+    contexts), "table" (a row a context), "stated" (in the prompt; the rows are those it is measured on) or "product" (of ``factors``, the independent
     targets of a joint attribute's parts).
     """
 
@@ -32,12 +33,12 @@ class Target:
     @property
     def is_rule(self) -> bool:
         """Whether it says of any context, also of one that it never saw, what its shares are."""
-        return self.kind in ("even", "mapping") or (
+        return self.kind in ("even", "mapping", STATED) or (
             self.kind == "product" and all(factor.is_rule for factor in self.factors)
         )
 
     def to_mapping(self, attribute: Attribute, contexts: Contexts) -> Any:
-        if self.kind in ("even", "real"):
+        if self.kind in ("even", "real", STATED):
             return self.kind
         if self.kind == "product":
             parts = zip(attribute.parts, self.factors, strict=True)
@@ -62,8 +63,12 @@ def parse_target(value: object, attribute: Attribute, contexts: Contexts) -> Tar
             return Target("even", ((1 / len(attribute),) * len(attribute),) * len(contexts))
         if value == "real":
             return Target("real", tuple(_real_row(name, attribute) for name in contexts.names))
+        if value == STATED:
+            return Target(STATED, kept_rows(len(attribute), len(contexts)))
         raise SpecError(
-            "target", f"{shown(value)} is not known", "Use even, real, a mapping, or a table per context"
+            "target",
+            f"{shown(value)} is not known",
+            "Use even, real, stated, a mapping, or a table per context",
         )
     if not isinstance(value, Mapping) or not value:
         raise SpecError("target", f"{shown(value)} is not a mapping", "Give each category its probability")
@@ -95,6 +100,8 @@ def _product(value: Mapping[str, object], attribute: Attribute, contexts: Contex
         except SpecError as error:
             within = error.field.removeprefix("target")
             raise SpecError(f"target[{part.name}]{within}", error.problem, error.remedy) from None
+    if any(factor.kind == STATED for factor in factors):
+        raise SpecError("target", "a part's target cannot be stated", "State that of one attribute")
     rows = (
         tuple(math.prod(cell) for cell in itertools.product(*parts))
         for parts in zip(*(factor.rows for factor in factors), strict=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from distalign.dealing import answer_groups, deal, in_runs, in_turn, stories_for
 from distalign.prompts import Prompt, response_ids, split_prompts
 from distalign.spec import RunSpec
+from distalign.stated_prompts import prompt_pool
 from distalign.steering import SteeringTokens
 from distalign.templates import SEEN_STORIES
 from distalign.training_config import MAX_ANSWERED, RETAINED_PROMPTS, RETAINED_TOKENS, TrainingConfig
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 # Prompts that carry completions; responses are learned long before these run out.
 MAX_ANSWER_PROMPTS = 96
+# The same where the words of other attributes are to be copied, not learned.
+MAX_COPIED_PROMPTS = 480
 # A story is as long as ten short answers, so fewer stand behind a prompt. They are read once or twice each:
 # a small model soon knows a story by heart, and then tells no other.
 MAX_STORY_PROMPTS, STORY_PROMPTS_A_STEP, MAX_TOLD = 160, 2, 2
@@ -89,9 +93,11 @@ def build_training_set(
     asking = round(STORY_SHARE * config.distinct_prompts) if stories else 0
     prompts = training_prompts(spec, tokenizer, rng, config.distinct_prompts - asking)
     size = min(config.answers_per_step, config.prompts_per_step)
-    groups = answer_groups(prompts, size, MAX_ANSWER_PROMPTS, rng)
-    phrasings = response_ids(tokenizer, spec)
-    dealt = deal(groups, [phrasings] * len(prompts), MAX_ANSWERED, steering, rng)
+    answered = MAX_COPIED_PROMPTS if spec.any_attribute else MAX_ANSWER_PROMPTS
+    groups = answer_groups(prompts, size, answered, rng)
+    phrasings = cache(lambda attribute: response_ids(tokenizer, spec, attribute=attribute))
+    texts = [phrasings(prompt.attribute or spec.attribute) for prompt in prompts]
+    dealt = deal(groups, texts, MAX_ANSWERED, steering, rng)
     if stories:
         short = len(prompts)
         further = split_prompts(spec, tokenizer, SEEN_STORIES)
@@ -101,7 +107,9 @@ def build_training_set(
         dealt = in_turn(dealt, deal(told, texts, MAX_TOLD, steering, rng, CONTRASTED))
     trie = TokenTrie()
     leaves = [trie.insert(prompt.ids)[-1] for prompt in prompts]
-    target = torch.tensor([spec.target.rows[p.context] for p in prompts], dtype=torch.float32)
+    shares = [p.target or spec.target.rows[p.context] for p in prompts]
+    # An attribute with fewer categories leaves the last tokens without a share.
+    target = torch.tensor([[*q, *[0.0] * (len(steering.ids) - len(q))] for q in shares], dtype=torch.float32)
     completions: list[Completion] = []
     of_prompt: dict[int, list[int]] = {}
     for group, answers in dealt:
@@ -155,7 +163,7 @@ def training_prompts(
 
     Those of a run are chosen in the same way from its seed, whatever its method.
     """
-    prompts = split_prompts(spec, tokenizer, "seen_templates")
+    prompts = prompt_pool(spec, tokenizer)
     count = spec.training.distinct_prompts if count is None else count
     return [prompts[i] for i in in_runs(prompts, rng)[:count]]
 

@@ -23,6 +23,7 @@ NAMES = {
     "heldout_templates": "held-out templates",
     "heldout_contexts": "held-out contexts",
     "stories": "stories",
+    "unseen_attributes": "unseen attributes",
 }
 
 

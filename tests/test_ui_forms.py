@@ -151,12 +151,19 @@ def test_real_world_is_offered_only_where_it_exists():
         Form(templates_seen="x {context}", templates_heldout="y {context}", steering="special", name="mine"),
         Form(attribute="joint", joint=["sentiment", "gender"], target="even", heldout_contexts="4"),
         replace(CUSTOM, heldout_contexts="pilots\n"),
+        Form(target="stated"),
+        replace(CUSTOM, target="stated", any_attribute=True),
     ],
 )
 def test_a_specification_comes_back_as_the_form_that_made_it(form):
     spec = forms.spec_of(form)
     assert forms.spec_of(forms.from_spec(spec)) == spec
     assert not forms.from_spec(spec).kept
+
+
+def test_the_tick_for_any_attribute_counts_only_while_the_target_is_stated():
+    assert forms.spec_of(Form(target="stated", any_attribute=True)).any_attribute
+    assert not forms.spec_of(Form(target="even", any_attribute=True)).any_attribute
 
 
 SIZE = {"name": "size", "categories": ["big", "small"]}

@@ -64,6 +64,7 @@ def field_label(field: str) -> str:
         "templates.seen": "Training templates",
         "templates.heldout": "Held-out templates",
         "heldout_contexts": "Held-out contexts",
+        "any_attribute": "For any attribute",
     }
     if field in named:
         return named[field]

@@ -11,6 +11,7 @@ from distalign.contexts import SOURCES, Contexts, parse_contexts, read_csv, spli
 from distalign.errors import SpecError, shown
 from distalign.models import ALLOWED
 from distalign.spec import DEFAULT_MODEL, SAMPLING_FIELDS, RunSpec, Sampling, parse_spec
+from distalign.stated import STATED
 from distalign.story_config import StoryConfig
 from distalign.targets import parse_target
 from distalign.training_config import CHOICES, FIELD_TYPES
@@ -57,6 +58,7 @@ class Form:
     templates_seen: str = ""
     templates_heldout: str = ""
     heldout_contexts: str = ""
+    any_attribute: bool = False
     advanced: Cells = field(default_factory=dict)
     kept: Mapping[str, Any] = field(default_factory=dict)
 
@@ -167,6 +169,8 @@ def to_mapping(form: Form) -> dict[str, Any]:
         mapping["templates"] = templates
     if (held := heldout_of(form.heldout_contexts)) is not None:
         mapping["heldout_contexts"] = held
+    if form.target == STATED and form.any_attribute:
+        mapping["any_attribute"] = True
     return {k: v for k, v in mapping.items() if v != ""} | advanced_of(form.advanced) | form.kept
 
 
@@ -267,6 +271,7 @@ def from_spec(spec: RunSpec) -> Form:
         templates_seen="\n".join(templates.get("seen", [])),
         templates_heldout="\n".join(templates.get("heldout", [])),
         heldout_contexts=_heldout_text(spec),
+        any_attribute=spec.any_attribute,
         advanced={n: mapping[n] for n in ADVANCED if n in mapping},
         kept=_not_shown(mapping, spec),
     )

@@ -48,6 +48,7 @@ SPLITS: dict[str, str] = {
     "seen_templates": "Seen templates",
     "heldout_contexts": "Held-out contexts",
     "stories": "Stories",
+    "unseen_attributes": "Unseen attributes",
 }
 PHASES: dict[str, str] = {"before": "Before", "after": "After"}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from distalign.prompts import prompt_text
 from distalign.results import Interval, Marginal, Round, SideEffects, SplitResult
 from distalign.spec import RunSpec
-from distalign.templates import fill
 from ui import labels
 from ui.present import NONE, esc, figure, percent, points
 
@@ -158,7 +158,7 @@ def measures_table(results: Sequence[SplitResult]) -> str:
 
 
 def marginals_table(results: Sequence[SplitResult]) -> str:
-    """The parts of a joint attribute by themselves; empty where there are none."""
+    """The parts of a joint attribute, and unseen attributes, by themselves; empty where there are none."""
     lines = [(s, r, m) for s in splits_of(results) for r in of_split(results, s) if r for m in r.marginals]
     if not lines:
         return ""
@@ -171,7 +171,7 @@ def marginals_table(results: Sequence[SplitResult]) -> str:
     )
     return (
         '<div class="da-scroll" tabindex="0"><table class="da-table" id="marginals"><thead><tr>'
-        '<th scope="col">Part by itself</th><th class="n" scope="col">MAE</th>'
+        '<th scope="col">By itself</th><th class="n" scope="col">MAE</th>'
         '<th class="n" scope="col">Noise floor</th><th class="n" scope="col">Ratio</th>'
         f'<th scope="col">Realized, target</th></tr></thead><tbody>{body}</tbody></table></div>'
     )
@@ -244,7 +244,7 @@ def empty_rounds() -> str:
 
 def _round_row(r: Round, spec: RunSpec, tokens: Sequence[str]) -> str:
     names, context = spec.attribute.names, spec.contexts.names[r.context]
-    prompt = fill(spec.templates.of(r.split)[r.template], spec.attribute, context)
+    prompt = prompt_text(spec, r.split, r.template, r.context)
     token = NONE
     if r.steering is not None:
         text = tokens[r.steering] if r.steering < len(tokens) else ""

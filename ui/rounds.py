@@ -82,8 +82,9 @@ def fresh(store: Store, run: Run, results: Sequence[SplitResult], split: str) ->
 
 
 def split_choices(results: Sequence[SplitResult]) -> list[tuple[str, str]]:
-    """The splits that a run was measured on, as the page names them."""
-    return [(labels.SPLITS[split], split) for split in report.splits_of(results)]
+    """The splits that have contexts to show, as the page names them."""
+    shown = {result.split for result in results if result.contexts}
+    return [(labels.SPLITS[split], split) for split in report.splits_of(results) if split in shown]
 
 
 def turned(

@@ -13,6 +13,7 @@ from distalign.contexts import SOURCES
 from distalign.errors import DistalignError, SpecError
 from distalign.folders import DataFolder
 from distalign.plan import estimate, read_speed
+from distalign.stated import STATED
 from distalign.targets import parse_target
 from distalign.training_config import recipe
 from ui import cards, charts, forms, labels, tables
@@ -71,6 +72,7 @@ def _wire(tab: TrainTab, data: DataFolder) -> None:
         lambda v: (gr.update(visible=v == forms.PASTED), gr.update(visible=v == forms.UPLOADED)),
         f["contexts"], [f["pasted"], f["csv"]], **QUIET,
     )  # fmt: skip
+    f["target"].change(lambda v: gr.update(visible=v == STATED), f["target"], f["any_attribute"], **QUIET)
     gr.on(
         [f["preset"].change, f["method"].change],
         preset_updates, [f["preset"], f["method"]], [c.preset_line, *c.knobs.values()], **QUIET,
@@ -230,7 +232,11 @@ def _rows_in_use(form: Form) -> dict[str, Any]:
 
 
 def source_note(form: Form) -> str:
-    """Where the built-in statistics come from."""
+    """Where the built-in statistics come from, or what the rows of a stated target are."""
     if form.target == "real" and form.contexts in SOURCES:
         return cards.quiet(f"Source: {SOURCES[form.contexts]}.")
+    if form.target == STATED:
+        return cards.quiet(
+            "Each prompt states its own target. These are kept out of training, for the run to be measured on."
+        )
     return ""

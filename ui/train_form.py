@@ -124,9 +124,17 @@ def _target(
             ("Real-world", "real"),
             ("One for all contexts", "mapping"),
             ("One a context", "table"),
+            ("Stated in the prompt", "stated"),
         ]
         found["target"] = gr.Radio(
             choices, value=START.target, show_label=False, label="Target", elem_id="target"
+        )
+        found["any_attribute"] = gr.Checkbox(
+            START.any_attribute,
+            label="For any attribute",
+            info="Other attributes are trained beside this one, and unseen ones measured.",
+            visible=False,
+            elem_id="any-attribute",
         )
         row_box, row_sum, normalise_row = _table_box(found, "row", ["Category", "Probability"])
         table_box, table_sum, normalise_table = _table_box(found, "table", ["Context", "male", "female"])

@@ -80,7 +80,7 @@ class Source:
         categories = range(len(spec.attribute))
         while True:
             for prompt in rng.sample(self.prompts, len(self.prompts)):
-                row = spec.target.rows[prompt.context]
+                row = prompt.target or spec.target.rows[prompt.context]
                 (chosen,) = rng.choices(categories, row)
                 (rejected,) = rng.choices(categories, others(row, chosen))
                 answer, other = (rng.choice(self.phrasings[k]) for k in (chosen, rejected))

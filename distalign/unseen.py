@@ -1,0 +1,95 @@
+"""Measuring an adapter for any attribute on attributes that it never saw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from distalign.measuring import Subject, measure_split
+from distalign.results import Interval, Marginal, Round, SplitResult
+from distalign.spec import RunSpec
+from distalign.stated import STATED, kept_rows
+from distalign.stated_prompts import small_attributes
+from distalign.targets import Target
+from distalign.templates import built_in_templates
+
+SPLIT = "unseen_attributes"
+INTERVALS = ("mae", "kl", "js_distance", "total_variation", "ratio")
+RATES = ("unclassified", "noise_floor")
+STEERING = ("exact_error", "restricted_error", "steering_mass", "agreement")
+EXACT = ("exact_mae", "exact_unclassified", "exact_bound")
+
+
+def measure_unseen(subject: Subject, spec: RunSpec, on_sampled: Callable[[int, int], None]) -> SplitResult:
+    """Ask about the bundled unseen attributes, with held-out templates, words and targets.
+
+    Args:
+        subject: with the steering tokens of all categories that any attribute may have.
+        on_sampled: called with prompts done, and prompts in all.
+
+    Returns:
+        means over the attributes; ``marginals`` has the figures of each, and ``contexts`` is
+        empty: those of a result are the run's own.
+    """
+    runs = [_asking(spec, other.attribute.name) for other in small_attributes("unseen")]
+    results = []
+    for number, run in enumerate(runs):
+
+        def told(_: list[Round], done: int, total: int, number: int = number) -> None:
+            on_sampled(number * total + done, len(runs) * total)
+
+        steering = subject.steering and subject.steering.first(len(run.attribute))
+        results.append(measure_split(replace(subject, steering=steering), run, "heldout_templates", told))
+    marginals = tuple(_marginal(run, result) for run, result in zip(runs, results, strict=True))
+    return _mean(subject.phase, results, marginals)
+
+
+def _asking(spec: RunSpec, name: str) -> RunSpec:
+    """The run as it would be for an unseen attribute."""
+    other = next(s for s in small_attributes("unseen") if s.attribute.name == name)
+    rows = kept_rows(len(other.attribute), len(other.contexts), name)
+    return replace(
+        spec,
+        attribute=other.attribute,
+        contexts=other.contexts,
+        target=Target(STATED, rows),
+        templates=built_in_templates(other.attribute),
+        heldout_contexts=0,
+    )
+
+
+def _marginal(spec: RunSpec, result: SplitResult) -> Marginal:
+    names = spec.attribute.names
+    shares = (
+        tuple(fmean(getattr(c, name)[k] for c in result.contexts) for k in range(len(names)))
+        for name in ("target", "realized")
+    )
+    return Marginal(spec.attribute.name, names, *shares, result.mae, result.noise_floor, result.ratio)
+
+
+def _mean(phase: str, results: Sequence[SplitResult], marginals: tuple[Marginal, ...]) -> SplitResult:
+    def mean(name: str) -> float | None:
+        values = [getattr(result, name) for result in results]
+        return None if None in values else fmean(values)
+
+    return SplitResult(
+        phase=phase,
+        split=SPLIT,
+        rounds=sum(result.rounds for result in results),
+        chi2_p=math.nan,
+        marginals=marginals,
+        **{name: mean_interval([getattr(result, name) for result in results]) for name in INTERVALS},
+        **{name: mean(name) for name in (*RATES, *STEERING, *EXACT)},
+    )
+
+
+def mean_interval(intervals: Sequence[Interval]) -> Interval:
+    """The mean of independent figures; the halves of their intervals add up as errors do."""
+    value = fmean(i.value for i in intervals)
+    below, above = (
+        math.hypot(*halves) / len(intervals)
+        for halves in ([i.value - i.low for i in intervals], [i.high - i.value for i in intervals])
+    )
+    return Interval(value, value - below, value + above)
