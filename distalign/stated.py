@@ -25,7 +25,10 @@ KEPT_DRAWS = 16
 # A trained target differs from each that is kept by at least so many points, in some category.
 DISTANCE = 3
 # How often training draws a target near even, near one category alone, and any other.
-NEAR_EVEN, NEAR_ONE = 0.1, 0.2
+NEAR_EVEN, NEAR_ONE = 0.1, 0.25
+# Near one category alone, the others get at most so many points together: percentages of one digit are
+# read differently, and would be too rare.
+LEFT_OVER = 12
 
 Percentages = tuple[int, ...]
 
@@ -139,7 +142,7 @@ def draw_target(count: int, rng: random.Random) -> Percentages:
     while True:
         kind = rng.random()
         if kind < NEAR_ONE:
-            target = _dirichlet([0.4 / count] * count, rng)
+            target = _near_one(count, rng)
         elif kind < NEAR_ONE + NEAR_EVEN:
             target = _dirichlet([20.0] * count, rng)
         else:
@@ -152,6 +155,14 @@ def draw_target(count: int, rng: random.Random) -> Percentages:
 def _any(count: int, rng: random.Random) -> Percentages:
     """Evenly from the simplex."""
     return _dirichlet([1.0] * count, rng)
+
+
+def _near_one(count: int, rng: random.Random) -> Percentages:
+    """One category takes nearly all, the others share what is left."""
+    left = rng.randint(0, LEFT_OVER)
+    others = [rng.gammavariate(1, 1) + 1e-9 for _ in range(count - 1)]
+    shares = [100 - left, *(left * w / sum(others) for w in others)]
+    return rounded(rng.sample(shares, count))
 
 
 def _dirichlet(alpha: Sequence[float], rng: random.Random) -> Percentages:
