@@ -198,7 +198,7 @@ class RunSpec:
                 for name in names
                 if getattr(given, name) != getattr(defaults, name)
             }
-        return mapping | overrides_of(self.preset, self.method, self.training)
+        return mapping | overrides_of(self.preset, self.method, self.training, self.any_attribute)
 
     def to_json(self) -> str:
         return json.dumps(self.to_mapping(), ensure_ascii=False)
@@ -254,7 +254,12 @@ def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
         templates=_parse_templates(value.get("templates"), attribute),
         method=method,
         preset=preset,
-        training=training_from(preset, method, {n: v for n, v in value.items() if n in FIELD_TYPES}),
+        training=training_from(
+            preset,
+            method,
+            {n: v for n, v in value.items() if n in FIELD_TYPES},
+            value.get("any_attribute", False),
+        ),
         story=StoryConfig(**{n: v for n, v in value.items() if n in STORY_FIELDS}),
         sampling=Sampling(**{n: v for n, v in value.items() if n in SAMPLING_FIELDS}),
         heldout_contexts=parse_heldout(value.get("heldout_contexts", 0)),

@@ -147,14 +147,30 @@ ABLATIONS: dict[str, dict[str, float]] = {
 BASELINES: dict[str, float] = {"sft": 0.5, "dpo": 0.5}
 
 
-def recipe(preset: str, method: object) -> TrainingConfig:
-    """What a preset means for a method; the preset "paper" is the same for all."""
+# An adapter for any attribute reads shares and words at their places in the prompt, which takes more layers
+# and more weight on the answers' words; the rate is a share of the preset's (docs/method.md).
+ANY_LAYERS, ANY_ANCHOR, ANY_RATE = 14, 0.15, 5 / 7
+
+
+def recipe(preset: str, method: object, any_attribute: object = False) -> TrainingConfig:
+    """What a preset means for a method, and for any attribute; the preset "paper" is the same for all."""
     config = PRESETS[preset]
-    share = 1 if preset == "paper" else BASELINES.get(str(method), 1)
-    return replace(config, learning_rate=share * config.learning_rate)
+    if preset == "paper":
+        return config
+    rate = config.learning_rate * BASELINES.get(str(method), 1)
+    if not any_attribute:
+        return replace(config, learning_rate=rate)
+    return replace(
+        config,
+        learning_rate=round(ANY_RATE * rate, 5),
+        adapted_layers=ANY_LAYERS,
+        anchor_weight=ANY_ANCHOR,
+    )
 
 
-def training_from(preset: object, method: object, overrides: Mapping[str, Any]) -> TrainingConfig:
+def training_from(
+    preset: object, method: object, overrides: Mapping[str, Any], any_attribute: object = False
+) -> TrainingConfig:
     """A preset, as a method takes it, with some fields replaced; with more steps than it has, its rate falls.
 
     Muon's updates have the size of the rate however small the gradient is, so a
@@ -162,17 +178,21 @@ def training_from(preset: object, method: object, overrides: Mapping[str, Any]) 
     """
     if not isinstance(preset, str) or preset not in PRESETS:
         raise SpecError("preset", f"{shown(preset)} is not known", f"Use {', '.join(PRESETS)}")
-    config = replace(recipe(preset, method), **overrides)
+    config = replace(recipe(preset, method, any_attribute), **overrides)
     longer = config.steps / PRESETS[preset].steps
     if "learning_rate" in overrides or config.optimizer != "muon" or longer <= 1:
         return config
     return replace(config, learning_rate=round(config.learning_rate / longer ** (1 / 3), 5))
 
 
-def overrides_of(preset: str, method: str, training: TrainingConfig) -> dict[str, Any]:
+def overrides_of(
+    preset: str, method: str, training: TrainingConfig, any_attribute: bool = False
+) -> dict[str, Any]:
     """The fields in which ``training`` differs from what its preset means for the method."""
     given = {"steps": training.steps, "optimizer": training.optimizer}
-    base = asdict(recipe(preset, method)) | {
-        "learning_rate": training_from(preset, method, given | {"warmup_steps": 0}).learning_rate
+    base = asdict(recipe(preset, method, any_attribute)) | {
+        "learning_rate": training_from(
+            preset, method, given | {"warmup_steps": 0}, any_attribute
+        ).learning_rate
     }
     return {name: value for name, value in asdict(training).items() if value != base[name]}

@@ -90,10 +90,21 @@ def test_every_context_is_measured_on_a_kept_target_and_each_of_them_about_equal
 
 
 def test_a_stated_target_reads_back_as_it_was_written() -> None:
-    for values in ({}, {"any_attribute": True}):
+    further = [{}, {"steps": 900}, {"adapted_layers": 8, "anchor_weight": 0.05}, {"method": "kl_only"}]
+    for values in ({}, *({"any_attribute": True} | values for values in further)):
         spec = parse_spec({"attribute": MOOD, "target": "stated", "contexts": ["rain", "snow"]} | values)
         assert parse_spec(spec.to_mapping()) == spec
         assert spec.to_mapping()["target"] == "stated"
+
+
+def test_for_any_attribute_more_layers_are_adapted_unless_their_number_is_given() -> None:
+    fixed, for_any = (
+        parse_spec({"attribute": "gender", "target": "stated", "any_attribute": tick}).training
+        for tick in (False, True)
+    )
+
+    assert for_any.adapted_layers > fixed.adapted_layers and for_any.learning_rate < fixed.learning_rate
+    assert any_spec(adapted_layers=2).training.adapted_layers == 2
 
 
 @pytest.mark.parametrize(

@@ -73,9 +73,10 @@ def _wire(tab: TrainTab, data: DataFolder) -> None:
         f["contexts"], [f["pasted"], f["csv"]], **QUIET,
     )  # fmt: skip
     f["target"].change(lambda v: gr.update(visible=v == STATED), f["target"], f["any_attribute"], **QUIET)
+    decides = ("preset", "method", "target", "any_attribute")
     gr.on(
-        [f["preset"].change, f["method"].change],
-        preset_updates, [f["preset"], f["method"]], [c.preset_line, *c.knobs.values()], **QUIET,
+        [f[name].change for name in decides],
+        preset_updates, [f[name] for name in decides], [c.preset_line, *c.knobs.values()], **QUIET,
     )  # fmt: skip
     # Each table is fitted only when what it depends on changes: a late answer must not undo typing.
     gr.on(
@@ -120,9 +121,9 @@ def row_headers(frame: Any) -> list[str]:
     return [str(name) for name in frame.columns]
 
 
-def preset_updates(preset: str, method: str) -> list[Any]:
+def preset_updates(preset: str, method: str, target: str, any_attribute: bool) -> list[Any]:
     """The preset's sentence, and what each knob shows while it is blank."""
-    values = recipe(preset, method)
+    values = recipe(preset, method, any_attribute and target == STATED)
     updates = []
     for name in forms.ADVANCED:
         if name in forms.CHOICES:
