@@ -18,6 +18,9 @@ __all__ = ["PROJECT", "App", "add_steps", "finished_run", "start_app", "without_
 
 # Gradio's client ends its event stream so when its page is left or reloaded.
 LEAVING = "AbortError: signal is aborted without reason"
+# It says the same of requests that had no answer yet when their page was left, and of a server
+# that is gone. Only what comes before the next page counts as leaving.
+LOST = "Connection errored out"
 PAGE_MS = 30_000
 
 
@@ -46,6 +49,12 @@ def opened(chromium, url: str, width: int = 1440, height: int = 1000):
     problems: list[str] = []
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda e: problems.append(str(e)))
+
+    def left(frame) -> None:
+        if frame == page.main_frame:
+            problems[:] = [problem for problem in problems if LOST not in problem]
+
+    page.on("framenavigated", left)
     try:
         page.goto(url)
         page.wait_for_selector("#tabs button[role=tab]")

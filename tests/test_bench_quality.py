@@ -15,7 +15,7 @@ from bench import turns
 from bench.cli import main
 from bench.errors import BenchError, MeasurementFailed
 from bench.quality import paper, third_set
-from bench.quality.cells import ANSWERS, CONTEXTS, METHODS, PAPER, STORIES, Selection, cells
+from bench.quality.cells import ANSWERS, CONTEXTS, EXTRA, METHODS, PAPER, STORIES, Selection, cells
 from bench.quality.chart import chart_rows
 from bench.quality.figures import Quality
 from bench.quality.goals import goal_rows
@@ -83,7 +83,7 @@ def test_the_most_wanted_cells_come_first(monkeypatch: pytest.MonkeyPatch) -> No
     stages = list(dict.fromkeys((c.kind, c.method, c.seed) for c in found))
 
     assert keys[:6] == [f"answers/{name}/hybrid/0" for name in PAPER]
-    assert len(keys) == len(set(keys)) == 6 * (len(METHODS) + 2) + 1 + 4 + 6
+    assert len(keys) == len(set(keys)) == 6 * (len(METHODS) + 2) + len(EXTRA) + 4 + 6
     assert [(m, s) for k, m, s in stages if k == ANSWERS] == [
         ("hybrid", 0), ("zero_shot", 0), ("prompt", 0), ("prompt_few_shot", 0), ("sft", 0), ("dpo", 0),
         ("kl_only", 0), ("kto_only", 0), ("hybrid", 1), ("hybrid", 2),
