@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
 import time
 from collections.abc import Sequence
@@ -20,23 +19,19 @@ from typing import Any
 
 from bench.children import measured
 from bench.errors import BenchError
+from bench.kept import split_templates
 from bench.machine import commit, describe_machine, machine_text
 from distalign.spec import RunSpec, load_spec
 from jobs.display import table
 from jobs.places import data_folder
 
 WEIGHTS, SEEDS = (0.0, 0.03, 0.1, 0.3, 1.0), (0, 1)
-KEPT_TEMPLATES, KEPT_BY = 6, 99
 
 
 def without_kept_templates(spec: RunSpec) -> dict[str, list[str]]:
     """Templates of which some seen ones are the held-out ones, and only the others are seen."""
     seen = spec.templates.seen
-    kept = set(random.Random(KEPT_BY).sample(range(len(seen)), min(KEPT_TEMPLATES, len(seen) // 2)))
-    return {
-        "seen": [text for i, text in enumerate(seen) if i not in kept],
-        "heldout": [text for i, text in enumerate(seen) if i in kept],
-    }
+    return split_templates(seen, among=len(seen))
 
 
 def unit(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.pages import writing
 from distalign.attributes import Attribute
 from distalign.judges import WITH_JUDGE, built_in_judge
 from distalign.judges.labelled import HALVES, Labelled, Verdicts, labelled_texts, verdicts
@@ -73,12 +73,8 @@ def _confusion(attribute: Attribute, found: Verdicts) -> str:
 def judges(args: argparse.Namespace) -> int:
     """Write the page and print it; the exit code."""
     page = report()
-    try:
+    with writing(Path(args.out)):
         Path(args.out).write_text(page, "utf-8")
-    except OSError as error:
-        raise BenchError(
-            f"--out: {args.out} cannot be written ({error.strerror}). Name another file"
-        ) from error
     print(page, end="")
     return 0
 

@@ -27,7 +27,7 @@ from bench.steps import Step, matched
 from distalign.dealing import DESIRABLE
 from distalign.losses import kl_calibration
 from distalign.prompts import response_ids, split_prompts
-from distalign.trainer import ADAM_BETAS, MAX_GRAD_NORM, RISE
+from distalign.trainer import RISE, shared_arguments
 from distalign.training_set import TrainingSet
 
 Row = dict[str, Any]
@@ -124,28 +124,10 @@ def plain_arguments(
 ) -> KTOConfig:
     """TRL's arguments: its own form, without what would only cost the peer time (checkpoints, logs)."""
     return KTOConfig(
-        output_dir=folder,
+        **shared_arguments(steps, learning_rate, folder, seed, dtype),
         per_device_train_batch_size=batch,
-        max_steps=steps,
-        learning_rate=learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=max(1, round(RISE * steps)),
-        adam_beta1=ADAM_BETAS[0],
-        adam_beta2=ADAM_BETAS[1],
-        weight_decay=0.0,
-        max_grad_norm=MAX_GRAD_NORM,
         beta=beta,
-        seed=seed,
-        bf16=dtype == torch.bfloat16,
-        # Trades time for memory, which is not short here.
-        gradient_checkpointing=False,
-        pad_to_multiple_of=None,
-        save_strategy="no",
         logging_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        use_cpu=True,
-        dataloader_pin_memory=False,
     )
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from bench.budget import Budget
 from bench.charts import write_charts
-from bench.errors import BenchError
 from bench.figures import Figures
 from bench.goals import HEADERS, goal_rows
-from bench.machine import machine_text
+from bench.pages import TRIAL_NOTE, origin, writing
 from bench.records import Records
 from bench.sections import SECTIONS, markdown_table
 
@@ -38,11 +37,9 @@ def write_report(records: Records, budget: Budget, out: Path, *, trial: bool = F
     Raises:
         BenchError: when they cannot be written.
     """
-    try:
+    with writing(out):
         charts = write_charts(Figures(records, budget), out.parent / "images")
         out.write_text(render(records, budget, charts, trial=trial), "utf-8")
-    except OSError as error:
-        raise BenchError(f"--out: {out} cannot be written ({error.strerror}). Name another file") from error
 
 
 def render(records: Records, budget: Budget, charts: dict[str, str], *, trial: bool = False) -> str:
@@ -55,7 +52,7 @@ def render(records: Records, budget: Budget, charts: dict[str, str], *, trial: b
         "Figures are medians of repeats that took turns, with the lowest and the highest in brackets.",
     ]
     if trial:
-        blocks.append("**A trial: sizes are too small for the figures to mean anything.**")
+        blocks.append(TRIAL_NOTE)
     blocks += ["## Goals", markdown_table(HEADERS, goal_rows(records, budget))]
     for part, section in SECTIONS.items():
         blocks += [f"## {TITLES[part]}", _stamp(records, part, f"{command} --only {part}")]
@@ -73,11 +70,9 @@ def _stamp(records: Records, part: str, command: str) -> str:
     stamps = records.stamps(part)
     if not stamps:
         return f"`{command}`"
-    machines = sorted({machine_text(s["machine"]) for s in stamps})
-    days = sorted({s["at"][:10] for s in stamps})
-    revisions = sorted({s["commit"] for s in stamps})
+    machines, days, revisions = origin(stamps)
     seconds = sum(s["seconds"] for s in stamps)
     return (
-        f"`{command}` · {'; '.join(machines)} · {' to '.join(dict.fromkeys((days[0], days[-1])))} · "
-        f"revision {', '.join(revisions)} · measurements: {len(stamps)}, in {seconds / 60:.1f} min"
+        f"`{command}` · {machines} · {days} · "
+        f"revision {revisions} · measurements: {len(stamps)}, in {seconds / 60:.1f} min"
     )

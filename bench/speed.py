@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from bench.budget import FULL, TRIAL
 from bench.goals import goals_table
+from bench.pages import ended, page_file
 from bench.parts import NAMES, Options, Parts
 from bench.records import Records
 from bench.report import write_report
-from bench.turns import page_file, say, take
+from bench.turns import say, take
 from distalign.errors import SpecError
 from distalign.folders import DataFolder
 from distalign.models import require_known
 from distalign.spec import load_spec
 from jobs.places import data_folder
-
-OK, FAILED = 0, 1
 
 
 def speed(args: argparse.Namespace) -> int:
@@ -32,7 +30,7 @@ def speed(args: argparse.Namespace) -> int:
     data = data_folder(args.data)
     options = _options(args, data)
     records = Records(_results_file(args, data), _settings(options), again=args.again)
-    out = _report_file(args, data)
+    out = page_file(args, data, "speed")
     parts = Parts(options, records)
     names = args.only or NAMES
     if args.again:
@@ -47,10 +45,8 @@ def speed(args: argparse.Namespace) -> int:
         failures += _measure(parts, name, data)
         write_report(records, options.budget, out, trial=args.trial)
     print(goals_table(records, options.budget))
-    print(f"\n{out}\n{records.path}")
-    for failure in failures:
-        print(f"distalign: {failure}", file=sys.stderr)
-    return FAILED if failures else OK
+    print()
+    return ended(out, records, failures)
 
 
 def _options(args: argparse.Namespace, data: DataFolder) -> Options:
@@ -88,12 +84,6 @@ def _settings(options: Options) -> dict[str, object]:
 def _results_file(args: argparse.Namespace, data: DataFolder) -> Path:
     name = "speed-trial.json" if args.trial else "speed.json"
     return Path(args.results) if args.results else data.root / "bench" / name
-
-
-def _report_file(args: argparse.Namespace, data: DataFolder) -> Path:
-    if args.out:
-        return page_file(Path(args.out))
-    return page_file(data.root / "bench" / "speed-trial.md" if args.trial else Path("docs/speed.md"))
 
 
 def _measure(parts: Parts, name: str, data: DataFolder) -> list[str]:

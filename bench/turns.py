@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bench.children import measured
-from bench.errors import BenchError, MeasurementFailed
+from bench.errors import MeasurementFailed
 from bench.parts import Unit
 from bench.records import Records
 from jobs.display import duration
@@ -41,14 +42,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def page_file(path: Path) -> Path:
-    """A page's path, its folder made.
-
-    Raises:
-        BenchError: when that cannot be.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BenchError(f"--out: {path} cannot be written ({error.strerror}). Name another file") from error
-    return path
+def deadline(minutes: float | None) -> Callable[[], bool]:
+    """Tells whether so many minutes from now are over; they never are for None."""
+    until = None if minutes is None else time.monotonic() + 60 * minutes
+    return lambda: until is not None and time.monotonic() >= until

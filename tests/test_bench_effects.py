@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.effects import KEPT_TEMPLATES, effects_table, unit, without_kept_templates
+from bench.effects import effects_table, unit, without_kept_templates
+from bench.kept import KEPT
 from distalign.spec import parse_spec
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
 
@@ -15,7 +16,7 @@ def test_the_error_is_measured_on_seen_templates_that_are_not_trained_on() -> No
     spec = parse_spec({"attribute": "gender"})
     found = without_kept_templates(spec)
 
-    assert len(found["heldout"]) == KEPT_TEMPLATES
+    assert len(found["heldout"]) == KEPT
     assert set(found["heldout"]) | set(found["seen"]) == set(spec.templates.seen)
     assert not set(found["heldout"]) & set(found["seen"])
     assert not set(found["heldout"]) & set(spec.templates.heldout)

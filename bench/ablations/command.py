@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,15 +12,15 @@ from bench.ablations.decisions import SAMPLING
 from bench.ablations.grid import BASE, SEEDS, TRIAL, Fields, Grid, knobs
 from bench.ablations.page import write_page
 from bench.arguments import minutes
+from bench.pages import ended, page_file
 from bench.parts import Unit
 from bench.records import Records
 from bench.settings import settings_of
-from bench.turns import page_file, say, take
+from bench.turns import deadline, say, take
 from distalign.folders import DataFolder
 from distalign.models import require_known
 from jobs.places import data_folder
 
-OK, FAILED = 0, 1
 # A unit that trains for longer is measured with one seed only.
 SHORT_SECONDS = 60
 NAMES = (*knobs(), SAMPLING)
@@ -39,7 +37,7 @@ def ablations(args: argparse.Namespace) -> int:
     grid = Grid(Path(args.spec), {"preset": args.preset} | (TRIAL if args.trial else {}), args.trial)
     base = grid.spec({})
     require_known(base.base_model, folders=True)
-    out = _page(args, data)
+    out = page_file(args, data, "ablations")
     results = Path(args.results) if args.results else out.with_suffix(".json")
     records = Records(results, {"specification": settings_of(base)}, again=args.again)
     plan = dict(_plan(grid, args.only or NAMES))
@@ -55,16 +53,7 @@ def ablations(args: argparse.Namespace) -> int:
             failures.append(failure)
         write_page(records, grid, out)
     write_page(records, grid, out)
-    print(f"{out}\n{records.path}")
-    for failure in failures:
-        print(f"distalign: {failure}", file=sys.stderr)
-    return FAILED if failures else OK
-
-
-def _page(args: argparse.Namespace, data: DataFolder) -> Path:
-    if args.out:
-        return page_file(Path(args.out))
-    return page_file(data.root / "bench" / "ablations-trial.md" if args.trial else Path("docs/ablations.md"))
+    return ended(out, records, failures)
 
 
 def _plan(grid: Grid, names: Sequence[str]) -> Iterator[tuple[str, Fields]]:
@@ -85,13 +74,13 @@ def _missing(
 
     A second seed is for the default, from which every knob has its spread, and for short units.
     """
-    until = None if limit is None else time.monotonic() + 60 * limit
+    is_over = deadline(limit)
     for seed in SEEDS:
         for name, fields in plan.items():
             key = f"{name}/{seed}"
             if key in records:
                 say(f"{key}: measured before")
-            elif until is not None and time.monotonic() >= until:
+            elif is_over():
                 say(f"{limit:g} minutes are over")
                 return
             elif seed == SEEDS[0] or name == BASE or _is_short(records, f"{name}/{SEEDS[0]}"):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.kept import split_templates
 from distalign.spec import RunSpec, load_spec
 
-# Of the first so many seen templates so many are kept out of training, by this seed. They were kept for
-# the choices before this grid, too: no other template was ever chosen by.
-KEPT, AMONG, KEPT_BY = 6, 26, 99
 # Rounds a context, for the answers; the error needs none.
 MEASURED = {"rounds": 20, "exact_epsilon": 0}
 SEEDS = (0, 1)
@@ -89,18 +86,3 @@ class Grid:
             label: BASE if self.spec(fields) == base else f"{knob}/{label.replace(', ', '-')}"
             for label, fields in knobs(trial=self.trial)[knob].values.items()
         }
-
-
-def split_templates(texts: tuple[str, ...], seen: int | None = None) -> dict[str, list[str]]:
-    """The field ``templates`` with some seen ones as the held-out ones.
-
-    Args:
-        texts: the specification's seen templates.
-        seen: how many of the others are trained on, fewer being a part of more; None for all.
-    """
-    among = min(AMONG, len(texts))
-    rng = random.Random(KEPT_BY)
-    kept = rng.sample(range(among), min(KEPT, len(texts) // 2))
-    others = [i for i in range(len(texts)) if i not in kept]
-    chosen = set(others if seen is None else random.Random(KEPT_BY).sample(others, len(others))[:seen])
-    return {"seen": [texts[i] for i in others if i in chosen], "heldout": [texts[i] for i in sorted(kept)]}

@@ -14,9 +14,9 @@ from bench.ablations.decisions import (
     rows_of,
     sampling_rows,
 )
-from bench.ablations.grid import AMONG, BASE, KEPT, MEASURED, Grid, knobs
-from bench.errors import BenchError
-from bench.machine import machine_text
+from bench.ablations.grid import BASE, MEASURED, Grid, knobs
+from bench.kept import AMONG, KEPT
+from bench.pages import TRIAL_NOTE, origin, writing
 from bench.records import Records
 from bench.sections import markdown_table
 
@@ -35,10 +35,8 @@ def write_page(records: Records, grid: Grid, out: Path) -> None:
     Raises:
         BenchError: when it cannot be written.
     """
-    try:
+    with writing(out):
         out.write_text(render(records, grid), "utf-8")
-    except OSError as error:
-        raise BenchError(f"--out: {out} cannot be written ({error.strerror}). Name another file") from error
 
 
 def render(records: Records, grid: Grid) -> str:
@@ -57,7 +55,7 @@ def render(records: Records, grid: Grid) -> str:
         "The lines below follow from the tables by this rule.",
     ]
     if grid.trial:
-        blocks.append("**A trial: sizes are too small for the figures to mean anything.**")
+        blocks.append(TRIAL_NOTE)
     tables = _tables(records, grid)
     rows = [[title, next((r.label for r in rows if r.default), "–"), line] for _, title, rows, line in tables]
     blocks += ["## What they decided", markdown_table(["knob", "default", "decision"], rows)]
@@ -104,10 +102,5 @@ def _stamp(records: Records, name: str) -> str:
     stamps = [*records.stamps(BASE), *records.stamps(name)]
     if not stamps:
         return ""
-    machines = sorted({machine_text(s["machine"]) for s in stamps})
-    days = sorted({s["at"][:10] for s in stamps})
-    revisions = sorted({s["commit"] for s in stamps})
-    return (
-        f" · {'; '.join(machines)} · {' to '.join(dict.fromkeys((days[0], days[-1])))} · "
-        f"revision {', '.join(revisions)}"
-    )
+    machines, days, revisions = origin(stamps)
+    return f" · {machines} · {days} · revision {revisions}"

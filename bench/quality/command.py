@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 from bench.arguments import minutes, seed
 from bench.memory import link_models
+from bench.pages import ended, page_file
 from bench.parts import Unit
 from bench.quality import third_set
 from bench.quality.cells import METHODS, STORIES, Cell, Selection, cells
@@ -20,13 +19,12 @@ from bench.quality.goals import goals_table
 from bench.quality.page import write_into, write_page
 from bench.records import Records
 from bench.settings import differences, settings_of
-from bench.turns import log_file, page_file, say, take
+from bench.turns import deadline, log_file, say, take
 from distalign.errors import SpecError
 from distalign.folders import DataFolder
 from distalign.spec import RunSpec
 from jobs.places import data_folder
 
-OK, FAILED = 0, 1
 TRIAL = {"preset": "quick", "steps": 6, "warmup_steps": 1, "rounds": 4}
 
 
@@ -39,7 +37,7 @@ def quality(args: argparse.Namespace) -> int:
     data = data_folder(args.data)
     data.require_room()
     chosen = cells(Selection(args.datasets, args.methods, args.seeds, args.stories))
-    out = _page(args, data)
+    out = page_file(args, data, "results")
     results = Path(args.results) if args.results else out.with_suffix(".json")
     records = Records(results, _settings(args.trial), again=args.again)
     if args.again:
@@ -52,16 +50,8 @@ def quality(args: argparse.Namespace) -> int:
     records.save()
     failures = work.fill(chosen)
     print(goals_table(Quality(records)))
-    print(f"\n{out}\n{records.path}")
-    for failure in failures:
-        print(f"distalign: {failure}", file=sys.stderr)
-    return FAILED if failures else OK
-
-
-def _page(args: argparse.Namespace, data: DataFolder) -> Path:
-    if args.out:
-        return page_file(Path(args.out))
-    return page_file(data.root / "bench" / "results-trial.md" if args.trial else Path("docs/results.md"))
+    print()
+    return ended(out, records, failures)
 
 
 def _settings(trial: bool) -> dict[str, Any]:
@@ -90,7 +80,7 @@ class _Work:
         self.folder = data.root / "bench" / ("quality-trial" if args.trial else "quality")
         self.models = data.root
         self.older: list[str] = []
-        self.until = None if args.minutes is None else time.monotonic() + 60 * args.minutes
+        self.is_over = deadline(args.minutes)
 
     def look_back(self, known: Iterable[Cell]) -> None:
         """Find what was measured with other settings than those of today."""
@@ -112,7 +102,7 @@ class _Work:
         for i, cell in enumerate(chosen):
             if (spec := self._spec(cell)) is None or self._is_there(cell, spec):
                 continue
-            if self.until is not None and time.monotonic() >= self.until:
+            if self.is_over():
                 say(
                     f"{self.args.minutes:g} minutes are over; {len(chosen) - i} cells are still to be seen to"
                 )

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from bench.quality.cells import ANSWERS, CONTEXTS, METHODS, PAPER, STORIES
+from bench.quality.cells import ANSWERS, METHODS, PAPER
 from bench.records import Records
 
 SEEN, HELDOUT, HELDOUT_CONTEXTS = "seen_templates", "heldout_templates", "heldout_contexts"
-# The split that a kind of run is made for.
-SPLIT_OF = {ANSWERS: HELDOUT, CONTEXTS: HELDOUT_CONTEXTS, STORIES: "stories"}
 # Its targets are stated in the prompts, and those that are measured were never trained on.
 MANY_TARGETS = "gender-any-target"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.machine import machine_text
+from bench.pages import TRIAL_NOTE, origin, writing
 from bench.quality import paper
 from bench.quality.cells import ANSWERS, CONTEXTS, FEW_SHOT, METHODS, PAPER, STORIES
 from bench.quality.chart import CHART, chart_rows, write_chart
@@ -67,11 +67,9 @@ def write_page(records: Records, out: Path, *, older: Sequence[str] = (), trial:
         BenchError: when they cannot be written.
     """
     quality = Quality(records)
-    try:
+    with writing(out):
         chart = write_chart(quality, out.parent / "images")
         out.write_text(render(quality, chart=chart, older=older, trial=trial), "utf-8")
-    except OSError as problem:
-        raise BenchError(f"--out: {out} cannot be written ({problem.strerror}). Name another file") from None
 
 
 def render(quality: Quality, *, chart: bool, older: Sequence[str] = (), trial: bool = False) -> str:
@@ -79,7 +77,7 @@ def render(quality: Quality, *, chart: bool, older: Sequence[str] = (), trial: b
     command = f"{COMMAND} --trial" if trial else COMMAND
     blocks = ["# Results", f"Written by `{command}` (stories: with `--stories`). {INTRODUCTION}"]
     if trial:
-        blocks.append("**A trial: sizes are too small for the figures to mean anything.**")
+        blocks.append(TRIAL_NOTE)
     blocks += ["## Goals", "Figures of hybrid, means over its seeds; the worst dataset counts."]
     blocks += [markdown_table(HEADERS, goal_rows(quality)), "## Summary", summary(quality)]
     if chart:
@@ -190,14 +188,9 @@ def _notes(quality: Quality, older: Sequence[str]) -> list[str]:
     keys = [key for key in records if "report" in records.get(key)]
     stamps = [stamp for key in keys for stamp in records.stamps(key)]
     if stamps:
-        machines = sorted({machine_text(s["machine"]) for s in stamps})
-        days = sorted({s["at"][:10] for s in stamps})
+        machines, days, revisions = origin(stamps)
         hours = sum(s["seconds"] for s in stamps) / 3600
-        revisions = ", ".join(sorted({s["commit"] for s in stamps}))
-        blocks.append(
-            f"Runs: {len(stamps)}, in {hours:.1f} h, on {'; '.join(machines)}; "
-            f"{' to '.join(dict.fromkeys((days[0], days[-1])))}; revision {revisions}."
-        )
+        blocks.append(f"Runs: {len(stamps)}, in {hours:.1f} h, on {machines}; {days}; revision {revisions}.")
     else:
         blocks.append(EMPTY)
     if older:
