@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from distalign.models import ALLOWED, BUNDLED
 from distalign.prompts import prompt_text
-from distalign.results import Interval, SideEffects, SplitResult
+from distalign.results import Interval, SideEffects, SplitResult, split_name
 from distalign.spec import RunSpec
 from distalign.stated import ANY_CATEGORIES, STATED, kept_targets
 from distalign.steering import SteeringTokens
@@ -149,15 +149,11 @@ def _with_interval(figure: Interval, digits: int) -> str:
     return f"{figure.value:.{digits}f} [{figure.low:.{digits}f}, {figure.high:.{digits}f}]"
 
 
-def _split_label(split: str) -> str:
-    return split.replace("_", " ").replace("heldout", "held-out")
-
-
 def _results_table(results: Results) -> str:
     rows = [
         [
             PHASE_LABELS[phase],
-            _split_label(split),
+            split_name(split),
             _with_interval(r.mae, 3),
             f"{r.noise_floor:.3f}",
             _with_interval(r.ratio, 2),
@@ -186,7 +182,7 @@ def _marginals_table(results: Results) -> str:
     rows = [
         [
             PHASE_LABELS[phase],
-            _split_label(split),
+            split_name(split),
             m.attribute,
             _with_interval(m.mae, 3),
             f"{m.noise_floor:.3f}",

@@ -80,56 +80,72 @@ class Plan:
 def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
     """The plan of a run; ``speed`` as this machine showed it, or a two-core laptop's."""
     speed = speed or Speed()
-    config = spec.training
+    config, trained = spec.training, spec.method in TRAINED_METHODS
     parameters, layers = SIZES.get(spec.base_model, SIZES[BUNDLED])
     scale = parameters / SIZES[BUNDLED][0]
-    trained = spec.method in TRAINED_METHODS
-    per_prompt = _prompt_tokens(spec)
-    prompts = min(_most_prompts(spec), config.distinct_prompts)
-    adapted = min(layers, config.adapted_layers or layers)
-    answered = min(MAX_ANSWERED, len(spec.attribute)) * 4 * 4
-    retained = RETAINED_PROMPTS * RETAINED_LENGTH if config.retain_weight else 0
-    step_tokens = config.prompts_per_step * per_prompt + config.answers_per_step * answered + retained
-    examples = config.prompts_per_step + config.answers_per_step * answered // 4
-    if spec.method not in STEERED_METHODS:
-        examples = max(1, round(step_tokens / per_prompt))
-    rounds = _rounds(spec, "before")
     per_layer = scale * SIZES[BUNDLED][1] / layers
+    units, names = _units(spec, layers), _speed_names(spec.method)
+    scales = dict.fromkeys(units, scale) | {"prepare": 1.0, "cache": per_layer, "train": per_layer}
+    rounds = _rounds(spec, "before") + (_rounds(spec, "after") if "sample" in units else 0)
+    return Plan(
+        prompts=_prompts(spec) if trained else 0,
+        examples=config.steps * _examples(spec) if trained else 0,
+        steps=config.steps if trained else 0,
+        rounds=rounds,
+        memory_mb=round(PROCESS_MB + parameters * BYTES_PER_PARAMETER),
+        stages={
+            name: amount * (getattr(speed, names[name]) * scales[name]) for name, amount in units.items()
+        },
+        units=units,
+    )
+
+
+def _units(spec: RunSpec, layers: int) -> dict[str, float]:
+    """The amount of work of each stage, of a model with so many layers."""
+    config, step_tokens = spec.training, _step_tokens(spec)
+    adapted = min(layers, config.adapted_layers or layers)
     units = {"prepare": 1.0, "base": _rounds_of_work(spec, "before")}
     if spec.method in STEERED_METHODS:
-        units["cache"] = prompts * per_prompt * (layers - adapted) / 1000
+        units["cache"] = _prompts(spec) * _prompt_tokens(spec) * (layers - adapted) / 1000
         if spec.story.stories:
             units["write"] = float(WRITTEN * spec.story.story_tokens)
             step_tokens += STORIES_A_STEP * spec.story.story_tokens / 2
         units["train"] = config.steps * step_tokens * adapted / 1000
-    elif trained:
+    elif spec.method in TRAINED_METHODS:
         # In the second half of DPO the reference runs, too.
         passes = 1.5 if spec.method == "dpo" else 1
         units["train"] = passes * config.steps * step_tokens * layers / 1000
-    if trained:
+    if spec.method in TRAINED_METHODS:
         units["effects"] = 1.0
     if spec.method != "zero_shot":
         units["sample"] = _rounds_of_work(spec, "after")
-        rounds += _rounds(spec, "after")
-    names = _speed_names(spec.method)
-    costs = {
-        "prepare": speed.start,
-        "base": speed.before * scale,
-        "write": speed.write * scale,
-        "cache": speed.cache * per_layer,
-        "train": getattr(speed, names["train"]) * per_layer,
-        "effects": speed.effects * scale,
-        "sample": getattr(speed, names["sample"]) * scale,
-    }
-    return Plan(
-        prompts=prompts if trained else 0,
-        examples=config.steps * examples if trained else 0,
-        steps=config.steps if trained else 0,
-        rounds=rounds,
-        memory_mb=round(PROCESS_MB + parameters * BYTES_PER_PARAMETER),
-        stages={name: amount * costs[name] for name, amount in units.items()},
-        units=units,
-    )
+    return units
+
+
+def _prompts(spec: RunSpec) -> int:
+    """Prompts that a training reads."""
+    return min(_most_prompts(spec), spec.training.distinct_prompts)
+
+
+def _answered(spec: RunSpec) -> int:
+    """Tokens of the answers behind a prompt, about."""
+    return min(MAX_ANSWERED, len(spec.attribute)) * 4 * 4
+
+
+def _step_tokens(spec: RunSpec) -> float:
+    """Tokens of a step of the hybrid, without stories."""
+    config = spec.training
+    retained = RETAINED_PROMPTS * RETAINED_LENGTH if config.retain_weight else 0
+    prompts = config.prompts_per_step * _prompt_tokens(spec)
+    return prompts + config.answers_per_step * _answered(spec) + retained
+
+
+def _examples(spec: RunSpec) -> int:
+    """Examples of a step; of a baseline as many as run the hybrid's tokens."""
+    config = spec.training
+    if spec.method in STEERED_METHODS:
+        return config.prompts_per_step + config.answers_per_step * _answered(spec) // 4
+    return max(1, round(_step_tokens(spec) / _prompt_tokens(spec)))
 
 
 def _prompt_tokens(spec: RunSpec) -> float:

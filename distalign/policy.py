@@ -65,15 +65,15 @@ class WholePolicy:
         self.model = model
 
     def token_logps(self, row: Pack, reads: Tensor, places: Tensor, tokens: Tensor) -> Tensor:
-        logits = self._logits(row, reads)
+        logits = self.logits(row, reads)
         return logits[places, tokens] - logits.logsumexp(-1)[places]
 
     @torch.no_grad()
     def likeliest(self, row: Pack, reads: Tensor, count: int) -> Tensor:
-        return self._logits(row, reads).topk(count).indices
+        return self.logits(row, reads).topk(count).indices
 
-    def _logits(self, row: Pack, reads: Tensor) -> Tensor:
-        """[R, V] float32."""
+    def logits(self, row: Pack, reads: Tensor) -> Tensor:
+        """Those of the next tokens at the places ``reads`` [R]: [R, V] float32."""
         output = self.model(
             input_ids=row.tokens,
             position_ids=row.positions,

@@ -16,6 +16,16 @@ from distalign.progress import Progress
 # All splits that a run may be measured on.
 SPLITS = ("seen_templates", "heldout_templates", "heldout_contexts", "stories", "unseen_attributes")
 PHASES = ("before", "after")
+# Fields of SplitResult: intervals; figures; what needs steering tokens; what needs the exact distribution.
+INTERVALS = ("mae", "ratio", "kl", "js_distance", "total_variation")
+FIGURES = ("noise_floor", "unclassified", "chi2_p")
+STEERING_FIGURES = ("exact_error", "restricted_error", "steering_mass", "agreement")
+EXACT_FIGURES = ("exact_mae", "exact_unclassified", "exact_bound")
+
+
+def split_name(split: str) -> str:
+    """A split as a person reads it: "held-out templates"."""
+    return split.replace("_", " ").replace("heldout", "held-out")
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,10 @@ class Interval:
     value: float
     low: float
     high: float
+
+    def named(self, name: str) -> dict[str, float]:
+        """Figure and ends as ``name``, ``name_low`` and ``name_high``."""
+        return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
 
 
 @dataclass(frozen=True)

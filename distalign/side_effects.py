@@ -23,7 +23,7 @@ from torch import Tensor
 from distalign.adapter import lowest_adapted
 from distalign.decoder import Layers, is_known
 from distalign.metrics import COVERAGE, RESAMPLES
-from distalign.policy import lower_activations
+from distalign.policy import WholePolicy, lower_activations
 from distalign.precision import training_dtype
 from distalign.results import Interval, SideEffects
 from distalign.trie import Pack, TokenTrie, pack
@@ -139,20 +139,12 @@ def _whole_pairs(
     model: PeftModel, trie: TokenTrie, groups: Sequence[Sequence[Answer]], config: TrainingConfig
 ) -> Pairs:
     """The same for any model, through transformers."""
+    policy = WholePolicy(model)
     for group in groups:
         row, reads = _packed(trie, group)
-        logits = []
-        for scale in (0, 1):
-            with rescale_adapter_scale(model, scale):
-                output = model(
-                    input_ids=row.tokens,
-                    position_ids=row.positions,
-                    attention_mask=row.mask,
-                    logits_to_keep=reads,
-                    use_cache=False,
-                )
-            logits.append(output.logits[0].float())
-        yield logits[0], logits[1]
+        with rescale_adapter_scale(model, 0):
+            base = policy.logits(row, reads)
+        yield base, policy.logits(row, reads)
 
 
 def _add(sums: _Sums, group: Sequence[Answer], base: Tensor, tuned: Tensor, steering: list[int]) -> None:

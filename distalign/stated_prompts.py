@@ -31,7 +31,7 @@ OWN_SHARE = 0.3
 
 
 @dataclass(frozen=True)
-class Subject:
+class Asked:
     """An attribute with the contexts that it is asked about."""
 
     attribute: Attribute
@@ -39,11 +39,11 @@ class Subject:
 
 
 @cache
-def small_attributes(group: str) -> tuple[Subject, ...]:
+def small_attributes(group: str) -> tuple[Asked, ...]:
     """The bundled attributes: "trained" ones, or "unseen" ones, which no run trains on."""
     text = files("distalign").joinpath("data", "small_attributes.yaml").read_text("utf-8")
     return tuple(
-        Subject(
+        Asked(
             parse_attribute({"name": entry["name"], "categories": entry["categories"]}),
             parse_contexts(entry["contexts"]),
         )
@@ -100,7 +100,7 @@ def _own_questions(spec: RunSpec, split: str, rng: random.Random) -> Iterator[_Q
 
 def _any_questions(spec: RunSpec, split: str, rng: random.Random) -> Iterator[_Question]:
     """Without end: questions about the run's attribute and about others, categories in any order."""
-    own = Subject(spec.attribute, spec.contexts)
+    own = Asked(spec.attribute, spec.contexts)
     own_contexts = [spec.contexts.names[c] for c in spec.contexts_of(split)]
     others = small_attributes("trained")
     while True:

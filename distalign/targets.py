@@ -22,8 +22,9 @@ class Target:
     """The rows of q, each over the K categories and summing to 1.
 
     ``kind`` is how it was given: "even", "real", "mapping" (one row for all
-    contexts), "table" (a row a context), "stated" (in the prompt; the rows are those it is measured on) or "product" (of ``factors``, the independent
-    targets of a joint attribute's parts).
+    contexts), "table" (a row a context), "stated" (in the prompt; the rows are those it
+    is measured on) or "product" (of ``factors``, the independent targets of a joint
+    attribute's parts).
     """
 
     kind: str

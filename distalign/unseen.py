@@ -8,18 +8,23 @@ from dataclasses import replace
 from statistics import fmean
 
 from distalign.measuring import Subject, measure_split
-from distalign.results import Interval, Marginal, Round, SplitResult
+from distalign.results import (
+    EXACT_FIGURES,
+    INTERVALS,
+    STEERING_FIGURES,
+    Interval,
+    Marginal,
+    Round,
+    SplitResult,
+)
 from distalign.spec import RunSpec
 from distalign.stated import STATED, kept_rows
-from distalign.stated_prompts import small_attributes
+from distalign.stated_prompts import Asked, small_attributes
 from distalign.targets import Target
 from distalign.templates import built_in_templates
 
 SPLIT = "unseen_attributes"
-INTERVALS = ("mae", "kl", "js_distance", "total_variation", "ratio")
 RATES = ("unclassified", "noise_floor")
-STEERING = ("exact_error", "restricted_error", "steering_mass", "agreement")
-EXACT = ("exact_mae", "exact_unclassified", "exact_bound")
 
 
 def measure_unseen(subject: Subject, spec: RunSpec, on_sampled: Callable[[int, int], None]) -> SplitResult:
@@ -33,7 +38,7 @@ def measure_unseen(subject: Subject, spec: RunSpec, on_sampled: Callable[[int, i
         means over the attributes; ``marginals`` has the figures of each, and ``contexts`` is
         empty: those of a result are the run's own.
     """
-    runs = [_asking(spec, other.attribute.name) for other in small_attributes("unseen")]
+    runs = [_asking(spec, other) for other in small_attributes("unseen")]
     results = []
     for number, run in enumerate(runs):
 
@@ -46,10 +51,9 @@ def measure_unseen(subject: Subject, spec: RunSpec, on_sampled: Callable[[int, i
     return _mean(subject.phase, results, marginals)
 
 
-def _asking(spec: RunSpec, name: str) -> RunSpec:
+def _asking(spec: RunSpec, other: Asked) -> RunSpec:
     """The run as it would be for an unseen attribute."""
-    other = next(s for s in small_attributes("unseen") if s.attribute.name == name)
-    rows = kept_rows(len(other.attribute), len(other.contexts), name)
+    rows = kept_rows(len(other.attribute), len(other.contexts), other.attribute.name)
     return replace(
         spec,
         attribute=other.attribute,
@@ -81,7 +85,7 @@ def _mean(phase: str, results: Sequence[SplitResult], marginals: tuple[Marginal,
         chi2_p=math.nan,
         marginals=marginals,
         **{name: mean_interval([getattr(result, name) for result in results]) for name in INTERVALS},
-        **{name: mean(name) for name in (*RATES, *STEERING, *EXACT)},
+        **{name: mean(name) for name in (*RATES, *STEERING_FIGURES, *EXACT_FIGURES)},
     )
 
 

@@ -12,19 +12,12 @@ from typing import Any, TextIO
 from tabulate import tabulate
 
 from distalign.progress import Progress
-from distalign.results import SplitResult
+from distalign.results import SplitResult, split_name
 
 BAR_WIDTH = 24
 REDRAW_SECONDS = 0.1
 # Without a terminal: a line at each new stage, and whenever this share more is done.
 LINE_SHARE = 0.1
-NAMES = {
-    "seen_templates": "seen templates",
-    "heldout_templates": "held-out templates",
-    "heldout_contexts": "held-out contexts",
-    "stories": "stories",
-    "unseen_attributes": "unseen attributes",
-}
 
 
 class ProgressDisplay:
@@ -89,7 +82,7 @@ def results_table(results: Sequence[SplitResult]) -> str:
     """Before and after, a row a split and phase; beneath them the parts of a joint attribute."""
     rows = [
         [
-            NAMES.get(result.split, result.split),
+            split_name(result.split),
             result.phase,
             f"{figure(result.mae.value)} [{figure(result.mae.low)}, {figure(result.mae.high)}]",
             figure(result.noise_floor),
@@ -107,7 +100,7 @@ def _marginals_table(results: Sequence[SplitResult]) -> str:
     """A row a split, phase and part; empty where the attribute has no parts."""
     rows = [
         [
-            NAMES.get(result.split, result.split),
+            split_name(result.split),
             result.phase,
             marginal.attribute,
             f"{figure(marginal.mae.value)} [{figure(marginal.mae.low)}, {figure(marginal.mae.high)}]",

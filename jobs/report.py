@@ -7,14 +7,19 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from distalign.results import PHASES, Marginal, SideEffects, SplitResult
+from distalign.results import (
+    EXACT_FIGURES,
+    FIGURES,
+    INTERVALS,
+    PHASES,
+    STEERING_FIGURES,
+    Marginal,
+    SideEffects,
+    SplitResult,
+)
 from storage import Artifact, Run, RunState
 
 HEADLINE_SPLIT = "heldout_templates"
-INTERVALS = ("mae", "ratio", "kl", "js_distance", "total_variation")
-FIGURES = ("noise_floor", "unclassified", "chi2_p")
-STEERING_FIGURES = ("exact_error", "restricted_error", "steering_mass", "agreement")
-EXACT_FIGURES = ("exact_mae", "exact_unclassified", "exact_bound")
 CONTEXT_FIGURES = (
     "rounds", "unclassified", "target", "realized", "low", "high", "steering",
     "mae", "noise_floor", "kl", "js_distance", "total_variation", "chi2_p",
@@ -32,8 +37,7 @@ def measures(result: SplitResult) -> dict[str, Any]:
     """
     figures: dict[str, Any] = {"rounds": result.rounds}
     for name in INTERVALS:
-        interval = getattr(result, name)
-        figures |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        figures |= getattr(result, name).named(name)
     figures |= {name: getattr(result, name) for name in FIGURES + STEERING_FIGURES + EXACT_FIGURES}
     return figures | {"marginals": {m.attribute: _marginal(m) for m in result.marginals}}
 
@@ -41,8 +45,7 @@ def measures(result: SplitResult) -> dict[str, Any]:
 def _marginal(marginal: Marginal) -> dict[str, Any]:
     figures: dict[str, Any] = {"noise_floor": marginal.noise_floor}
     for name in ("mae", "ratio"):
-        interval = getattr(marginal, name)
-        figures |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        figures |= getattr(marginal, name).named(name)
     shares = {"target": marginal.target, "realized": marginal.realized}
     return figures | {
         name: dict(zip(marginal.categories, values, strict=True)) for name, values in shares.items()
@@ -56,10 +59,7 @@ def splits(results: Iterable[SplitResult], phase: str) -> dict[str, dict[str, An
 
 def side_effects(effects: SideEffects | None) -> dict[str, Any] | None:
     """Side effects by name, None where none were measured; ``kl`` is KL(base‖tuned) in nats a token."""
-    if effects is None:
-        return None
-    interval = {"kl": effects.kl.value, "kl_low": effects.kl.low, "kl_high": effects.kl.high}
-    return asdict(effects) | interval
+    return None if effects is None else asdict(effects) | effects.kl.named("kl")
 
 
 def report(

@@ -8,13 +8,19 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from distalign.results import ContextResult, Interval, Marginal, SideEffects, SplitResult
+from distalign.results import (
+    EXACT_FIGURES,
+    FIGURES,
+    INTERVALS,
+    STEERING_FIGURES,
+    ContextResult,
+    Interval,
+    Marginal,
+    SideEffects,
+    SplitResult,
+)
 from storage.connection import Connections
 
-INTERVALS = ("mae", "kl", "js_distance", "total_variation", "ratio")
-MEASURES = ("unclassified", "noise_floor", "chi2_p")
-STEERING_MEASURES = ("exact_error", "restricted_error", "steering_mass", "agreement")
-EXACT_MEASURES = ("exact_mae", "exact_unclassified", "exact_bound")
 VECTORS = ("target", "realized", "low", "high", "steering")
 EFFECTS = ("perplexity_before", "perplexity_after", "leak_before", "leak_after", "first_token_changed")
 CONTEXT_MEASURES = ("mae", "noise_floor", "kl", "js_distance", "total_variation", "chi2_p")
@@ -63,7 +69,7 @@ class Results(Connections):
     def put_side_effects(self, run_id: str, effects: SideEffects) -> None:
         """Keep a run's side effects, in place of those it had."""
         row = {name: getattr(effects, name) for name in ("prompts", "tokens", *EFFECTS)}
-        row |= {"kl": effects.kl.value, "kl_low": effects.kl.low, "kl_high": effects.kl.high}
+        row |= effects.kl.named("kl")
         with self._write_for(run_id) as db:
             db.table("side_effects").upsert({"run_id": run_id} | row, pk="run_id")
 
@@ -84,9 +90,8 @@ class Results(Connections):
 def _split_row(result: SplitResult) -> dict[str, Any]:
     row: dict[str, Any] = {"rounds": result.rounds}
     for name in INTERVALS:
-        interval: Interval = getattr(result, name)
-        row |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    row |= {name: getattr(result, name) for name in MEASURES + STEERING_MEASURES + EXACT_MEASURES}
+        row |= getattr(result, name).named(name)
+    row |= {name: getattr(result, name) for name in FIGURES + STEERING_FIGURES + EXACT_FIGURES}
     return row | {"marginals": json.dumps([asdict(marginal) for marginal in result.marginals])}
 
 
@@ -112,8 +117,8 @@ def _split_from(row: dict[str, Any]) -> SplitResult:
         **{
             name: Interval(*(_number(row[name + end]) for end in ("", "_low", "_high"))) for name in INTERVALS
         },
-        **{name: _number(row[name]) for name in MEASURES},
-        **{name: row[name] for name in STEERING_MEASURES + EXACT_MEASURES},
+        **{name: _number(row[name]) for name in FIGURES},
+        **{name: row[name] for name in STEERING_FIGURES + EXACT_FIGURES},
         marginals=tuple(map(_marginal_from, json.loads(row["marginals"]))),
     )
 

@@ -18,9 +18,8 @@ from distalign.trainer import muon, shared_arguments
 if TYPE_CHECKING:
     from peft import PeftModel
 
+    from distalign.muon import Muon
     from distalign.spec import RunSpec
-    from distalign.trainer import Muon
-
 
 # What TRL's trainers read of the head.
 HEAD_OUTPUTS = ("log_probs", "entropy", "mean_logits", "is_top1")
