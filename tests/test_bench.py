@@ -31,7 +31,7 @@ from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens, choose_steering_tokens
 from distalign.training import train_adapter
 from distalign.training_set import build_training_set
-from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
+from tests.tiny import save_base, tiny_model, tiny_spec, tiny_tokenizer
 
 SHAPE = DecoderShape(hidden=8, intermediate=10, heads=2, key_heads=1, head_size=4, layers=3, vocabulary=11)
 
@@ -40,8 +40,7 @@ SHAPE = DecoderShape(hidden=8, intermediate=10, heads=2, key_heads=1, head_size=
 def arguments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What every measurement is given: a specification of the tiny model, and a data folder."""
     folder = tmp_path_factory.mktemp("bench")
-    tiny_model().save_pretrained(folder / "model")
-    tiny_tokenizer().save_pretrained(folder / "model")
+    save_base(folder / "model")
     mapping = tiny_spec({"base_model": str(folder / "model"), "answers_per_step": 4}).to_mapping()
     (folder / "spec.yaml").write_text(yaml.safe_dump(mapping), "utf-8")
     return {"spec": str(folder / "spec.yaml"), "data": str(folder), "set": {}, "began": time.time()}

@@ -20,7 +20,7 @@ from bench.cli import main
 from bench.records import Records
 from distalign.spec import load_spec
 from distalign.templates import PERSON_SEEN
-from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
+from tests.tiny import save_base, tiny_spec
 
 SPEC = Path(__file__).parent.parent / "specs" / "gender-uk-real.yaml"
 GRID = Grid(SPEC, {"preset": "quick"})
@@ -131,8 +131,7 @@ def test_the_page_has_no_decision_before_all_values_of_a_knob_are_there(tmp_path
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    tiny_model().save_pretrained(tmp_path / "model")
-    tiny_tokenizer().save_pretrained(tmp_path / "model")
+    save_base(tmp_path / "model")
     seen = [f"Job {i}: {{context}}. {{attribute}}?" for i in range(8)]
     templates = {"seen": seen, "heldout": ["Who works as {context}? {options}"]}
     fields = {"base_model": str(tmp_path / "model"), "templates": templates}

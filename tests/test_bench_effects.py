@@ -9,7 +9,7 @@ import pytest
 from bench.effects import effects_table, unit, without_kept_templates
 from bench.kept import KEPT
 from distalign.spec import parse_spec
-from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
+from tests.tiny import save_base, tiny_spec
 
 
 def test_the_error_is_measured_on_seen_templates_that_are_not_trained_on() -> None:
@@ -44,9 +44,7 @@ def test_the_table_has_a_row_a_weight_with_the_means_over_its_seeds() -> None:
 
 @pytest.mark.parametrize("weight", [0, 1])
 def test_a_unit_trains_and_measures(tmp_path: Path, weight: int) -> None:
-    base = tmp_path / "tiny-llama"
-    tiny_model().save_pretrained(base)
-    tiny_tokenizer().save_pretrained(base)
+    base = save_base(tmp_path / "tiny-llama")
     file = tmp_path / "spec.yaml"
     file.write_text(tiny_spec({"base_model": str(base), "steps": 8}).to_yaml(), "utf-8")
     found = unit({"spec": str(file), "data": str(tmp_path), "set": {"retain_weight": weight}})

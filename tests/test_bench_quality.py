@@ -25,7 +25,7 @@ from bench.settings import differences, settings_of
 from distalign.errors import SpecError
 from distalign.spec import SPEC_FIELDS, load_spec, parse_spec
 from distalign.templates import GENERAL_HELDOUT, GENERAL_SEEN, PERSON_HELDOUT, PERSON_SEEN, check_template
-from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
+from tests.tiny import save_base, tiny_spec
 
 PROJECT = Path(__file__).parent.parent
 SETS = (third_set.PERSON, third_set.GENERAL, third_set.PERSON_STORIES, third_set.GENERAL_STORIES)
@@ -243,8 +243,7 @@ def test_the_readmes_table_is_that_of_the_results() -> None:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    tiny_model().save_pretrained(tmp_path / "model")
-    tiny_tokenizer().save_pretrained(tmp_path / "model")
+    save_base(tmp_path / "model")
     write_spec(tmp_path / "jobs.yaml", target={n: {"male": 0.3, "female": 0.7} for n in ("Nurses", "Pilots")})
     return tmp_path
 

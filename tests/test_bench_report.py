@@ -19,7 +19,7 @@ from bench.goals import goal_rows
 from bench.records import Records
 from bench.report import render, write_report
 from bench.spread import ratios, spread
-from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
+from tests.tiny import save_base, tiny_spec
 
 SIDES = ("product", "product-float32", "peer", "peer-upper")
 
@@ -223,8 +223,7 @@ def test_records_of_other_settings_are_refused_unless_measured_anew(tmp_path: Pa
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    tiny_model().save_pretrained(tmp_path / "model")
-    tiny_tokenizer().save_pretrained(tmp_path / "model")
+    save_base(tmp_path / "model")
     mapping = tiny_spec({"base_model": str(tmp_path / "model")}).to_mapping()
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(mapping), "utf-8")
     return tmp_path

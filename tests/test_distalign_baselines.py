@@ -299,14 +299,6 @@ class TestTraining:
         assert "forward" not in model.__dict__
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny-llama"
-    tiny_model().save_pretrained(folder)
-    TOKENIZER.save_pretrained(folder)
-    return folder
-
-
 class TestRuns:
     """Whole runs."""
 

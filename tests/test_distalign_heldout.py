@@ -12,7 +12,7 @@ from distalign.spec import RunSpec, parse_spec
 from distalign.steering import choose_steering_tokens
 from distalign.training_set import build_training_set
 from tests.test_distalign_run import Recorder
-from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
+from tests.tiny import save_base, tiny_model, tiny_spec, tiny_tokenizer
 
 JOBS = ["Nurses", "Pilots", "Bakers", "Judges"]
 PART_JOINT = {"attribute": ["gender", {"name": "mood", "categories": ["glad", "sad"]}], "target": "even"}
@@ -80,9 +80,7 @@ def test_the_plan_counts_each_split_with_its_own_contexts() -> None:
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, Recorder]:
     folder = tmp_path_factory.mktemp("tiny")
-    base = folder / "tiny-llama"
-    tiny_model().save_pretrained(base)
-    tiny_tokenizer().save_pretrained(base)
+    base = save_base(folder / "tiny-llama")
     learning = {
         "steps": 120,
         "warmup_steps": 100,

@@ -62,14 +62,6 @@ class Recorder:
         self.timings[name] = seconds
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny-llama"
-    tiny_model().save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
-    return folder
-
-
 def spec_for(base: Path, **values: object) -> RunSpec:
     return tiny_spec(
         {

@@ -26,7 +26,7 @@ from distalign.training_set import build_training_set
 from distalign.unseen import mean_interval
 from storage import RunState, Store
 from tests.test_distalign_run import Recorder
-from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
+from tests.tiny import save_base, tiny_spec, tiny_tokenizer
 from ui.rounds import split_choices
 
 TOKENIZER = tiny_tokenizer()
@@ -229,9 +229,7 @@ def test_the_halves_of_independent_intervals_add_up_as_errors_do() -> None:
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, Recorder]:
     folder = tmp_path_factory.mktemp("tiny")
-    base = folder / "tiny-llama"
-    tiny_model().save_pretrained(base)
-    TOKENIZER.save_pretrained(base)
+    base = save_base(folder / "tiny-llama")
     spec = any_spec(base_model=str(base), rounds=2, max_new_tokens=4, method="kl_only")
     recorder = Recorder()
     execute(spec, DataFolder(folder), folder / "runs" / "r", recorder, "r")

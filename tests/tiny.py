@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -73,6 +74,13 @@ def tiny_model(
         )
     )
     return model.eval()
+
+
+def save_base(folder: Path) -> Path:
+    """Write the tiny model and its tokenizer into a folder, as a base model that runs can name."""
+    tiny_model().save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
 
 
 def tiny_spec(values: Mapping[str, Any] | None = None) -> RunSpec:
