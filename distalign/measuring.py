@@ -20,12 +20,11 @@ from distalign.results import ContextResult, Round, SplitResult
 from distalign.sampling import Answer, sample_answers
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
+from distalign.templates import MEASURED_TEMPLATES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# Rounds of a context are spread evenly over this many templates of a split.
-MEASURED_TEMPLATES = 8
 # Rounds are handed on in lists of at most so many, however many there are.
 ROUNDS_AT_ONCE = 10_000
 OnSampled = Callable[[list[Round], int, int], None]

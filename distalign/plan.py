@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from distalign.folders import DataFolder
 from distalign.models import BUNDLED
+from distalign.past import REMEMBERED, PastRun, seconds_a_unit
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
 from distalign.stated import STATED
 from distalign.stated_prompts import small_attributes, targets_a_question
+from distalign.templates import MEASURED_TEMPLATES
 from distalign.training_config import MAX_ANSWERED, RETAINED_PROMPTS
 
 # Tokens of a chat prompt besides its text, and letters a token.
@@ -35,6 +37,8 @@ SIZES: dict[str, tuple[float, int]] = {
 # Tokens that a short answer takes on average, as distinct prefixes; stories that are written for training,
 # and those that stand in every other step.
 SHORT_TOKENS, WRITTEN, STORIES_A_STEP = 4, 180, 16
+# Rounds a prompt of a context with 100 rounds.
+USUAL_ROUNDS = 100 / MEASURED_TEMPLATES
 # The process itself, and bytes a parameter in float32.
 PROCESS_MB, BYTES_PER_PARAMETER = 1400, 4
 
@@ -47,7 +51,8 @@ class Speed:
     activations below; ``plain``: per thousand token-layers of TRL's own trainers, which
     run all layers; ``before`` and ``after``: per round of the base and of the tuned
     model; ``effects``: of measuring side effects; ``write``: per token of the stories that are written for
-    training; ``start``: until the model is loaded.
+    training; ``start``: until the model is loaded. ``runs``: the newest finished runs, the
+    oldest of them first; a stage that one of them is like takes as long as there.
     """
 
     start: float = 12.0
@@ -58,6 +63,7 @@ class Speed:
     effects: float = 6.0
     before: float = 0.02
     after: float = 0.01
+    runs: tuple[PastRun, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
     parameters, layers = SIZES.get(spec.base_model, SIZES[BUNDLED])
     scale = parameters / SIZES[BUNDLED][0]
     per_layer = scale * SIZES[BUNDLED][1] / layers
-    units, names = _units(spec, layers), _speed_names(spec.method)
+    units = _units(spec, layers)
     scales = dict.fromkeys(units, scale) | {"prepare": 1.0, "cache": per_layer, "train": per_layer}
     rounds = _rounds(spec, "before") + (_rounds(spec, "after") if "sample" in units else 0)
     return Plan(
@@ -94,10 +100,25 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
         rounds=rounds,
         memory_mb=round(PROCESS_MB + parameters * BYTES_PER_PARAMETER),
         stages={
-            name: amount * (getattr(speed, names[name]) * scales[name]) for name, amount in units.items()
+            name: amount * (_speed_of(name, amount, spec, speed) * scales[name])
+            for name, amount in units.items()
         },
         units=units,
     )
+
+
+def _speed_of(stage: str, amount: float, spec: RunSpec, speed: Speed) -> float:
+    """Seconds a unit of a stage: as in the run that is most like this one, else the general figure."""
+    name = _speed_names(spec.method)[stage]
+    shown = seconds_a_unit(
+        speed.runs,
+        stage,
+        spec.method,
+        len(spec.attribute),
+        amount,
+        lambda run: _speed_names(run.method)[stage] == name,
+    )
+    return getattr(speed, name) if shown is None else shown
 
 
 def _units(spec: RunSpec, layers: int) -> dict[str, float]:
@@ -171,14 +192,25 @@ def _measured_contexts(spec: RunSpec, split: str) -> int:
     return len(spec.contexts_of(split))
 
 
+def prompts_of(spec: RunSpec, split: str, phase: str) -> int:
+    """Prompts that a split is measured on."""
+    templates = min(len(spec.templates.of(split)), MEASURED_TEMPLATES, spec.rounds_of(split, phase))
+    return _measured_contexts(spec, split) * templates
+
+
 def _rounds(spec: RunSpec, phase: str) -> int:
     return sum(spec.rounds_of(split, phase) * _measured_contexts(spec, split) for split in spec.splits)
 
 
 def _rounds_of_work(spec: RunSpec, phase: str) -> float:
-    """Rounds, a story counted as the short answers that take as long."""
-    told = spec.rounds_of("stories", phase) * len(spec.contexts_of("stories")) if spec.story.stories else 0
-    return _rounds(spec, phase) + told * (spec.story.story_tokens / SHORT_TOKENS - 1)
+    """Rounds of the usual number a prompt that take as long; a story counts as several short answers."""
+    work = 0.0
+    for split in spec.splits:
+        rounds = spec.rounds_of(split, phase) * _measured_contexts(spec, split)
+        # Half of a prompt's work is the same for any number of rounds: reading it, and expanding its tree.
+        spread = (rounds + USUAL_ROUNDS * prompts_of(spec, split, phase)) / 2
+        work += spread * (spec.story.story_tokens / SHORT_TOKENS if split == "stories" else 1)
+    return work
 
 
 def _speed_names(method: str) -> dict[str, str]:
@@ -206,8 +238,10 @@ def _speed_file(data: DataFolder) -> Path:
 def read_speed(data: DataFolder) -> Speed | None:
     """The speed that earlier runs on this machine showed, or None before the first."""
     try:
-        return Speed(**json.loads(_speed_file(data).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        kept = json.loads(_speed_file(data).read_text("utf-8"))
+        runs = tuple(PastRun(**run) for run in kept.pop("runs", []))
+        return Speed(**kept, runs=runs)
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
@@ -222,7 +256,9 @@ def write_speed(data: DataFolder, spec: RunSpec, plan: Plan, taken: Mapping[str,
         for stage, seconds in reversed(taken.items())
         if plan.units.get(stage)
     }
-    speed = Speed(**(asdict(read_speed(data) or Speed()) | shown))
+    before = read_speed(data) or Speed()
+    this = PastRun(spec.method, len(spec.attribute), dict(plan.units), dict(taken))
+    speed = replace(before, **shown, runs=(*before.runs, this)[-REMEMBERED:])
     partial = _speed_file(data).with_suffix(".partial")
     partial.write_text(json.dumps(asdict(speed)), "utf-8")
     partial.replace(_speed_file(data))

@@ -14,7 +14,7 @@ from distalign.errors import DistalignError
 from distalign.folders import DataFolder
 from distalign.judges import judge_of
 from distalign.memory import give_back, share_one_heap
-from distalign.plan import estimate, read_speed, write_speed
+from distalign.plan import estimate, prompts_of, read_speed, write_speed
 from distalign.progress import Progress
 from distalign.results import Recorder, Round, SideEffects, SplitResult
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
@@ -154,12 +154,16 @@ class _Run:
         return weights_in(self.model, training_dtype(self.spec.training))
 
     def _measure_splits(self, phase: str, stage: str, what: str) -> None:
+        sizes = [prompts_of(self.spec, split, phase) for split in self.spec.splits]
         for index, split in enumerate(self.spec.splits):
+            before, size = sum(sizes[:index]), sizes[index]
 
-            def on_sampled(rounds: list[Round], done: int, total: int, index: int = index) -> None:
+            def on_sampled(
+                rounds: list[Round], done: int, total: int, before: int = before, size: int = size
+            ) -> None:
                 self.recorder.rounds(rounds)
-                at = index * total + done
-                self.timeline(Progress("step", stage, step=at, total=total * len(self.spec.splits)))
+                at = before + size * done // total
+                self.timeline(Progress("step", stage, step=at, total=sum(sizes)))
 
             result = self._measure_split(phase, split, on_sampled)
             give_back()

@@ -63,8 +63,8 @@ def delete(args: argparse.Namespace) -> int:
         print(f"{run.id} deleted for good")
         return 0
     queue.delete(store, data, run.id)
-    kept = duration(removal.RESTORE_SECONDS)
-    print(f"{run.id} deleted; within {kept} it comes back with: python -m jobs restore {run.id}")
+    minutes = f"{removal.RESTORE_SECONDS / 60:.0f} minutes"
+    print(f"{run.id} deleted; within {minutes} it comes back with: python -m jobs restore {run.id}")
     return 0
 
 
