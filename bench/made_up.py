@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from distalign.noise import noise_floor
 from distalign.progress import Progress
 from distalign.results import PHASES, ContextResult, Interval, Round, SideEffects, SplitResult
 from distalign.spec import RunSpec, parse_spec
-from storage import Run, RunState, Store
+from storage import Run, RunState, Store, Usage
 
 # Rounds that are made before they are stored: enough for one transaction to be worth it.
 BATCH = 20_000
@@ -44,6 +45,7 @@ def finished_run(
     run = store.insert_run(spec, state=RunState.RUNNING)
     draw = random.Random(seed)
     add_steps(store, run, spec.training.steps if steps is None else steps)
+    add_usage(store, run)
     for phase in PHASES:
         for split in splits or spec.splits:
             skew = 0.0 if phase == "before" else error * (0.6 if split == "seen_templates" else 1)
@@ -110,6 +112,16 @@ def add_steps(store: Store, run: Run, count: int, of: int | None = None) -> None
                 },
             ),
         )
+
+
+def add_usage(store: Store, run: Run, samples: int = 60) -> None:
+    """Samples of what a run used, every two seconds until now, as a good run's memory rises."""
+    draw, peak, now = random.Random(11), 0, time.time()
+    for number in range(samples):
+        memory = round(2**30 * (0.4 + 1.5 * min(1.0, 3 * number / samples) + 0.05 * draw.random()))
+        peak = max(peak, memory)
+        cpu = min(2.0, 1.75 + 0.3 * draw.random()) if number > 2 else 0.9
+        store.add_usage(run.id, run.attempt, Usage(now - 2.0 * (samples - number), memory, peak, 2.0, cpu, 2))
 
 
 def _measured(
