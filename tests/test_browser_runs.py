@@ -144,7 +144,7 @@ def test_an_archived_run_leaves_the_list_and_comes_back(app, chromium, made):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_curves_of_ticked_runs_share_a_chart(app, chromium, made, width):
-    first, second, third = made
+    first, second, _ = made
     live = app.store.insert_run(
         parse_spec(SMALL | {"attribute": "gender", "name": "Live run"}), state=RunState.RUNNING
     )
