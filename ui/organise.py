@@ -46,14 +46,21 @@ def panel() -> Panel:
     with gr.Column(visible=False, elem_classes="da-plain da-edit") as box:
         title = gr.HTML(apply_default_css=False)
         name = gr.Textbox(
-            label="Name", max_lines=1, max_length=MAX_NAME, elem_id="run-name",
+            label="Name", max_lines=1, interactive=True, max_length=MAX_NAME, elem_id="run-name",
             info="Leave it empty to get back the one that the run was made with.",
         )  # fmt: skip
         tags = gr.Textbox(
-            label="Tags", max_lines=1, elem_id="run-tags", placeholder="baseline, for the report",
+            label="Tags", max_lines=1, interactive=True, elem_id="run-tags", placeholder="baseline, for the report",
             info="With commas between them.",
         )  # fmt: skip
-        note = gr.Textbox(label="Note", lines=3, max_lines=12, max_length=MAX_NOTE, elem_id="run-note-text")
+        note = gr.Textbox(
+            label="Note",
+            lines=3,
+            max_lines=12,
+            interactive=True,
+            max_length=MAX_NOTE,
+            elem_id="run-note-text",
+        )
         problem = gr.HTML(elem_id="edit-problem")
         with gr.Row(elem_classes="da-actions"):
             save = gr.Button("Save", variant="primary", size="sm", elem_id="edit-save")

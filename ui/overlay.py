@@ -48,7 +48,7 @@ def _legend(curves: Sequence[Curve]) -> str:
     )
     return (
         '<div class="da-scroll"><table class="da-table da-legend-runs"><thead><tr><th scope="col">Run</th>'
-        f'{heads}<th class="n"></th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f"{heads}<td></td></tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
