@@ -64,7 +64,7 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
     """Sample the rounds of a split's contexts, and measure them.
 
     Args:
-        on_sampled: called with some rounds, perhaps none, prompts done, and prompts in all.
+        on_sampled: called with some rounds, perhaps none, how many are drawn, and how many there will be.
     """
     rounds_each = spec.rounds_of(split, subject.phase)
     sampling = spec.sampling_of(split)
@@ -83,6 +83,12 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
         if subject.steering is not None:
             first[prompt] = probs[list(subject.steering.ids)]
 
+    drawn = 0
+
+    def count(rounds: int) -> None:
+        nonlocal drawn
+        drawn = rounds
+
     epsilon = sampling.exact_epsilon if subject.tuned else 0
     chunks = sample_answers(
         subject.model,
@@ -93,16 +99,15 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
         seed,
         keep_first,
         Expansion(epsilon) if epsilon else None,
+        count,
     )
-    tally = _Tally(subject, spec, split, prompts)
-    done = 0
+    tally, total = _Tally(subject, spec, split, prompts), sum(counts)
     for answers in chunks:
-        done = max([done, *(a.prompt + 1 for a in answers)])
         batches = tally.rounds(answers)
         for rounds in iter(lambda batches=batches: list(itertools.islice(batches, ROUNDS_AT_ONCE)), []):
-            on_sampled(rounds, done, len(prompts))
+            on_sampled(rounds, drawn, total)
         if not answers:
-            on_sampled([], done, len(prompts))
+            on_sampled([], drawn, total)
     return _summarise(subject, spec, split, prompts, tally, first.numpy(), exact=epsilon > 0)
 
 

@@ -39,6 +39,8 @@ SIZES: dict[str, tuple[float, int]] = {
 SHORT_TOKENS, WRITTEN, STORIES_A_STEP = 4, 180, 16
 # Rounds a prompt of a context with 100 rounds.
 USUAL_ROUNDS = 100 / MEASURED_TEMPLATES
+# Answers of a tuned model that are as much work as so many categories, whatever it was tuned on.
+OTHER_ANSWERS = 3
 # The process itself, and bytes a parameter in float32.
 PROCESS_MB, BYTES_PER_PARAMETER = 1400, 4
 
@@ -192,24 +194,29 @@ def _measured_contexts(spec: RunSpec, split: str) -> int:
     return len(spec.contexts_of(split))
 
 
-def prompts_of(spec: RunSpec, split: str, phase: str) -> int:
-    """Prompts that a split is measured on."""
-    templates = min(len(spec.templates.of(split)), MEASURED_TEMPLATES, spec.rounds_of(split, phase))
-    return _measured_contexts(spec, split) * templates
+def rounds_of(spec: RunSpec, split: str, phase: str) -> int:
+    """Rounds that a split is measured with, over all of its contexts."""
+    return spec.rounds_of(split, phase) * _measured_contexts(spec, split)
 
 
 def _rounds(spec: RunSpec, phase: str) -> int:
-    return sum(spec.rounds_of(split, phase) * _measured_contexts(spec, split) for split in spec.splits)
+    return sum(rounds_of(spec, split, phase) for split in spec.splits)
 
 
 def _rounds_of_work(spec: RunSpec, phase: str) -> float:
-    """Rounds of the usual number a prompt that take as long; a story counts as several short answers."""
+    """Rounds of two categories, and of the usual number a prompt, that take as long.
+
+    A story counts as several short answers.
+    """
+    # A tuned model's answers fan out over the categories; those of a base model do anyway.
+    fanning = 1.0 if phase == "before" else (len(spec.attribute) + OTHER_ANSWERS) / (2 + OTHER_ANSWERS)
     work = 0.0
     for split in spec.splits:
-        rounds = spec.rounds_of(split, phase) * _measured_contexts(spec, split)
+        templates = min(len(spec.templates.of(split)), MEASURED_TEMPLATES, spec.rounds_of(split, phase))
+        prompts = _measured_contexts(spec, split) * templates
         # Half of a prompt's work is the same for any number of rounds: reading it, and expanding its tree.
-        spread = (rounds + USUAL_ROUNDS * prompts_of(spec, split, phase)) / 2
-        work += spread * (spec.story.story_tokens / SHORT_TOKENS if split == "stories" else 1)
+        spread = (rounds_of(spec, split, phase) + USUAL_ROUNDS * prompts) / 2
+        work += spread * fanning * (spec.story.story_tokens / SHORT_TOKENS if split == "stories" else 1)
     return work
 
 

@@ -14,7 +14,7 @@ from distalign.errors import DistalignError
 from distalign.folders import DataFolder
 from distalign.judges import judge_of
 from distalign.memory import give_back, share_one_heap
-from distalign.plan import estimate, prompts_of, read_speed, write_speed
+from distalign.plan import estimate, read_speed, rounds_of, write_speed
 from distalign.progress import Progress
 from distalign.results import Recorder, Round, SideEffects, SplitResult
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
@@ -154,7 +154,7 @@ class _Run:
         return weights_in(self.model, training_dtype(self.spec.training))
 
     def _measure_splits(self, phase: str, stage: str, what: str) -> None:
-        sizes = [prompts_of(self.spec, split, phase) for split in self.spec.splits]
+        sizes = [rounds_of(self.spec, split, phase) for split in self.spec.splits]
         for index, split in enumerate(self.spec.splits):
             before, size = sum(sizes[:index]), sizes[index]
 

@@ -54,7 +54,7 @@ class Timeline:
         self._clock = clock
         self._began = self._stage_began = clock()
         self._stage = "prepare"
-        self._done = 0.0
+        self._done, self._done_at = 0.0, 0.0
         self._fraction = 0.0
         self.taken: dict[str, float] = {}
 
@@ -63,11 +63,11 @@ class Timeline:
         stage = PLANNED[progress.stage]
         if stage != self._stage:
             self.taken[self._stage] = self.taken.get(self._stage, 0) + now - self._stage_began
-            self._stage, self._stage_began, self._done = stage, now, 0.0
-        if progress.total:
-            # A line of the log has no position: the stage is where it was.
-            self._done = min(1.0, max(self._done, progress.step / progress.total))
+            self._stage, self._stage_began, self._done, self._done_at = stage, now, 0.0, 0.0
         elapsed = now - self._stage_began
+        # A line of the log has no position: the stage is where it was.
+        if progress.total and progress.step > self._done * progress.total:
+            self._done, self._done_at = min(1.0, progress.step / progress.total), elapsed
         pace = self._pace(elapsed)
         later = sum(seconds for name, seconds in self._planned.items() if ORDER[name] > ORDER[stage])
         left = self._left_in_stage(elapsed, pace) + later * pace
@@ -84,8 +84,8 @@ class Timeline:
             if self._planned.get(name) and took and name not in UNTELLING
         ]
         part = self._done * self._planned.get(self._stage, 0.0)
-        if part and elapsed and self._stage not in UNTELLING:
-            seen.append((part, elapsed))
+        if part and self._done_at and self._stage not in UNTELLING:
+            seen.append((part, self._done_at))
         weight = sum(planned for planned, _ in seen) + TRUST * sum(self._planned.values())
         if not weight:
             return 1.0
@@ -96,9 +96,11 @@ class Timeline:
         planned = self._planned.get(self._stage, 0.0) * pace
         if not self._done:
             return max(planned - elapsed, OVERDUE * elapsed) if planned else 0.0
-        shown = elapsed / self._done
-        if not planned or not shown:
-            return (1 - self._done) * shown
-        trust = self._done / (self._done + STAGE_TRUST)
-        whole = math.exp((1 - trust) * math.log(planned) + trust * math.log(shown))
-        return (1 - self._done) * whole
+        shown = self._done_at / self._done
+        whole = shown
+        if planned and shown:
+            trust = self._done / (self._done + STAGE_TRUST)
+            whole = math.exp((1 - trust) * math.log(planned) + trust * math.log(shown))
+        # Some stages tell of their progress in large pieces: between two of them the time runs down.
+        since = elapsed - self._done_at
+        return max((1 - self._done) * whole - since, OVERDUE * since)
