@@ -44,7 +44,7 @@ def finished_run(
     spec = parse_spec({"attribute": "gender", "target": "real", "preset": "quick"} | dict(mapping or {}))
     run = store.insert_run(spec, state=RunState.RUNNING)
     draw = random.Random(seed)
-    add_steps(store, run, spec.training.steps if steps is None else steps)
+    add_steps(store, run, spec.training.steps if steps is None else steps, seed=seed)
     add_usage(store, run)
     for phase in PHASES:
         for split in splits or spec.splits:
@@ -78,9 +78,10 @@ def add_split(store: Store, run: Run, phase: str, split: str, skew: float, draw:
     store.put_result(run.id, _split_result(run.spec, phase, split, contexts))
 
 
-def add_steps(store: Store, run: Run, count: int, of: int | None = None) -> None:
-    """Events of a run up to a step, falling as a good run's losses fall."""
-    total, draw = of or count, random.Random(7)
+def add_steps(store: Store, run: Run, count: int, of: int | None = None, seed: int = 0) -> None:
+    """Events of a run up to a step, falling as a good run's losses fall; faster or slower by ``seed``."""
+    total, draw = of or count, random.Random(7 + seed)
+    haste = (1.0, 0.7, 1.3, 0.85)[seed % 4]
     for stage, message in (
         ("prepare", "Base model ready"),
         ("base", "Base model: MAE 0.412 on held-out templates"),
@@ -89,7 +90,7 @@ def add_steps(store: Store, run: Run, count: int, of: int | None = None) -> None
     warmup = max(1, total // 4)
     for step in range(1, count + 1):
         x = step / total
-        kl = 4.2 * math.exp(-9 * x) + 0.02 * draw.random() + 0.012
+        kl = 4.2 * math.exp(-9 * haste * x) + 0.02 * draw.random() + 0.012
         kto, sft = 0.5 * math.exp(-4 * x) + 0.03, 2.4 * math.exp(-12 * x) + 0.02
         stage = "warmup" if step <= warmup else "hybrid"
         store.add_event(
@@ -108,7 +109,7 @@ def add_steps(store: Store, run: Run, count: int, of: int | None = None) -> None
                     "kto": kto,
                     "sft": sft,
                     "mass": 1 - math.exp(-14 * x),
-                    "error": 0.42 * math.exp(-7 * x) + 0.012 + 0.01 * draw.random(),
+                    "error": 0.42 * math.exp(-7 * haste * x) + 0.012 + 0.01 * draw.random(),
                 },
             ),
         )

@@ -109,6 +109,6 @@ def _numbers(curves: Sequence[Curve], name: str, title: str) -> str:
     )
     return (
         f'<h3 class="da-h3">{esc(title.removesuffix(", logarithmic"))}</h3>'
-        f'<div class="da-scroll"><table class="da-table"><thead><tr><th scope="col">Step</th>{heads}</tr></thead>'
+        f'<div class="da-scroll"><table class="da-table da-numbers"><thead><tr><th scope="col">Step</th>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
