@@ -49,6 +49,8 @@ PROCESS_MB, BYTES_PER_PARAMETER = 1400, 4
 class Speed:
     """Seconds a unit of work takes with the bundled model on this machine.
 
+    The defaults are those of two cores with bfloat16 matrix units; a slower machine shows its pace early.
+
     ``train`` and ``cache``: per thousand token-layers of a step, and of the
     activations below; ``plain``: per thousand token-layers of TRL's own trainers, which
     run all layers; ``before`` and ``after``: per round of the base and of the tuned
@@ -57,20 +59,23 @@ class Speed:
     oldest of them first; a stage that one of them is like takes as long as there.
     """
 
-    start: float = 12.0
+    start: float = 5.0
     write: float = 0.003
-    cache: float = 0.02
-    train: float = 0.06
-    plain: float = 0.045
+    cache: float = 0.0135
+    train: float = 0.034
+    plain: float = 0.03
     effects: float = 6.0
     before: float = 0.02
-    after: float = 0.01
+    after: float = 0.0075
     runs: tuple[PastRun, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Amounts of work, and the seconds each stage is expected to take."""
+    """Amounts of work, and the seconds each stage is expected to take.
+
+    ``known`` says whether all stages follow earlier runs that were like this one.
+    """
 
     prompts: int
     examples: int
@@ -79,6 +84,7 @@ class Plan:
     memory_mb: int
     stages: Mapping[str, float]
     units: Mapping[str, float]
+    known: bool = False
 
     @property
     def seconds(self) -> float:
@@ -86,13 +92,14 @@ class Plan:
 
 
 def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
-    """The plan of a run; ``speed`` as this machine showed it, or a two-core laptop's."""
+    """The plan of a run; ``speed`` as this machine showed it, or the defaults."""
     speed = speed or Speed()
     config, trained = spec.training, spec.method in TRAINED_METHODS
     parameters, layers = SIZES.get(spec.base_model, SIZES[BUNDLED])
     scale = parameters / SIZES[BUNDLED][0]
     per_layer = scale * SIZES[BUNDLED][1] / layers
-    units = _units(spec, layers)
+    units, names = _units(spec, layers), _speed_names(spec.method)
+    shown = {name: _shown_speed(name, amount, spec, speed) for name, amount in units.items()}
     scales = dict.fromkeys(units, scale) | {"prepare": 1.0, "cache": per_layer, "train": per_layer}
     rounds = _rounds(spec, "before") + (_rounds(spec, "after") if "sample" in units else 0)
     return Plan(
@@ -102,25 +109,25 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
         rounds=rounds,
         memory_mb=round(PROCESS_MB + parameters * BYTES_PER_PARAMETER),
         stages={
-            name: amount * (_speed_of(name, amount, spec, speed) * scales[name])
+            name: amount * ((shown[name] or getattr(speed, names[name])) * scales[name])
             for name, amount in units.items()
         },
         units=units,
+        known=all(shown.values()),
     )
 
 
-def _speed_of(stage: str, amount: float, spec: RunSpec, speed: Speed) -> float:
-    """Seconds a unit of a stage: as in the run that is most like this one, else the general figure."""
+def _shown_speed(stage: str, amount: float, spec: RunSpec, speed: Speed) -> float | None:
+    """Seconds a unit of a stage in the runs that are most like this one; None where none is like it."""
     name = _speed_names(spec.method)[stage]
-    shown = seconds_a_unit(
+    return seconds_a_unit(
         speed.runs,
         stage,
         spec.method,
         len(spec.attribute),
         amount,
-        lambda run: _speed_names(run.method)[stage] == name,
+        lambda run: _speed_names(run.method).get(stage) == name,
     )
-    return getattr(speed, name) if shown is None else shown
 
 
 def _units(spec: RunSpec, layers: int) -> dict[str, float]:

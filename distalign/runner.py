@@ -54,7 +54,7 @@ def execute(
         # A judge that cannot be asked should be told of before hours of work.
         judge_of(spec)
     plan = estimate(spec, read_speed(data))
-    timeline = Timeline(plan.stages, recorder.progress, clock)
+    timeline = Timeline(plan.stages, recorder.progress, clock, plan.known)
     timeline(Progress("stage", "prepare", message=f"Run {run_id}: loading {spec.base_model}"))
     data.require_room()
     folder.mkdir(parents=True, exist_ok=True)

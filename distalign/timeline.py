@@ -26,9 +26,11 @@ PLANNED = {
 ORDER = {stage: place for place, stage in enumerate(dict.fromkeys(PLANNED.values()))}
 # Loading a model from a warm or a cold disk says nothing of how fast it computes.
 UNTELLING = ("prepare", "save")
-# How much planned time must be seen before what it took counts half: this share of the whole plan,
-# and of a stage.
-TRUST, STAGE_TRUST = 0.15, 0.25
+# How much planned time must be seen before what it took counts half, as a share of the whole plan: of a
+# plan that follows earlier runs, and of any other.
+TRUST_KNOWN, TRUST = 0.12, 0.03
+# The same for a stage, as a share of it.
+STAGE_TRUST = 0.07
 # A machine is taken for at most so many times slower or faster than planned.
 MOST_PACE = 6.0
 # What is still expected of a stage that ought to be over, as a share of what it took.
@@ -46,10 +48,18 @@ class Timeline:
         planned: seconds by stage of the plan.
         emit: where progress goes on to.
         clock: seconds, monotonic.
+        known: whether the plan follows earlier runs that were like this one.
     """
 
-    def __init__(self, planned: Mapping[str, float], emit: Emit, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        planned: Mapping[str, float],
+        emit: Emit,
+        clock: Callable[[], float],
+        known: bool = False,
+    ) -> None:
         self._planned = dict(planned)
+        self._trust = (TRUST_KNOWN if known else TRUST) * sum(planned.values())
         self._emit = emit
         self._clock = clock
         self._began = self._stage_began = clock()
@@ -86,7 +96,7 @@ class Timeline:
         part = self._done * self._planned.get(self._stage, 0.0)
         if part and self._done_at and self._stage not in UNTELLING:
             seen.append((part, self._done_at))
-        weight = sum(planned for planned, _ in seen) + TRUST * sum(self._planned.values())
+        weight = sum(planned for planned, _ in seen) + self._trust
         if not weight:
             return 1.0
         slower = sum(planned * math.log(took / planned) for planned, took in seen) / weight

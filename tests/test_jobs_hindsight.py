@@ -48,7 +48,10 @@ def told_anew(recorded: dict) -> list[Said]:
     """What the present estimate would have told of a recorded run: its stages and steps at their moments."""
     now, events = recorded["began"], []
     timeline = Timeline(
-        recorded["planned"], lambda progress: events.append(event(now, progress.eta)), lambda: now
+        recorded["planned"],
+        lambda progress: events.append(event(now, progress.eta)),
+        lambda: now,
+        recorded["known"],
     )
     for at, kind, stage, step, total in recorded["events"]:
         now = at
