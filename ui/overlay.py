@@ -18,7 +18,7 @@ COLOURS = tuple(f"var(--da-line-{n})" for n in range(1, 9))
 DASHES = ("", "", "", "", "6 3", "6 3", "2 3", "2 3")
 MOST = len(COLOURS)
 # What a panel shows, by its name in a step's values.
-PANELS = {"loss": "Loss (nats), logarithmic", "error": "Exact error on the step’s prompts, logarithmic"}
+PANELS = {"loss": "Loss (nats)", "error": "Exact error, step’s prompts"}
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,7 @@ def _panel(curves: Sequence[Curve], name: str, title: str) -> str:
     axis = log_axis([value for pairs in series for _, value in pairs])
     end = max((pairs[-1][0] for pairs in series if pairs), default=1)
     strokes = [Stroke(pairs, COLOURS[n], DASHES[n]) for n, pairs in enumerate(series)]
-    if not axis.log:
-        title = title.removesuffix(", logarithmic")
+    title += ", log" if axis.log else ""
     return (
         f'<section class="da-curve"><h3>{esc(title)}</h3>'
         f"{plot_html(f'{title}, by step, of {len(curves)} runs', strokes, end, axis, ('step 0', f'{end:,}'))}"
@@ -108,7 +107,7 @@ def _numbers(curves: Sequence[Curve], name: str, title: str) -> str:
         for step, values in rows_of([curve.points for curve in curves], name)
     )
     return (
-        f'<h3 class="da-h3">{esc(title.removesuffix(", logarithmic"))}</h3>'
+        f'<h3 class="da-h3">{esc(title)}</h3>'
         f'<div class="da-scroll"><table class="da-table da-numbers"><thead><tr><th scope="col">Step</th>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
