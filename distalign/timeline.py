@@ -29,6 +29,9 @@ UNTELLING = ("prepare", "save")
 # How much planned time must be seen before what it took counts half, as a share of the whole plan: of a
 # plan that follows earlier runs, and of any other.
 TRUST_KNOWN, TRUST = 0.12, 0.03
+# How much of the pace later stages share. Where earlier runs were like this one, a stage that differs is
+# more often one that was disturbed than a sign of a slower machine. Chosen on recorded runs.
+SHARED_KNOWN, SHARED = 0.2, 0.9
 # The same for a stage, as a share of it.
 STAGE_TRUST = 0.07
 # A machine is taken for at most so many times slower or faster than planned.
@@ -59,6 +62,7 @@ class Timeline:
         known: bool = False,
     ) -> None:
         self._planned = dict(planned)
+        self._shared = SHARED_KNOWN if known else SHARED
         self._trust = (TRUST_KNOWN if known else TRUST) * sum(planned.values())
         self._emit = emit
         self._clock = clock
@@ -80,7 +84,7 @@ class Timeline:
             self._done, self._done_at = min(1.0, progress.step / progress.total), elapsed
         pace = self._pace(elapsed)
         later = sum(seconds for name, seconds in self._planned.items() if ORDER[name] > ORDER[stage])
-        left = self._left_in_stage(elapsed, pace) + later * pace
+        left = self._left_in_stage(elapsed, pace) + later * pace**self._shared
         whole = now - self._began
         # A slower stage than planned must not send the bar back.
         self._fraction = max(self._fraction, whole / max(whole + left, 1e-9))
