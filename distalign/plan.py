@@ -41,6 +41,8 @@ SHORT_TOKENS, WRITTEN, STORIES_A_STEP = 4, 180, 16
 USUAL_ROUNDS = 100 / MEASURED_TEMPLATES
 # Answers of a tuned model that are as much work as so many categories, whatever it was tuned on.
 OTHER_ANSWERS = 3
+# The share of its time that a plan must have from earlier runs, to be taken for known.
+FOLLOWED = 0.8
 # The process itself, and bytes a parameter in float32.
 PROCESS_MB, BYTES_PER_PARAMETER = 1400, 4
 
@@ -74,7 +76,7 @@ class Speed:
 class Plan:
     """Amounts of work, and the seconds each stage is expected to take.
 
-    ``known`` says whether all stages follow earlier runs that were like this one.
+    ``known`` says whether most of that time follows earlier runs that were like this one.
     """
 
     prompts: int
@@ -102,18 +104,20 @@ def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
     shown = {name: _shown_speed(name, amount, spec, speed) for name, amount in units.items()}
     scales = dict.fromkeys(units, scale) | {"prepare": 1.0, "cache": per_layer, "train": per_layer}
     rounds = _rounds(spec, "before") + (_rounds(spec, "after") if "sample" in units else 0)
+    stages = {
+        name: amount * ((shown[name] or getattr(speed, names[name])) * scales[name])
+        for name, amount in units.items()
+    }
+    followed = sum(seconds for name, seconds in stages.items() if shown[name])
     return Plan(
         prompts=_prompts(spec) if trained else 0,
         examples=config.steps * _examples(spec) if trained else 0,
         steps=config.steps if trained else 0,
         rounds=rounds,
         memory_mb=round(PROCESS_MB + parameters * BYTES_PER_PARAMETER),
-        stages={
-            name: amount * ((shown[name] or getattr(speed, names[name])) * scales[name])
-            for name, amount in units.items()
-        },
+        stages=stages,
         units=units,
-        known=all(shown.values()),
+        known=followed > FOLLOWED * sum(stages.values()),
     )
 
 

@@ -29,11 +29,11 @@ UNTELLING = ("prepare", "save")
 # How much planned time must be seen before what it took counts half, as a share of the whole plan: of a
 # plan that follows earlier runs, and of any other.
 TRUST_KNOWN, TRUST = 0.12, 0.03
+# The same for a stage, as a share of it.
+STAGE_TRUST = 0.07
 # How much of the pace later stages share. Where earlier runs were like this one, a stage that differs is
 # more often one that was disturbed than a sign of a slower machine. Chosen on recorded runs.
 SHARED_KNOWN, SHARED = 0.2, 0.9
-# The same for a stage, as a share of it.
-STAGE_TRUST = 0.07
 # A machine is taken for at most so many times slower or faster than planned.
 MOST_PACE = 6.0
 # What is still expected of a stage that ought to be over, as a share of what it took.
