@@ -1,4 +1,4 @@
-"""The command line: ``python -m bench speed|quality|ablations|effects|judges``."""
+"""The command line: ``python -m bench speed|quality|ablations|effects|judges|timeleft``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from bench.effects import add_effects
 from bench.judges import add_judges
 from bench.quality.command import add_quality
 from bench.speed import add_speed
+from bench.timeleft import add_timeleft
 from distalign.errors import DistalignError
 from jobs.cli import OneLineParser, complain, data_argument
 from jobs.execution import text_of
@@ -23,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_quality(verbs, [data_argument()])
     add_ablations(verbs, [data_argument()])
     add_judges(verbs)
+    add_timeleft(verbs, [data_argument()])
     return parser
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from distalign.noise import noise_floor
 from distalign.progress import Progress
 from distalign.results import PHASES, ContextResult, Interval, Round, SideEffects, SplitResult
 from distalign.spec import RunSpec, parse_spec
-from storage import Run, RunState, Store
+from storage import Run, RunState, Store, Usage
 
 # Rounds that are made before they are stored: enough for one transaction to be worth it.
 BATCH = 20_000
@@ -43,7 +44,8 @@ def finished_run(
     spec = parse_spec({"attribute": "gender", "target": "real", "preset": "quick"} | dict(mapping or {}))
     run = store.insert_run(spec, state=RunState.RUNNING)
     draw = random.Random(seed)
-    add_steps(store, run, spec.training.steps if steps is None else steps)
+    add_steps(store, run, spec.training.steps if steps is None else steps, seed=seed)
+    add_usage(store, run)
     for phase in PHASES:
         for split in splits or spec.splits:
             skew = 0.0 if phase == "before" else error * (0.6 if split == "seen_templates" else 1)
@@ -76,9 +78,10 @@ def add_split(store: Store, run: Run, phase: str, split: str, skew: float, draw:
     store.put_result(run.id, _split_result(run.spec, phase, split, contexts))
 
 
-def add_steps(store: Store, run: Run, count: int, of: int | None = None) -> None:
-    """Events of a run up to a step, falling as a good run's losses fall."""
-    total, draw = of or count, random.Random(7)
+def add_steps(store: Store, run: Run, count: int, of: int | None = None, seed: int = 0) -> None:
+    """Events of a run up to a step, falling as a good run's losses fall; faster or slower by ``seed``."""
+    total, draw = of or count, random.Random(7 + seed)
+    haste = (1.0, 0.7, 1.3, 0.85)[seed % 4]
     for stage, message in (
         ("prepare", "Base model ready"),
         ("base", "Base model: MAE 0.412 on held-out templates"),
@@ -87,7 +90,7 @@ def add_steps(store: Store, run: Run, count: int, of: int | None = None) -> None
     warmup = max(1, total // 4)
     for step in range(1, count + 1):
         x = step / total
-        kl = 4.2 * math.exp(-9 * x) + 0.02 * draw.random() + 0.012
+        kl = 4.2 * math.exp(-9 * haste * x) + 0.02 * draw.random() + 0.012
         kto, sft = 0.5 * math.exp(-4 * x) + 0.03, 2.4 * math.exp(-12 * x) + 0.02
         stage = "warmup" if step <= warmup else "hybrid"
         store.add_event(
@@ -106,10 +109,20 @@ def add_steps(store: Store, run: Run, count: int, of: int | None = None) -> None
                     "kto": kto,
                     "sft": sft,
                     "mass": 1 - math.exp(-14 * x),
-                    "error": 0.42 * math.exp(-7 * x) + 0.012 + 0.01 * draw.random(),
+                    "error": 0.42 * math.exp(-7 * haste * x) + 0.012 + 0.01 * draw.random(),
                 },
             ),
         )
+
+
+def add_usage(store: Store, run: Run, samples: int = 60) -> None:
+    """Samples of what a run used, every two seconds until now, as a good run's memory rises."""
+    draw, peak, now = random.Random(11), 0, time.time()
+    for number in range(samples):
+        memory = round(2**30 * (0.4 + 1.5 * min(1.0, 3 * number / samples) + 0.05 * draw.random()))
+        peak = max(peak, memory)
+        cpu = min(2.0, 1.75 + 0.3 * draw.random()) if number > 2 else 0.9
+        store.add_usage(run.id, run.attempt, Usage(now - 2.0 * (samples - number), memory, peak, 2.0, cpu, 2))
 
 
 def _measured(

@@ -31,11 +31,12 @@ def poll(app: App, made: Made, repeats: int) -> dict[str, float]:
     """Milliseconds of one poll of the Runs tab, for a live run that another process writes to."""
     with closing(Session(app.url)) as session, _writer(app.store, made.live):
         tick = session.handler("tick", kind="timer")
-        first = session.call(tick, [made.live, None, None])
+        asked = [made.live, *session.initial(tick)[1:]]
+        first = session.call(tick, asked)
         later: list[Answer] = []
         for _ in range(4 * repeats):
             time.sleep(POLL_SECONDS)
-            later.append(session.call(tick, [made.live, None, None]))
+            later.append(session.call(tick, asked))
     seconds = [answer.seconds for answer in later]
     return {
         "first_ms": 1000 * first.seconds,

@@ -20,12 +20,11 @@ from distalign.results import ContextResult, Round, SplitResult
 from distalign.sampling import Answer, sample_answers
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
+from distalign.templates import MEASURED_TEMPLATES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# Rounds of a context are spread evenly over this many templates of a split.
-MEASURED_TEMPLATES = 8
 # Rounds are handed on in lists of at most so many, however many there are.
 ROUNDS_AT_ONCE = 10_000
 OnSampled = Callable[[list[Round], int, int], None]
@@ -65,7 +64,7 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
     """Sample the rounds of a split's contexts, and measure them.
 
     Args:
-        on_sampled: called with some rounds, perhaps none, prompts done, and prompts in all.
+        on_sampled: called with some rounds, perhaps none, how many are drawn, and how many there will be.
     """
     rounds_each = spec.rounds_of(split, subject.phase)
     sampling = spec.sampling_of(split)
@@ -84,6 +83,12 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
         if subject.steering is not None:
             first[prompt] = probs[list(subject.steering.ids)]
 
+    drawn = 0
+
+    def count(rounds: int) -> None:
+        nonlocal drawn
+        drawn = rounds
+
     epsilon = sampling.exact_epsilon if subject.tuned else 0
     chunks = sample_answers(
         subject.model,
@@ -94,16 +99,15 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
         seed,
         keep_first,
         Expansion(epsilon) if epsilon else None,
+        count,
     )
-    tally = _Tally(subject, spec, split, prompts)
-    done = 0
+    tally, total = _Tally(subject, spec, split, prompts), sum(counts)
     for answers in chunks:
-        done = max([done, *(a.prompt + 1 for a in answers)])
         batches = tally.rounds(answers)
         for rounds in iter(lambda batches=batches: list(itertools.islice(batches, ROUNDS_AT_ONCE)), []):
-            on_sampled(rounds, done, len(prompts))
+            on_sampled(rounds, drawn, total)
         if not answers:
-            on_sampled([], done, len(prompts))
+            on_sampled([], drawn, total)
     return _summarise(subject, spec, split, prompts, tally, first.numpy(), exact=epsilon > 0)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from distalign.folders import DataFolder
 from distalign.models import BUNDLED
+from distalign.past import REMEMBERED, PastRun, seconds_a_unit
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
 from distalign.stated import STATED
 from distalign.stated_prompts import small_attributes, targets_a_question
+from distalign.templates import MEASURED_TEMPLATES
 from distalign.training_config import MAX_ANSWERED, RETAINED_PROMPTS
 
 # Tokens of a chat prompt besides its text, and letters a token.
@@ -35,6 +37,12 @@ SIZES: dict[str, tuple[float, int]] = {
 # Tokens that a short answer takes on average, as distinct prefixes; stories that are written for training,
 # and those that stand in every other step.
 SHORT_TOKENS, WRITTEN, STORIES_A_STEP = 4, 180, 16
+# Rounds a prompt of a context with 100 rounds.
+USUAL_ROUNDS = 100 / MEASURED_TEMPLATES
+# Answers of a tuned model that are as much work as so many categories, whatever it was tuned on.
+OTHER_ANSWERS = 3
+# The share of its time that a plan must have from earlier runs, to be taken for known.
+FOLLOWED = 0.8
 # The process itself, and bytes a parameter in float32.
 PROCESS_MB, BYTES_PER_PARAMETER = 1400, 4
 
@@ -43,26 +51,33 @@ PROCESS_MB, BYTES_PER_PARAMETER = 1400, 4
 class Speed:
     """Seconds a unit of work takes with the bundled model on this machine.
 
+    The defaults are those of two cores with bfloat16 matrix units; a slower machine shows its pace early.
+
     ``train`` and ``cache``: per thousand token-layers of a step, and of the
     activations below; ``plain``: per thousand token-layers of TRL's own trainers, which
     run all layers; ``before`` and ``after``: per round of the base and of the tuned
     model; ``effects``: of measuring side effects; ``write``: per token of the stories that are written for
-    training; ``start``: until the model is loaded.
+    training; ``start``: until the model is loaded. ``runs``: the newest finished runs, the
+    oldest of them first; a stage that one of them is like takes as long as there.
     """
 
-    start: float = 12.0
+    start: float = 5.0
     write: float = 0.003
-    cache: float = 0.02
-    train: float = 0.06
-    plain: float = 0.045
+    cache: float = 0.0135
+    train: float = 0.034
+    plain: float = 0.03
     effects: float = 6.0
     before: float = 0.02
-    after: float = 0.01
+    after: float = 0.0075
+    runs: tuple[PastRun, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Amounts of work, and the seconds each stage is expected to take."""
+    """Amounts of work, and the seconds each stage is expected to take.
+
+    ``known`` says whether most of that time follows earlier runs that were like this one.
+    """
 
     prompts: int
     examples: int
@@ -71,6 +86,7 @@ class Plan:
     memory_mb: int
     stages: Mapping[str, float]
     units: Mapping[str, float]
+    known: bool = False
 
     @property
     def seconds(self) -> float:
@@ -78,25 +94,43 @@ class Plan:
 
 
 def estimate(spec: RunSpec, speed: Speed | None = None) -> Plan:
-    """The plan of a run; ``speed`` as this machine showed it, or a two-core laptop's."""
+    """The plan of a run; ``speed`` as this machine showed it, or the defaults."""
     speed = speed or Speed()
     config, trained = spec.training, spec.method in TRAINED_METHODS
     parameters, layers = SIZES.get(spec.base_model, SIZES[BUNDLED])
     scale = parameters / SIZES[BUNDLED][0]
     per_layer = scale * SIZES[BUNDLED][1] / layers
     units, names = _units(spec, layers), _speed_names(spec.method)
+    shown = {name: _shown_speed(name, amount, spec, speed) for name, amount in units.items()}
     scales = dict.fromkeys(units, scale) | {"prepare": 1.0, "cache": per_layer, "train": per_layer}
     rounds = _rounds(spec, "before") + (_rounds(spec, "after") if "sample" in units else 0)
+    stages = {
+        name: amount * ((shown[name] or getattr(speed, names[name])) * scales[name])
+        for name, amount in units.items()
+    }
+    followed = sum(seconds for name, seconds in stages.items() if shown[name])
     return Plan(
         prompts=_prompts(spec) if trained else 0,
         examples=config.steps * _examples(spec) if trained else 0,
         steps=config.steps if trained else 0,
         rounds=rounds,
         memory_mb=round(PROCESS_MB + parameters * BYTES_PER_PARAMETER),
-        stages={
-            name: amount * (getattr(speed, names[name]) * scales[name]) for name, amount in units.items()
-        },
+        stages=stages,
         units=units,
+        known=followed > FOLLOWED * sum(stages.values()),
+    )
+
+
+def _shown_speed(stage: str, amount: float, spec: RunSpec, speed: Speed) -> float | None:
+    """Seconds a unit of a stage in the runs that are most like this one; None where none is like it."""
+    name = _speed_names(spec.method)[stage]
+    return seconds_a_unit(
+        speed.runs,
+        stage,
+        spec.method,
+        len(spec.attribute),
+        amount,
+        lambda run: _speed_names(run.method).get(stage) == name,
     )
 
 
@@ -171,14 +205,30 @@ def _measured_contexts(spec: RunSpec, split: str) -> int:
     return len(spec.contexts_of(split))
 
 
+def rounds_of(spec: RunSpec, split: str, phase: str) -> int:
+    """Rounds that a split is measured with, over all of its contexts."""
+    return spec.rounds_of(split, phase) * _measured_contexts(spec, split)
+
+
 def _rounds(spec: RunSpec, phase: str) -> int:
-    return sum(spec.rounds_of(split, phase) * _measured_contexts(spec, split) for split in spec.splits)
+    return sum(rounds_of(spec, split, phase) for split in spec.splits)
 
 
 def _rounds_of_work(spec: RunSpec, phase: str) -> float:
-    """Rounds, a story counted as the short answers that take as long."""
-    told = spec.rounds_of("stories", phase) * len(spec.contexts_of("stories")) if spec.story.stories else 0
-    return _rounds(spec, phase) + told * (spec.story.story_tokens / SHORT_TOKENS - 1)
+    """Rounds of two categories, and of the usual number a prompt, that take as long.
+
+    A story counts as several short answers.
+    """
+    # A tuned model's answers fan out over the categories; those of a base model do anyway.
+    fanning = 1.0 if phase == "before" else (len(spec.attribute) + OTHER_ANSWERS) / (2 + OTHER_ANSWERS)
+    work = 0.0
+    for split in spec.splits:
+        templates = min(len(spec.templates.of(split)), MEASURED_TEMPLATES, spec.rounds_of(split, phase))
+        prompts = _measured_contexts(spec, split) * templates
+        # Half of a prompt's work is the same for any number of rounds: reading it, and expanding its tree.
+        spread = (rounds_of(spec, split, phase) + USUAL_ROUNDS * prompts) / 2
+        work += spread * fanning * (spec.story.story_tokens / SHORT_TOKENS if split == "stories" else 1)
+    return work
 
 
 def _speed_names(method: str) -> dict[str, str]:
@@ -206,8 +256,10 @@ def _speed_file(data: DataFolder) -> Path:
 def read_speed(data: DataFolder) -> Speed | None:
     """The speed that earlier runs on this machine showed, or None before the first."""
     try:
-        return Speed(**json.loads(_speed_file(data).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        kept = json.loads(_speed_file(data).read_text("utf-8"))
+        runs = tuple(PastRun(**run) for run in kept.pop("runs", []))
+        return Speed(**kept, runs=runs)
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
@@ -222,7 +274,9 @@ def write_speed(data: DataFolder, spec: RunSpec, plan: Plan, taken: Mapping[str,
         for stage, seconds in reversed(taken.items())
         if plan.units.get(stage)
     }
-    speed = Speed(**(asdict(read_speed(data) or Speed()) | shown))
+    before = read_speed(data) or Speed()
+    this = PastRun(spec.method, len(spec.attribute), dict(plan.units), dict(taken))
+    speed = replace(before, **shown, runs=(*before.runs, this)[-REMEMBERED:])
     partial = _speed_file(data).with_suffix(".partial")
     partial.write_text(json.dumps(asdict(speed)), "utf-8")
     partial.replace(_speed_file(data))

@@ -20,7 +20,7 @@ class Progress:
         kind: "stage" (a stage began), "step" (an optimizer step), or "log".
         stage: one of :data:`STAGES`.
         step, total: position in the stage; 0, 0 if it has none. Training counts optimizer
-            steps over all of its stages; sampling counts prompts.
+            steps over all of its stages; sampling counts rounds.
         fraction: share of the whole run that is done, 0 to 1.
         eta: seconds left for the whole run, or None while unknown.
         values: numbers of this step: loss and its parts ("loss", "kl", "kto",

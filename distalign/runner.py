@@ -14,7 +14,7 @@ from distalign.errors import DistalignError
 from distalign.folders import DataFolder
 from distalign.judges import judge_of
 from distalign.memory import give_back, share_one_heap
-from distalign.plan import estimate, read_speed, write_speed
+from distalign.plan import estimate, read_speed, rounds_of, write_speed
 from distalign.progress import Progress
 from distalign.results import Recorder, Round, SideEffects, SplitResult
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
@@ -54,7 +54,7 @@ def execute(
         # A judge that cannot be asked should be told of before hours of work.
         judge_of(spec)
     plan = estimate(spec, read_speed(data))
-    timeline = Timeline(plan.stages, recorder.progress, clock)
+    timeline = Timeline(plan.stages, recorder.progress, clock, plan.known)
     timeline(Progress("stage", "prepare", message=f"Run {run_id}: loading {spec.base_model}"))
     data.require_room()
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,12 +154,16 @@ class _Run:
         return weights_in(self.model, training_dtype(self.spec.training))
 
     def _measure_splits(self, phase: str, stage: str, what: str) -> None:
+        sizes = [rounds_of(self.spec, split, phase) for split in self.spec.splits]
         for index, split in enumerate(self.spec.splits):
+            before, size = sum(sizes[:index]), sizes[index]
 
-            def on_sampled(rounds: list[Round], done: int, total: int, index: int = index) -> None:
+            def on_sampled(
+                rounds: list[Round], done: int, total: int, before: int = before, size: int = size
+            ) -> None:
                 self.recorder.rounds(rounds)
-                at = index * total + done
-                self.timeline(Progress("step", stage, step=at, total=total * len(self.spec.splits)))
+                at = before + size * done // total
+                self.timeline(Progress("step", stage, step=at, total=sum(sizes)))
 
             result = self._measure_split(phase, split, on_sampled)
             give_back()

@@ -31,6 +31,7 @@ def sample_answers(
     seed: int,
     on_first: Callable[[int, Tensor], None] | None = None,
     expansion: Expansion | None = None,
+    on_rounds: Callable[[int], None] | None = None,
 ) -> Iterator[list[Answer]]:
     """Draw ``counts[i]`` independent completions of each prompt.
 
@@ -44,6 +45,8 @@ def sample_answers(
             first token at temperature 1, free of truncation.
         expansion: how far to expand the tree for the exact distribution. What is
             drawn stays the same.
+        on_rounds: called before each yield with the rounds that are drawn to their end, also
+            those of prompts that are not finished.
 
     Yields:
         the answers of some prompts, in the order of the prompts; none after a step that finished none.
@@ -58,7 +61,10 @@ def sample_answers(
     first = 0
     while first < len(prompts):
         chunk = _next_chunk(prompts, first, bytes_per_token(model))
-        yield from walk.run([prompts[p] for p in chunk], [counts[p] for p in chunk], first, report)
+        for answers in walk.run([prompts[p] for p in chunk], [counts[p] for p in chunk], first, report):
+            if on_rounds is not None:
+                on_rounds(walk.answered)
+            yield answers
         first = chunk.stop
 
 

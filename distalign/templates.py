@@ -17,6 +17,8 @@ from distalign.errors import SpecError, shown
 SLOTS = ("{context}", "{attribute}", "{options}")
 MAX_TEMPLATE = 500
 MAX_TEMPLATES = 200
+# Rounds of a context are spread evenly over this many templates of a split.
+MEASURED_TEMPLATES = 8
 # Naming all options in a prompt costs tokens; beyond this many categories only
 # templates without {options} are built in.
 MAX_LISTED = 12

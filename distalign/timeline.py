@@ -1,7 +1,8 @@
-"""How far a run is, and how long is left: each stage's plan, corrected by what it takes."""
+"""How far a run is, and how long is left: each stage's plan, corrected by what the run has shown."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -21,26 +22,53 @@ PLANNED = {
     "sample": "sample",
     "save": "save",
 }
+# In the order in which a run goes through them.
+ORDER = {stage: place for place, stage in enumerate(dict.fromkeys(PLANNED.values()))}
+# Loading a model from a warm or a cold disk says nothing of how fast it computes.
+UNTELLING = ("prepare", "save")
+# How much planned time must be seen before what it took counts half, as a share of the whole plan: of a
+# plan that follows earlier runs, and of any other.
+TRUST_KNOWN, TRUST = 0.12, 0.03
+# The same for a stage, as a share of it.
+STAGE_TRUST = 0.07
+# How much of the pace later stages share. Where earlier runs were like this one, a stage that differs is
+# more often one that was disturbed than a sign of a slower machine. Chosen on recorded runs.
+SHARED_KNOWN, SHARED = 0.2, 0.9
+# A machine is taken for at most so many times slower or faster than planned.
+MOST_PACE = 6.0
+# What is still expected of a stage that ought to be over, as a share of what it took.
+OVERDUE = 0.1
 
 
 class Timeline:
     """Passes progress on with ``fraction`` and ``eta`` filled in.
 
-    Within a stage, seconds left are the larger part of what the plan says at
-    first and of what the stage itself shows later; later stages count as planned.
+    A run that has taken longer than planned so far is expected to go on so: the *pace*, a mean of
+    how much longer, stretches what is planned for the rest, the more the more of the plan has been
+    seen. Within a stage, its own progress counts the more, the further it is.
 
     Args:
         planned: seconds by stage of the plan.
         emit: where progress goes on to.
         clock: seconds, monotonic.
+        known: whether the plan follows earlier runs that were like this one.
     """
 
-    def __init__(self, planned: Mapping[str, float], emit: Emit, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        planned: Mapping[str, float],
+        emit: Emit,
+        clock: Callable[[], float],
+        known: bool = False,
+    ) -> None:
         self._planned = dict(planned)
+        self._shared = SHARED_KNOWN if known else SHARED
+        self._trust = (TRUST_KNOWN if known else TRUST) * sum(planned.values())
         self._emit = emit
         self._clock = clock
         self._began = self._stage_began = clock()
         self._stage = "prepare"
+        self._done, self._done_at = 0.0, 0.0
         self._fraction = 0.0
         self.taken: dict[str, float] = {}
 
@@ -49,23 +77,44 @@ class Timeline:
         stage = PLANNED[progress.stage]
         if stage != self._stage:
             self.taken[self._stage] = self.taken.get(self._stage, 0) + now - self._stage_began
-            self._planned.pop(self._stage, None)
-            self._stage, self._stage_began = stage, now
-        left = self._left_in_stage(progress, now) + sum(
-            seconds for name, seconds in self._planned.items() if name != stage
-        )
-        elapsed = now - self._began
+            self._stage, self._stage_began, self._done, self._done_at = stage, now, 0.0, 0.0
+        elapsed = now - self._stage_began
+        # A line of the log has no position: the stage is where it was.
+        if progress.total and progress.step > self._done * progress.total:
+            self._done, self._done_at = min(1.0, progress.step / progress.total), elapsed
+        pace = self._pace(elapsed)
+        later = sum(seconds for name, seconds in self._planned.items() if ORDER[name] > ORDER[stage])
+        left = self._left_in_stage(elapsed, pace) + later * pace**self._shared
+        whole = now - self._began
         # A slower stage than planned must not send the bar back.
-        self._fraction = max(self._fraction, elapsed / max(elapsed + left, 1e-9))
+        self._fraction = max(self._fraction, whole / max(whole + left, 1e-9))
         self._emit(replace(progress, fraction=self._fraction, eta=left))
 
-    def _left_in_stage(self, progress: Progress, now: float) -> float:
-        planned = self._planned.get(self._stage, 0.0)
-        elapsed = now - self._stage_began
-        if not progress.total:
-            return max(planned - elapsed, 0.0)
-        done = progress.step / progress.total
-        if done <= 0:
-            return planned
-        # What the stage shows counts the more, the further it is.
-        return (1 - done) * ((1 - done) * planned + done * elapsed / done)
+    def _pace(self, elapsed: float) -> float:
+        """How many times as long as planned the run takes, as far as it has shown."""
+        seen = [
+            (self._planned[name], took)
+            for name, took in self.taken.items()
+            if self._planned.get(name) and took and name not in UNTELLING
+        ]
+        part = self._done * self._planned.get(self._stage, 0.0)
+        if part and self._done_at and self._stage not in UNTELLING:
+            seen.append((part, self._done_at))
+        weight = sum(planned for planned, _ in seen) + self._trust
+        if not weight:
+            return 1.0
+        slower = sum(planned * math.log(took / planned) for planned, took in seen) / weight
+        return math.exp(min(max(slower, -math.log(MOST_PACE)), math.log(MOST_PACE)))
+
+    def _left_in_stage(self, elapsed: float, pace: float) -> float:
+        planned = self._planned.get(self._stage, 0.0) * pace
+        if not self._done:
+            return max(planned - elapsed, OVERDUE * elapsed) if planned else 0.0
+        shown = self._done_at / self._done
+        whole = shown
+        if planned and shown:
+            trust = self._done / (self._done + STAGE_TRUST)
+            whole = math.exp((1 - trust) * math.log(planned) + trust * math.log(shown))
+        # Some stages tell of their progress in large pieces: between two of them the time runs down.
+        since = elapsed - self._done_at
+        return max((1 - self._done) * whole - since, OVERDUE * since)

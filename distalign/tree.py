@@ -124,6 +124,8 @@ class Walk:
         self.stops = np.array(sorted(stop_ids), dtype=np.int64)
         self.token_bytes = bytes_per_token(model)
         self.answers: list[Answer] = []
+        # Rounds that have come to their end, over all prompts so far.
+        self.answered = 0
         self.used = np.zeros(0, dtype=np.int64)
 
     def run(
@@ -271,4 +273,5 @@ class Walk:
         return _Pending(before, Frontier(frontier.prompts[rows], ids, counts, mass, allowance), rows, tokens)
 
     def _answer(self, frontier: Frontier, row: int, ids: Ids, count: int, mass: float) -> None:
+        self.answered += int(count)
         self.answers.append(Answer(self.first + int(frontier.prompts[row]), ids, int(count), float(mass)))

@@ -32,7 +32,7 @@ def measure_unseen(subject: Subject, spec: RunSpec, on_sampled: Callable[[int, i
 
     Args:
         subject: with the steering tokens of all categories that any attribute may have.
-        on_sampled: called with prompts done, and prompts in all.
+        on_sampled: called with how many rounds are drawn, and how many there will be.
 
     Returns:
         means over the attributes; ``marginals`` has the figures of each, and ``contexts`` is

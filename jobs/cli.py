@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from distalign.errors import DistalignError
-from jobs import commands
+from jobs import commands, organise
 from jobs.execution import DEFAULT_RUNNER, text_of
 from jobs.foreground import FAILED, STOPPED, UNUSABLE, RunFailed, run_in_foreground
+from storage import RunState
+
+# What a step of training tells; see distalign.progress.
+VALUES = ("loss", "kl", "kto", "sft", "retain", "dpo", "mass", "error", "learning_rate")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -50,12 +55,19 @@ def build_parser() -> argparse.ArgumentParser:
         )
     runs = verb("list", commands.list_runs, "List the runs, newest first.")
     runs.add_argument("--limit", type=int, default=200, help="at most so many (default: 200)")
+    runs.add_argument(
+        "--search", metavar="WORDS", default="", help="in name, tags, note, attribute, method, state"
+    )
+    runs.add_argument("--tag", default="", help="only those with this tag")
+    runs.add_argument("--state", choices=[str(state) for state in RunState], help="only those in this state")
+    shelf = runs.add_mutually_exclusive_group()
+    shelf.add_argument("--archived", action="store_true", help="those that were archived")
+    shelf.add_argument("--deleted", action="store_true", help="those that can still be restored")
     shown = verb("show", commands.show, "Show a run. RUN may be the beginning of an id.", "RUN")
-    for sub in (run, runs, shown):
+    for sub in (run, runs, shown, *add_organising(verb)):
         sub.add_argument("--json", action="store_true", help="one line of JSON on standard output")
     verb("cancel", commands.cancel, "Cancel a queued run, or stop a running one.", "RUN")
     verb("resume", commands.resume, "Queue an ended run again.", "RUN")
-    verb("delete", commands.delete, "Remove a run and its files.", "RUN")
     export = verb("export", commands.export_run, "Export what a run produced.", "RUN")
     export.add_argument("--what", choices=("rounds", "results", "spec", "adapter"), default="results")
     export.add_argument("--format", choices=("csv", "json"), help="default: csv (a specification: YAML)")
@@ -68,6 +80,28 @@ def build_parser() -> argparse.ArgumentParser:
     for sub in (run, worker):
         sub.add_argument("--runner", default=DEFAULT_RUNNER, help=argparse.SUPPRESS)
     return parser
+
+
+def add_organising(verb: Callable[..., argparse.ArgumentParser]) -> list[argparse.ArgumentParser]:
+    """The verbs that put runs in order; those of them that can print JSON."""
+    tag = verb("tag", organise.tag, "Tag a run; without TAG, print its tags.", "RUN")
+    tag.add_argument("tags", metavar="TAG", nargs="*")
+    tag.add_argument("--remove", action="store_true", help="take these tags off")
+    note = verb("note", organise.note, "Write a note on a run; without TEXT, print it.", "RUN")
+    note.add_argument("text", metavar="TEXT", nargs="?")
+    verb("rename", organise.rename, "Give a run another name; '' gives its first one back.", "RUN", "NAME")
+    verb("archive", organise.archive, "Take an ended run out of the list.", "RUN")
+    delete = verb("delete", organise.delete, "Delete a run; for ten minutes it can be restored.", "RUN")
+    delete.add_argument(
+        "--now", action="store_true", help="remove it and its files at once, with no way back"
+    )
+    verb("restore", organise.restore, "Bring a deleted or archived run back.", "RUN")
+    usage = verb("usage", organise.usage, "Memory and processor that a run used.", "RUN")
+    curves = verb("curves", organise.overlay, "The loss of several runs by step, side by side.")
+    curves.add_argument("runs", metavar="RUN", nargs="+")
+    curves.add_argument("--value", default="loss", choices=VALUES, help="default: loss")
+    timeleft = verb("timeleft", organise.timeleft, "How right a run's time left was, from its end.", "RUN")
+    return [usage, curves, timeleft]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -6,19 +6,20 @@ import argparse
 import json
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from distalign import models
 from distalign.errors import DiskError, SpecError
 from jobs import export, queue
-from jobs.display import duration, figure, moment, plain, results_table, share, table
+from jobs.display import duration, figure, moment, plain, results_table, share, table, usage_line
 from jobs.executor import LocalExecutor
 from jobs.foreground import spec_of
 from jobs.places import data_folder
 from jobs.report import finite, measures, report
 from jobs.worker import Pace, Worker
-from storage import Run, Store, StoreError
+from storage import Run, RunFilter, RunState, Store, StoreError
 
 SHOWN_EVENTS, MAX_EVENTS = 10, 100_000
 
@@ -42,8 +43,11 @@ def submit(args: argparse.Namespace) -> int:
 
 
 def list_runs(args: argparse.Namespace) -> int:
-    store = _store(args)
-    runs = store.runs(limit=args.limit)
+    store = store_of(args)
+    shelf = "archived" if args.archived else "deleted" if args.deleted else "current"
+    state = RunState(args.state) if args.state else None
+    which = RunFilter(args.search, args.tag, state, shelf)
+    runs = store.runs(limit=args.limit, which=which)
     results = store.summaries(run.id for run in runs)
     if args.json:
         print(json.dumps([_brief(r) | _headline(results.get(r.id)) for r in runs], ensure_ascii=False))
@@ -61,32 +65,46 @@ def list_runs(args: argparse.Namespace) -> int:
                 figure(result.mae.value) if result else "–",
                 figure(result.ratio.value, 2) if result else "–",
                 share(result.unclassified) if result else "–",
+                plain(", ".join(run.tags)),
             ]
         )
-    headers = ["run", "state", "title", "created", "training", "MAE", "ratio", "unclassified"]
-    print(table(headers, rows) if rows else "No runs. Start one with: python -m jobs submit SPEC")
+    headers = ["run", "state", "title", "created", "training", "MAE", "ratio", "unclassified", "tags"]
+    print(table(headers, rows) if rows else _no_runs(which))
     return 0
 
 
+def _no_runs(which: RunFilter) -> str:
+    if which == RunFilter():
+        return "No runs. Start one with: python -m jobs submit SPEC"
+    return "No run is like that. All of them: python -m jobs list"
+
+
 def show(args: argparse.Namespace) -> int:
-    store = _store(args)
+    store = store_of(args)
     run = store.find_run(args.run)
     results, artifacts, effects = store.results(run.id), store.artifacts(run.id), store.side_effects(run.id)
-    last = store.last_event(run.id)
+    last, used = store.last_event(run.id), store.usage_summary(run.id, run.attempt)
     if args.json:
         extra = _brief(run) | {
             "fraction": last.fraction if last else 0.0,
             "eta": last.eta if last else None,
             "stage": last.stage if last else None,
             "spec": run.spec.to_mapping(),
+            "usage": used and asdict(used),
         }
         print(json.dumps(finite(extra | report(run, results, artifacts, effects)), ensure_ascii=False))
         return 0
-    print(f"{plain(run.title)}\nrun {run.id}, attempt {run.attempt}: {run.state}")
+    print(f"{plain(run.title)}\nrun {run.id}, attempt {run.attempt}: {run.state}{_shelf_of(run)}")
+    if run.tags:
+        print(f"tags: {plain(', '.join(run.tags))}")
+    if run.note:
+        print(f"note: {plain(run.note)}")
     if run.error:
         print(plain(run.error))
     print(f"created {moment(run.created_at)}, ended {moment(run.finished_at)}")
     print(f"training {duration(run.train_seconds)}, sampling {duration(run.sample_seconds)}")
+    if used is not None:
+        print(usage_line(used))
     for artifact in artifacts:
         print(f"{artifact.kind}: {artifact.path} ({artifact.bytes:,} bytes)")
     if last is not None:
@@ -116,17 +134,8 @@ def resume(args: argparse.Namespace) -> int:
     return 0
 
 
-def delete(args: argparse.Namespace) -> int:
-    data = data_folder(args.data, args.db)
-    store = Store(data.database)
-    run = store.find_run(args.run)
-    queue.delete(store, data, run.id)
-    print(f"{run.id} deleted")
-    return 0
-
-
 def export_run(args: argparse.Namespace) -> int:
-    store = _store(args)
+    store = store_of(args)
     run = store.find_run(args.run)
     if args.what == "adapter":
         return _export_adapter(store, run, args.out)
@@ -149,8 +158,14 @@ def work(args: argparse.Namespace) -> int:
     return 0
 
 
-def _store(args: argparse.Namespace) -> Store:
+def store_of(args: argparse.Namespace) -> Store:
+    """The store that the arguments name."""
     return Store(data_folder(args.data, args.db).database)
+
+
+def _shelf_of(run: Run) -> str:
+    """Whether a run is put away, to stand behind its state."""
+    return ", deleted" if run.deleted_at else ", archived" if run.archived_at else ""
 
 
 def _brief(run: Run) -> dict[str, Any]:
@@ -158,7 +173,11 @@ def _brief(run: Run) -> dict[str, Any]:
         "run_id": run.id,
         "title": run.title,
         "state": str(run.state),
-        "method": run.spec.method,
+        "method": run.method,
+        "tags": list(run.tags),
+        "note": run.note,
+        "archived": run.archived_at is not None,
+        "deleted": run.deleted_at is not None,
         "attempt": run.attempt,
         "created_at": run.created_at,
         "started_at": run.started_at,

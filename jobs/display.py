@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from distalign.progress import Progress
 from distalign.results import SplitResult, split_name
+from storage import UsageSummary
 
 BAR_WIDTH = 24
 REDRAW_SECONDS = 0.1
@@ -115,6 +116,24 @@ def _marginals_table(results: Sequence[SplitResult]) -> str:
     ]
     headers = ["split", "phase", "part", "MAE [95 %]", "noise floor", "ratio", "realized"]
     return table(headers, rows) if rows else ""
+
+
+def usage_line(used: UsageSummary) -> str:
+    """Peak memory, mean use of the processor and, where there is one, of the GPU."""
+    parts = [
+        f"peak memory {gigabytes(used.peak_memory)}",
+        f"{used.cpu:.1f} of {used.cores} cores busy on average",
+    ]
+    if used.peak_gpu_memory is not None:
+        parts.append(f"GPU memory {gigabytes(used.peak_gpu_memory)}")
+    if used.gpu is not None:
+        parts.append(f"GPU busy {share(used.gpu)} of the time")
+    return ", ".join(parts)
+
+
+def gigabytes(size: int) -> str:
+    """Bytes as GB of 2³⁰ bytes."""
+    return f"{size / 2**30:.2f} GB"
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], style: str = "simple") -> str:

@@ -13,6 +13,7 @@ from distalign.folders import DataFolder
 from distalign.progress import Progress
 from distalign.results import Recorder
 from distalign.spec import RunSpec
+from jobs.usage import sampled
 from storage import Run, RunState, Store
 
 # Named, not imported: importing it loads torch, which only the process of a run may do.
@@ -44,7 +45,8 @@ def execute_run(store: Store, data: DataFolder, run: Run, runner: str, recorder:
     folder = data.run(run.id)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        load_runner(runner)(run.spec, data, folder, recorder, run.id)
+        with sampled(store, run):
+            load_runner(runner)(run.spec, data, folder, recorder, run.id)
     except Cancelled as error:
         return Outcome(store.finish(run.id, RunState.CANCELLED), error)
     except Exception as error:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 
 from distalign.folders import DataFolder
 from distalign.spec import RunSpec, parse_spec
 from jobs.liveness import is_held, run_lock, worker_lock
-from jobs.places import run_log
+from jobs.removal import purge
 from jobs.worker import ensure_worker
 from storage import Run, RunState, Store
 
@@ -52,25 +51,43 @@ def resume(store: Store, data: DataFolder, run_id: str, start: StartWorker = ens
     return run
 
 
-def delete(store: Store, data: DataFolder, run_id: str) -> None:
-    """Remove a run and its files.
+def delete(store: Store, data: DataFolder, run_id: str) -> Run:
+    """Take a run out of the lists; for RESTORE_SECONDS it can be brought back.
+
+    After that it is removed with its files: by the worker, at the app's next start, or at the next delete.
 
     Raises:
         StoreError: when it is running.
     """
-    store.delete_run(run_id)
-    shutil.rmtree(data.run(run_id), ignore_errors=True)
-    for file in (run_log(data, run_id), run_lock(data, run_id)):
-        file.unlink(missing_ok=True)
+    purge(store, data)
+    return store.mark_deleted(run_id)
+
+
+def archive(store: Store, data: DataFolder, run_id: str) -> Run:
+    """Take an ended run out of the lists for as long as one likes.
+
+    Raises:
+        StoreError: when it is queued or running.
+    """
+    return store.archive_run(run_id)
+
+
+def restore(store: Store, data: DataFolder, run_id: str, start: StartWorker = ensure_worker) -> Run:
+    """Bring a deleted or archived run back; one that was waiting waits again."""
+    run = store.restore_run(run_id)
+    if run.state == RunState.QUEUED:
+        start(data)
+    return run
 
 
 def recover(store: Store, data: DataFolder, start: StartWorker = ensure_worker) -> list[str]:
-    """Mark runs whose process is gone as interrupted, and see to what is still queued.
+    """Mark runs whose process is gone as interrupted, and see to what is queued, or deleted for long.
 
     Returns:
         the ids of the runs that were marked.
     """
     ended = store.interrupt_running(lambda run_id: _has_process(data, run_id))
+    purge(store, data)
     # A worker also looks after a run whose process is only just ending.
     if store.count_runs(RunState.QUEUED) or store.count_runs(RunState.RUNNING):
         start(data)

@@ -13,6 +13,7 @@ from jobs.execution import DEFAULT_RUNNER, text_of
 from jobs.executor import PROJECT, Execution, Executor, python_command
 from jobs.liveness import hold, is_held, run_lock, worker_lock
 from jobs.places import worker_log
+from jobs.removal import purge
 from storage import Run, RunState, Store
 
 RECOVER_SECONDS = 5.0
@@ -106,6 +107,7 @@ class Worker:
         if current is None or now - self._recovered_at >= RECOVER_SECONDS:
             self._recovered_at = now
             self._store.interrupt_running(lambda i: i == current or is_held(run_lock(self._data, i)))
+            purge(self._store, self._data)
 
 
 def _text_of_code(code: int) -> str:

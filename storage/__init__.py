@@ -1,6 +1,29 @@
 """The SQLite database of runs: their events, rounds, results and artifacts."""
 
-from storage.records import Artifact, Event, ListedRun, Run, RunState, StoreError, UnknownRun
+from storage.records import (
+    Artifact,
+    Event,
+    ListedRun,
+    Run,
+    RunFilter,
+    RunState,
+    StoreError,
+    UnknownRun,
+    Usage,
+    UsageSummary,
+)
 from storage.store import Store
 
-__all__ = ["Artifact", "Event", "ListedRun", "Run", "RunState", "Store", "StoreError", "UnknownRun"]
+__all__ = [
+    "Artifact",
+    "Event",
+    "ListedRun",
+    "Run",
+    "RunFilter",
+    "RunState",
+    "Store",
+    "StoreError",
+    "UnknownRun",
+    "Usage",
+    "UsageSummary",
+]

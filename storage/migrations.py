@@ -28,6 +28,14 @@ def marginals_of_joint_attributes(db: Database) -> None:
     db.executescript(_MARGINALS)
 
 
+def runs_put_in_order(db: Database) -> None:
+    db.executescript(_IN_ORDER)
+
+
+def what_runs_used(db: Database) -> None:
+    db.executescript(_USAGE)
+
+
 # In order; a released migration is never edited, renamed or moved.
 STEPS = (
     runs_and_what_they_record,
@@ -35,6 +43,8 @@ STEPS = (
     exact_distributions_of_answers,
     side_effects_of_runs,
     marginals_of_joint_attributes,
+    runs_put_in_order,
+    what_runs_used,
 )
 
 
@@ -218,4 +228,42 @@ CREATE TABLE side_effects (
 # A JSON list, an object a part of the attribute; empty for an attribute without parts.
 _MARGINALS = """
 ALTER TABLE split_results ADD COLUMN marginals TEXT NOT NULL DEFAULT '[]';
+"""
+
+# ``tags`` is a JSON list. What a list of runs shows, and looks through, is all in its index: the
+# columns behind a long specification are slow to read.
+_IN_ORDER = """
+ALTER TABLE runs ADD COLUMN attribute TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE runs ADD COLUMN note TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN archived_at REAL;
+ALTER TABLE runs ADD COLUMN deleted_at REAL;
+UPDATE runs SET attribute = coalesce(
+    CASE json_type(spec, '$.attribute')
+        WHEN 'text' THEN json_extract(spec, '$.attribute')
+        WHEN 'object' THEN json_extract(spec, '$.attribute.name')
+        WHEN 'array' THEN (
+            SELECT group_concat(CASE type WHEN 'text' THEN value ELSE json_extract(value, '$.name') END, ' and ')
+            FROM json_each(spec, '$.attribute') WHERE type IN ('text', 'object'))
+    END, '') WHERE json_valid(spec);
+CREATE INDEX runs_listed ON runs (
+    number, id, state, title, method, created_at, attribute, tags, note, archived_at, deleted_at);
+CREATE INDEX runs_deleted ON runs (deleted_at) WHERE deleted_at IS NOT NULL;
+"""
+
+# Samples of what the process of an attempt used; memory in bytes, use in whole cores or whole GPUs.
+_USAGE = """
+CREATE TABLE usage (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    attempt INTEGER NOT NULL,
+    at REAL NOT NULL,
+    memory INTEGER NOT NULL,
+    peak_memory INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    cpu REAL NOT NULL,
+    cores INTEGER NOT NULL,
+    gpu_memory INTEGER,
+    gpu REAL,
+    PRIMARY KEY (run_id, attempt, at)
+) STRICT, WITHOUT ROWID;
 """

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from distalign.errors import DistalignError, shown
 from distalign.progress import Progress
@@ -44,6 +45,24 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True)
+class RunFilter:
+    """Which runs a list shows.
+
+    Attributes:
+        search: words; each must be part of the title, the note, a tag, the attribute, the method or
+            the state, or begin the id. The case of ASCII letters is ignored.
+        tag: a whole tag, whatever its case.
+        state: the state, None for any.
+        shelf: "current" (neither archived nor deleted), "archived", or "deleted".
+    """
+
+    search: str = ""
+    tag: str = ""
+    state: RunState | None = None
+    shelf: Literal["current", "archived", "deleted"] = "current"
+
+
+@dataclass(frozen=True)
 class ListedRun:
     """What a list says of a run; it is read without the run's specification."""
 
@@ -52,6 +71,48 @@ class ListedRun:
     title: str
     method: str
     created_at: float
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a run's process used, at one moment or over a time.
+
+    Attributes:
+        at: seconds since 1970-01-01 UTC.
+        memory: bytes of main memory in use.
+        peak_memory: the most that it used so far.
+        seconds: the time that ``cpu`` and ``gpu`` are means over, which ends at ``at``.
+        cpu: processor cores kept busy, 0 to ``cores``.
+        cores: cores that there are.
+        gpu_memory, gpu: bytes of the GPU's memory, and the share of time that it was busy; None
+            where there is none, or it does not tell.
+    """
+
+    at: float
+    memory: int
+    peak_memory: int
+    seconds: float
+    cpu: float
+    cores: int
+    gpu_memory: int | None = None
+    gpu: float | None = None
+
+
+@dataclass(frozen=True)
+class UsageSummary:
+    """What an attempt of a run used over all of its samples; see :class:`Usage`.
+
+    ``cpu`` and ``gpu`` are means over time, ``last`` is the newest sample.
+    """
+
+    samples: int
+    peak_memory: int
+    cpu: float
+    cores: int
+    peak_gpu_memory: int | None
+    gpu: float | None
+    last: Usage
 
 
 @dataclass(frozen=True)
@@ -62,6 +123,7 @@ class Run:
     with each requeue. ``error`` is a text for people. ``train_seconds`` and
     ``sample_seconds`` are None until they were measured. ``steering_tokens`` are
     the texts of the tokens, in the order of the categories; empty until chosen.
+    ``archived_at`` and ``deleted_at`` are None but for runs that are put away.
     """
 
     id: str
@@ -77,6 +139,10 @@ class Run:
     train_seconds: float | None
     sample_seconds: float | None
     steering_tokens: tuple[str, ...]
+    tags: tuple[str, ...]
+    note: str
+    archived_at: float | None
+    deleted_at: float | None
     spec_json: str = field(repr=False)
 
     @cached_property

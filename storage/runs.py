@@ -7,12 +7,11 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from distalign.errors import SpecError, shown
+from distalign.errors import shown
 from distalign.spec import RunSpec
 from storage.connection import Connections
-from storage.records import ListedRun, Run, RunState, StoreError, UnknownRun
+from storage.records import Run, RunState, StoreError, UnknownRun
 
-_LISTED = "id, state, title, method, created_at"
 TIMINGS = ("train_seconds", "sample_seconds")
 INTERRUPTED = "the run's process ended before it was done. Resume the run to start it again"
 
@@ -37,12 +36,12 @@ def run_from(row: dict[str, Any]) -> Run:
         train_seconds=row["train_seconds"],
         sample_seconds=row["sample_seconds"],
         steering_tokens=tuple(json.loads(row["steering_tokens"] or "[]")),
+        tags=tuple(json.loads(row["tags"])),
+        note=row["note"],
+        archived_at=row["archived_at"],
+        deleted_at=row["deleted_at"],
         spec_json=row["spec"],
     )
-
-
-def listed_from(row: dict[str, Any]) -> ListedRun:
-    return ListedRun(row["id"], RunState(row["state"]), row["title"], row["method"], row["created_at"])
 
 
 class Runs(Connections):
@@ -61,9 +60,20 @@ class Runs(Connections):
         now = self._clock()
         started = now if state == RunState.RUNNING else None
         rows = self._returned(
-            "INSERT INTO runs (id, state, title, method, spec, created_at, queued_at, started_at) "
-            f"SELECT ?, ?, ?, ?, ?, ?, ?, ? {where} RETURNING *",
-            [run_id or new_run_id(), str(state), spec.title, spec.method, spec.to_json(), now, now, started],
+            "INSERT INTO runs "
+            "(id, state, title, method, attribute, spec, created_at, queued_at, started_at) "
+            f"SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? {where} RETURNING *",
+            [
+                run_id or new_run_id(),
+                str(state),
+                spec.title,
+                spec.method,
+                spec.attribute.name,
+                spec.to_json(),
+                now,
+                now,
+                started,
+            ],
         )
         return [run_from(row) for row in rows]
 
@@ -87,44 +97,19 @@ class Runs(Connections):
             raise StoreError(f"run: {shown(prefix)} begins the ids of several runs. Give more of it")
         return run_from(rows[0])
 
-    def runs(self, limit: int = 200, offset: int = 0) -> list[Run]:
-        """Newest first."""
-        rows = self._rows("SELECT * FROM runs ORDER BY number DESC LIMIT ? OFFSET ?", [limit, offset])
-        return [run_from(row) for row in rows]
-
-    def listed_runs(self, limit: int = 200) -> list[ListedRun]:
-        """Newest first, as a list shows them."""
-        rows = self._rows(f"SELECT {_LISTED} FROM runs ORDER BY number DESC LIMIT ?", [limit])
-        return [listed_from(row) for row in rows]
-
-    def runs_with_results(self, limit: int = 200, also: str = "") -> list[ListedRun]:
-        """Newest first: runs that are done, or were measured after training.
-
-        Args:
-            also: a run that is put in front if it was measured at all and is not among them.
-        """
-        rows = self._rows(
-            f"SELECT {_LISTED} FROM runs WHERE state = 'done' OR EXISTS (SELECT 1 FROM split_results "
-            "WHERE run_id = runs.id AND phase = 'after' AND split = 'heldout_templates') "
-            "ORDER BY number DESC LIMIT ?",
-            [limit],
-        )
-        if also and all(row["id"] != also for row in rows):
-            found = "EXISTS (SELECT 1 FROM split_results WHERE run_id = runs.id)"
-            rows = self._rows(f"SELECT {_LISTED} FROM runs WHERE id = ? AND {found}", [also]) + rows
-        return [listed_from(row) for row in rows]
-
     def count_runs(self, state: RunState | None = None) -> int:
-        """How many runs there are, or how many in ``state``."""
+        """How many runs there are, or how many in ``state``; deleted ones are not counted."""
         return self._rows(
-            "SELECT count(*) AS n FROM runs WHERE ?1 IS NULL OR state = ?1", [state and str(state)]
+            "SELECT count(*) AS n FROM runs WHERE (?1 IS NULL OR state = ?1) AND deleted_at IS NULL",
+            [state and str(state)],
         )[0]["n"]
 
     def claim(self) -> Run | None:
         """The oldest queued run becomes running, and no other caller gets it; None if none waits."""
         rows = self._returned(
             "UPDATE runs SET state = 'running', started_at = ? WHERE number = ("
-            "SELECT number FROM runs WHERE state = 'queued' ORDER BY queued_at, number LIMIT 1"
+            "SELECT number FROM runs WHERE state = 'queued' AND deleted_at IS NULL "
+            "ORDER BY queued_at, number LIMIT 1"
             ") RETURNING *",
             [self._clock()],
         )
@@ -144,10 +129,10 @@ class Runs(Connections):
     def requeue(self, run_id: str) -> Run:
         """A new attempt of an ended run: queued again, without what the last attempt recorded.
 
-        Events are kept, each with its attempt.
+        Events and samples of usage are kept, each with its attempt. An archived run comes back.
 
         Raises:
-            StoreError: when the run is queued or running.
+            StoreError: when the run is queued, running or deleted.
         """
         with self._write_for(run_id) as db:
             rows = list(
@@ -155,11 +140,13 @@ class Runs(Connections):
                     "UPDATE runs SET state = 'queued', attempt = attempt + 1, queued_at = ?, "
                     "cancel_requested = 0, error = NULL, started_at = NULL, finished_at = NULL, "
                     "train_seconds = NULL, sample_seconds = NULL, "
-                    "steering_tokens = NULL "
-                    "WHERE id = ? AND state NOT IN ('queued', 'running') RETURNING *",
+                    "steering_tokens = NULL, archived_at = NULL "
+                    "WHERE id = ? AND state NOT IN ('queued', 'running') AND deleted_at IS NULL RETURNING *",
                     [self._clock(), run_id],
                 )
             )
+            if not rows and self.run(run_id).deleted_at is not None:
+                raise StoreError(f"run: {run_id} is deleted. Restore it first")
             if not rows:
                 raise StoreError(f"run: {run_id} has not ended. Wait for its end, or cancel it first")
             for table in ("rounds", "split_results", "side_effects", "artifacts"):
@@ -213,20 +200,6 @@ class Runs(Connections):
         """Keep the texts of the run's steering tokens, in the order of the categories."""
         with self._write_for(run_id) as db:
             db.execute("UPDATE runs SET steering_tokens = ? WHERE id = ?", [json.dumps(list(texts)), run_id])
-
-    def rename(self, run_id: str, name: str) -> Run:
-        """Give the run another title; an empty one restores the specification's.
-
-        Raises:
-            SpecError: for a name of more than 100 characters.
-        """
-        title = " ".join(name.split())
-        if len(title) > 100:
-            raise SpecError("name", f"{shown(title)} is not a short text", "Use at most 100 characters")
-        title = title or self.run(run_id).spec.title
-        with self._write_for(run_id) as db:
-            db.execute("UPDATE runs SET title = ? WHERE id = ?", [title, run_id])
-        return self.run(run_id)
 
     def delete_run(self, run_id: str) -> None:
         """Remove a run and all that it recorded (its files stay).

@@ -6,10 +6,11 @@ from storage.artifacts import Artifacts
 from storage.events import Events
 from storage.results import Results
 from storage.rounds import Rounds
-from storage.runs import Runs
+from storage.shelves import Shelves
+from storage.usage import UsageSamples
 
 
-class Store(Runs, Events, Rounds, Results, Artifacts):
+class Store(Shelves, Events, Rounds, Results, Artifacts, UsageSamples):
     """The database of runs: ``Store(path, clock=time.time)``.
 
     It opens the file and brings its schema up to date. One connection a

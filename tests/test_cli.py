@@ -172,6 +172,8 @@ def test_later_settings_win_and_several_are_taken(data: DataFolder, spec_file: P
         (["export", "nope"], "run: 'nope' is not known"),
         (["export", "nope", "--what", "everything"], "invalid choice: 'everything'"),
         (["list", "--limit", "some"], "invalid int value"),
+        (["list", "--state", "lost"], "invalid choice: 'lost'"),
+        (["list", "--archived", "--deleted"], "not allowed with"),
         (["list", "--db", "NOT_YAML"], "Move it away"),
     ],
 )
@@ -368,12 +370,6 @@ def test_export_of_an_adapter_that_is_not_there_is_an_error(
     main(["run", str(spec_file), "--runner", runner("wrong_on_purpose")])
     assert main(["export", Store(data.database).runs()[0].id, "--what", "adapter"]) == 2
     assert "has no adapter" in capsys.readouterr().err
-
-
-def test_delete_removes_the_run(data: DataFolder, run_id: str, capsys: pytest.CaptureFixture) -> None:
-    assert main(["delete", run_id[:6]]) == 0
-    assert Store(data.database).runs() == []
-    assert not data.run(run_id).exists()
 
 
 def test_resume_and_cancel_tell_the_new_state(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from distalign.folders import DataFolder
+from distalign.past import REMEMBERED
 from distalign.plan import Plan, Speed, estimate, read_speed, write_speed
 from distalign.progress import STAGES, Progress
 from distalign.spec import parse_spec
@@ -70,8 +71,48 @@ def test_the_time_left_ends_near_what_is_left_when_the_plan_was_wrong(pace: floa
     training = [p for p in run_through(pace) if p.kind == "step" and p.stage == "hybrid"]
     late = training[-10]
 
-    # Ten steps of training are left, and sampling as planned.
-    assert late.eta == pytest.approx(9 * pace + 50, rel=0.15)
+    # Ten steps of training are left, and sampling, which is taken to be as much off its plan.
+    assert late.eta == pytest.approx(9 * pace + 50 * pace, rel=0.35)
+
+
+def test_a_line_of_the_log_does_not_forget_how_far_its_stage_is() -> None:
+    clock, told = Clock(), []
+    timeline = Timeline({"base": 10.0, "sample": 10.0}, told.append, clock)
+    timeline(Progress("stage", "base"))
+    clock.now += 30.0
+    timeline(Progress("step", "base", 50, 100))
+    timeline(Progress("log", "base", message="half way"))
+
+    assert told[-1].eta == told[-2].eta > 30
+
+
+def test_how_fast_a_model_loads_says_nothing_of_what_follows() -> None:
+    clock, told = Clock(), []
+    timeline = Timeline({"prepare": 10.0, "train": 100.0}, told.append, clock)
+    timeline(Progress("stage", "prepare"))
+    clock.now += 60.0
+    timeline(Progress("stage", "warmup", total=10))
+
+    assert told[-1].eta == pytest.approx(100)
+
+
+def test_a_stage_that_is_skipped_is_not_waited_for() -> None:
+    told: list[Progress] = []
+    timeline = Timeline({"write": 50.0, "train": 100.0, "sample": 30.0}, told.append, Clock())
+    timeline(Progress("stage", "warmup", total=10))
+    timeline(Progress("stage", "sample"))
+
+    assert [p.eta for p in told] == pytest.approx([130, 30])
+
+
+def test_a_stage_that_takes_longer_than_planned_is_still_expected_to_go_on() -> None:
+    clock, told = Clock(), []
+    timeline = Timeline({"cache": 5.0}, told.append, clock)
+    timeline(Progress("stage", "cache"))
+    clock.now += 40.0
+    timeline(Progress("log", "cache", message="still at it"))
+
+    assert told[-1].eta == pytest.approx(4)
 
 
 def test_the_time_left_is_never_negative_and_ends_at_nothing() -> None:
@@ -212,11 +253,35 @@ class TestSpeed:
 
         assert read_speed(data) is None
 
-    @pytest.mark.parametrize("text", ["", "{", "[1]", '{"knots": 3}', "null"])
+    @pytest.mark.parametrize("text", ["", "{", "[1]", '{"knots": 3}', "null", '{"runs": [{"knots": 3}]}'])
     def test_a_damaged_file_is_as_none(self, data: DataFolder, text: str) -> None:
         (data.root / "speed.json").write_text(text)
 
         assert read_speed(data) is None
+
+    def test_a_plan_follows_the_run_that_is_most_like_it(self, data: DataFolder) -> None:
+        small = parse_spec({"attribute": "gender", "rounds": 10})
+        many = parse_spec({"attribute": "race", "contexts": "us-occupations", "target": "even"})
+        for spec, slowness in ((small, 2.0), (many, 5.0)):
+            plan = estimate(spec)
+            write_speed(data, spec, plan, {stage: slowness * s for stage, s in plan.stages.items()})
+        speed = read_speed(data)
+
+        assert estimate(small, speed).stages["sample"] == pytest.approx(2 * estimate(small).stages["sample"])
+        assert estimate(many, speed).stages["sample"] == pytest.approx(5 * estimate(many).stages["sample"])
+
+    def test_one_run_that_was_disturbed_does_not_spoil_the_next_plan(self, data: DataFolder) -> None:
+        plan = estimate(SPEC)
+        for slowness in (1.0, 1.0, 9.0):
+            write_speed(data, SPEC, plan, {stage: slowness * s for stage, s in plan.stages.items()})
+
+        assert estimate(SPEC, read_speed(data)).stages == pytest.approx(plan.stages)
+
+    def test_it_remembers_so_many_runs_and_no_more(self, data: DataFolder, plan: Plan) -> None:
+        for _ in range(REMEMBERED + 3):
+            write_speed(data, SPEC, plan, {"train": 1.0})
+
+        assert len(read_speed(data).runs) == REMEMBERED
 
     def test_the_file_is_plain_json(self, data: DataFolder, plan: Plan) -> None:
         write_speed(data, SPEC, plan, {"prepare": 4.0})

@@ -10,7 +10,7 @@ from distalign import folders
 from distalign.errors import DiskError
 from distalign.folders import DataFolder
 from distalign.spec import parse_spec
-from jobs import queue
+from jobs import queue, removal
 from jobs.liveness import hold, run_lock
 from storage import RunState, Store, StoreError, UnknownRun
 from tests.test_jobs_runners import SPEC
@@ -82,7 +82,7 @@ def test_resume_queues_an_ended_run_once(store: Store, data: DataFolder, start: 
     assert start.count == 1
 
 
-def test_delete_removes_only_the_files_of_a_known_run(store: Store, data: DataFolder) -> None:
+def test_a_deleted_run_keeps_its_files_until_its_time_is_over(store: Store, data: DataFolder) -> None:
     runs = [store.insert_run(parse_spec(SPEC)) for _ in range(2)]
     for run in runs:
         data.run(run.id).mkdir(parents=True)
@@ -90,19 +90,65 @@ def test_delete_removes_only_the_files_of_a_known_run(store: Store, data: DataFo
         with hold(run_lock(data, run.id)):
             pass
     queue.delete(store, data, runs[0].id)
+    assert removal.purge(store, data) == []
+    assert data.run(runs[0].id).exists()
+    assert [run.id for run in store.runs()] == [runs[1].id]
+
+    assert removal.purge(store, data, after=0) == [runs[0].id]
     assert [path.name for path in data.runs.iterdir()] == [runs[1].id]
     assert [path.name for path in data.locks.iterdir()] == [run_lock(data, runs[1].id).name]
+
+
+def test_a_run_is_removed_at_once_where_that_is_asked_for(store: Store, data: DataFolder) -> None:
+    run = store.insert_run(parse_spec(SPEC))
+    data.run(run.id).mkdir(parents=True)
+    removal.remove(store, data, run.id)
+    assert not data.run(run.id).exists() and store.count_runs() == 0
     with pytest.raises(UnknownRun):
-        queue.delete(store, data, "../runs")
+        removal.remove(store, data, "../runs")
     assert data.runs.exists()
 
 
 def test_a_running_run_keeps_its_files(store: Store, data: DataFolder) -> None:
     run = store.insert_run(parse_spec(SPEC), state=RunState.RUNNING)
     data.run(run.id).mkdir(parents=True)
-    with pytest.raises(StoreError, match="running"):
-        queue.delete(store, data, run.id)
+    for end in (queue.delete, removal.remove):
+        with pytest.raises(StoreError, match="running"):
+            end(store, data, run.id)
     assert data.run(run.id).exists()
+
+
+def test_a_deleted_run_that_waited_waits_again_when_it_is_restored(
+    store: Store, data: DataFolder, start: Starts
+) -> None:
+    run = store.insert_run(parse_spec(SPEC))
+    queue.delete(store, data, run.id)
+    assert queue.restore(store, data, run.id, start).state == RunState.QUEUED
+    assert start.count == 1
+    ended = store.request_cancel(run.id)
+    queue.archive(store, data, ended.id)
+    queue.restore(store, data, ended.id, start)
+    assert (start.count, store.run(run.id).archived_at) == (1, None)
+
+
+@pytest.mark.parametrize("by", [
+    lambda s, d, start: queue.recover(s, d, start),
+    lambda s, d, start: queue.delete(s, d, s.insert_run(parse_spec(SPEC)).id),
+])  # fmt: skip
+def test_what_was_deleted_long_ago_goes_at_the_next_start_and_the_next_delete(
+    data: DataFolder, start: Starts, by
+) -> None:
+    now = [1000.0]
+    store = Store(data.database, lambda: now[0])
+    run = store.insert_run(parse_spec(SPEC))
+    queue.delete(store, data, run.id)
+    now[0] += removal.RESTORE_SECONDS - 1
+    by(store, data, start)
+    assert store.run(run.id)
+    now[0] += 1
+    by(store, data, start)
+    with pytest.raises(UnknownRun):
+        store.run(run.id)
 
 
 def test_the_default_run_is_queued_in_an_empty_database_only(

@@ -19,8 +19,9 @@ from jobs import queue
 from jobs.executor import LocalExecutor
 from jobs.liveness import hold, is_held, run_lock, worker_lock
 from jobs.places import run_log
+from jobs.removal import RESTORE_SECONDS, remove
 from jobs.worker import Pace, Worker, ensure_worker
-from storage import Run, RunState, Store
+from storage import Run, RunFilter, RunState, Store
 from tests.test_jobs_runners import SPEC
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -238,10 +239,22 @@ def test_a_worker_is_started_detached_and_only_once(store: Store, data: DataFold
 def test_what_a_child_prints_is_in_its_log(store: Store, data: DataFolder) -> None:
     run = execute(store, data, "complete")
     assert run_log(data, run.id).read_text() == "a library prints this\n"
-    queue.delete(store, data, run.id)
+    assert store.usage_summary(run.id, run.attempt).peak_memory > 2**20
+    remove(store, data, run.id)
     assert not run_log(data, run.id).exists()
     assert not data.run(run.id).exists()
     assert store.runs() == []
+
+
+def test_the_worker_removes_what_was_deleted_long_ago(store: Store, data: DataFolder) -> None:
+    run = store.insert_run(parse_spec(SPEC))
+    data.run(run.id).mkdir(parents=True)
+    queue.delete(store, data, run.id)
+    with store._write() as db:
+        db.execute("UPDATE runs SET deleted_at = deleted_at - ?", [RESTORE_SECONDS])
+    assert Worker(store, data, LocalExecutor(data), QUICK).work()
+    assert store.runs(which=RunFilter(shelf="deleted")) == []
+    assert not data.run(run.id).exists()
 
 
 def test_neither_worker_nor_page_side_loads_torch_or_gradio() -> None:

@@ -84,6 +84,16 @@ def test_a_later_migration_is_applied_to_an_older_database(
         Store(tmp_path / "runs.db")
 
 
+def run_of_an_older_file(store: Store) -> str:
+    """A run as every version has kept it; the id."""
+    with store._write() as db:
+        db.execute(
+            "INSERT INTO runs (id, state, title, spec, created_at, queued_at) VALUES (?, 'queued', ?, ?, 1.0, 1.0)",
+            ["older", "A run", parse_spec(SPEC).to_json()],
+        )
+    return "older"
+
+
 def test_results_of_a_file_without_exact_figures_are_read_and_new_ones_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,9 +101,9 @@ def test_results_of_a_file_without_exact_figures_are_read_and_new_ones_kept(
     with monkeypatch.context() as older:
         older.setattr(schema, "STEPS", schema.STEPS[:at])
         store = Store(tmp_path / "runs.db")
-        run = store.insert_run(parse_spec(SPEC))
+        run_id = run_of_an_older_file(store)
         with store._write() as db:
-            key = {"run_id": run.id, "phase": "after", "split": "seen_templates"}
+            key = {"run_id": run_id, "phase": "after", "split": "seen_templates"}
             db.table("split_results").insert(key | {"rounds": 5, "mae": 0.25})
             vectors = dict.fromkeys(("target", "realized", "low", "high", "steering"), "[0.5, 0.5]")
             db.table("context_results").insert(
@@ -102,15 +112,15 @@ def test_results_of_a_file_without_exact_figures_are_read_and_new_ones_kept(
         store.close()
 
     store = Store(tmp_path / "runs.db")
-    (old,) = store.results(run.id)
+    (old,) = store.results(run_id)
     assert old.mae.value == 0.25
     assert old.marginals == ()
     assert (old.exact_mae, old.exact_unclassified, old.exact_bound) == (None, None, None)
     assert (old.contexts[0].exact, old.contexts[0].exact_bound) == (None, None)
     context = replace(old.contexts[0], exact=(0.25, 0.625), exact_bound=0.125)
     new = replace(old, exact_mae=0.1, exact_unclassified=0.0, exact_bound=0.125, contexts=(context,))
-    store.put_result(run.id, new)
-    (read,) = store.results(run.id)
+    store.put_result(run_id, new)
+    (read,) = store.results(run_id)
     assert (read.exact_mae, read.exact_unclassified, read.exact_bound) == (0.1, 0.0, 0.125)
     assert (read.contexts[0].exact, read.contexts[0].exact_bound) == ((0.25, 0.625), 0.125)
 
@@ -122,14 +132,14 @@ def test_a_file_without_side_effects_takes_them_from_now_on(
     with monkeypatch.context() as older:
         older.setattr(schema, "STEPS", schema.STEPS[:at])
         store = Store(tmp_path / "runs.db")
-        run = store.insert_run(parse_spec(SPEC))
+        run_id = run_of_an_older_file(store)
         store.close()
 
     store = Store(tmp_path / "runs.db")
-    assert store.side_effects(run.id) is None
-    store.put_side_effects(run.id, SIDE_EFFECTS)
-    assert store.side_effects(run.id) == SIDE_EFFECTS
-    store.delete_run(run.id)
+    assert store.side_effects(run_id) is None
+    store.put_side_effects(run_id, SIDE_EFFECTS)
+    assert store.side_effects(run_id) == SIDE_EFFECTS
+    store.delete_run(run_id)
     assert store._rows("SELECT * FROM side_effects") == []
 
 

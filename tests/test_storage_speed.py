@@ -76,6 +76,7 @@ def test_no_look_at_rounds_scans_or_sorts_the_table(
         lambda s, r: s.summaries([r.id]),
         lambda s, r: s.run(r.id),
         lambda s, r: s.artifacts(r.id),
+        lambda s, r: s.usage_summary(r.id, 1),
     ],
 )
 def test_what_a_poll_reads_of_a_run_is_found_by_index(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from distalign.errors import DistalignError, SpecError
-from distalign.results import SplitResult
 from distalign.spec import RunSpec
 from ui import labels
-from ui.present import NONE, ago, clock, duration, esc, figure, plural, rough_duration, stamp
+from ui.present import NONE, ago, clock, duration, esc, plural, rough_duration, stamp
 from ui.tables import SumCheck
 
 if TYPE_CHECKING:
@@ -117,29 +116,6 @@ def chip(state: str) -> str:
 
 def method_of(run: Run | ListedRun) -> str:
     return labels.METHODS_SHORT.get(run.method, run.method)
-
-
-def run_list(
-    runs: Sequence[ListedRun], summaries: Mapping[str, SplitResult], selected: str | None, now: float
-) -> str:
-    """The history; each line is a link to its run."""
-    if not runs:
-        return empty("No runs yet", "Choose an attribute and a target on the Train tab, then press Train.")
-    lines = [_run_line(run, summaries.get(run.id), run.id == selected, now) for run in runs]
-    return f'<nav class="da-runs" aria-label="Runs">{"".join(lines)}</nav>'
-
-
-def _run_line(run: ListedRun, summary: SplitResult | None, selected: bool, now: float) -> str:
-    score = ""
-    if summary is not None:
-        score = f"MAE <b>{figure(summary.mae.value)}</b> · {figure(summary.ratio.value, 1)}× floor"
-    return (
-        f'<a class="da-run" href="?tab=runs&amp;run={esc(run.id)}" data-run="{esc(run.id)}" '
-        f'aria-current="{"true" if selected else "false"}"><span class="t">{esc(run.title)}</span>'
-        f'<span class="r">{chip(run.state)}</span>'
-        f'<span class="m"><span>{esc(method_of(run))} · {ago(run.created_at, now)}</span>'
-        f"<span>{score}</span></span></a>"
-    )
 
 
 def run_head(run: Run, last: Event | None, now: float) -> str:

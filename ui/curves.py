@@ -7,9 +7,10 @@ seconds. gr.HTML changes only the nodes that differ, so a curve simply grows.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobs.curves import Point
 from ui.present import esc, figure
 
 WIDTH, HEIGHT = 400.0, 150.0
@@ -56,8 +57,6 @@ PANELS = (
     ),
 )
 
-Point = tuple[int, Mapping[str, float]]
-
 
 def thin(points: Sequence[Point], limit: int = MAX_POINTS) -> list[Point]:
     """At most about ``limit`` points, evenly spaced, the last one always among them."""
@@ -66,6 +65,40 @@ def thin(points: Sequence[Point], limit: int = MAX_POINTS) -> list[Point]:
     if points and kept[-1] is not points[-1]:
         kept.append(points[-1])
     return kept
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A vertical axis from ``low`` to ``high``; a logarithmic one has both above 0."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """Where a value lies, from the top; what lies outside is at the edge."""
+        low, high, value = (
+            math.log(max(v, self.low)) if self.log else v for v in (self.low, self.high, value)
+        )
+        return HEIGHT * (1 - (value - low) / (high - low))
+
+    @property
+    def ticks(self) -> list[float]:
+        """Values that are labelled, from the top."""
+        if not self.log:
+            return [self.low + (self.high - self.low) * share for share in (1, 0.5, 0)]
+        decades = round(math.log10(self.high / self.low))
+        stride = math.ceil(decades / 4)
+        return [self.high / 10**n for n in range(0, decades + 1, stride)]
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A line on a plot: (x, value) pairs in order, and how it is drawn."""
+
+    pairs: Sequence[tuple[float, float]]
+    colour: str
+    dash: str = ""
 
 
 def curves_html(points: Sequence[Point], total: int, panels: Sequence[Panel] = PANELS) -> str:
@@ -81,24 +114,29 @@ def _panel_html(panel: Panel, points: Sequence[Point], total: int) -> str:
         for line in panel.lines
     }
     values = [value for pairs in series.values() for _, value in pairs]
-    low, high = axis_range(values, panel.top)
-    keys, paths = [], []
-    for line in panel.lines:
-        pairs = series[line.name]
-        if pairs:
-            keys.append(_key(line, pairs[-1][1]))
-        # An empty path keeps the nodes in place, so that a redraw never swaps one curve for another.
-        paths.append(
-            f'<path d="{_path(pairs, total, low, high)}" fill="none" style="stroke:{line.colour}" '
-            'stroke-width="1.8" stroke-linejoin="round" vector-effect="non-scaling-stroke"/>'
-        )
-    ticks = [low + (high - low) * share for share in (1, 0.5, 0)]
+    keys = [_key(line, series[line.name][-1][1]) for line in panel.lines if series[line.name]]
+    # An empty path keeps the nodes in place, so that a redraw never swaps one curve for another.
+    strokes = [Stroke(series[line.name], line.colour) for line in panel.lines]
+    axis = Axis(*axis_range(values, panel.top))
     return (
         f'<section class="da-curve"><h3>{esc(panel.title)}</h3><div class="key">{"".join(keys)}</div>'
-        f'<div class="da-plot">{_labels(ticks, low, high)}'
+        f"{plot_html(f'{panel.title} by step', strokes, total, axis, ('step 0', str(total)))}</section>"
+    )
+
+
+def plot_html(label: str, strokes: Sequence[Stroke], end: float, axis: Axis, ends: tuple[str, str]) -> str:
+    """Lines from x = 0 to ``end``; ``ends`` are the labels of both."""
+    paths = "".join(
+        f'<path d="{_path(stroke.pairs, end, axis)}" fill="none" style="stroke:{stroke.colour}" '
+        + (f'stroke-dasharray="{stroke.dash}" ' if stroke.dash else "")
+        + 'stroke-width="1.8" stroke-linejoin="round" vector-effect="non-scaling-stroke"/>'
+        for stroke in strokes
+    )
+    return (
+        f'<div class="da-plot">{_labels(axis)}'
         f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{esc(panel.title)} by step">{_grid(ticks, low, high)}{"".join(paths)}</svg>'
-        f'<div class="x"><span>step 0</span><span>{total}</span></div></div></section>'
+        f'aria-label="{esc(label)}">{_grid(axis)}{paths}</svg>'
+        f'<div class="x"><span>{esc(ends[0])}</span><span>{esc(ends[1])}</span></div></div>'
     )
 
 
@@ -115,26 +153,30 @@ def axis_range(values: Sequence[float], top: float | None) -> tuple[float, float
     return low, high if high > low else low + 1
 
 
+def log_axis(values: Sequence[float]) -> Axis:
+    """A logarithmic axis of whole decades; a linear one where a value is not above 0."""
+    if not values or min(values) <= 0:
+        return Axis(*axis_range(values, None))
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    return Axis(10.0**low, 10.0 ** max(high, low + 1), log=True)
+
+
 def _key(line: Line, last: float) -> str:
     return f'<span><i style="background:{line.colour}"></i>{esc(line.label)} <b>{figure(last)}</b></span>'
 
 
-def _y(value: float, low: float, high: float) -> float:
-    return HEIGHT * (1 - (value - low) / (high - low))
-
-
-def _path(pairs: Sequence[tuple[int, float]], total: int, low: float, high: float) -> str:
-    spots = (f"{WIDTH * step / total:.1f},{_y(value, low, high):.1f}" for step, value in pairs)
+def _path(pairs: Sequence[tuple[float, float]], end: float, axis: Axis) -> str:
+    spots = (f"{WIDTH * x / end:.1f},{axis.place(value):.1f}" for x, value in pairs)
     return "M" + "L".join(spots) if pairs else ""
 
 
-def _grid(ticks: Sequence[float], low: float, high: float) -> str:
+def _grid(axis: Axis) -> str:
     return "".join(
-        f'<path d="M0,{_y(t, low, high):.1f}H{WIDTH:g}" style="stroke:var(--da-line)" '
+        f'<path d="M0,{axis.place(t):.1f}H{WIDTH:g}" style="stroke:var(--da-line)" '
         'vector-effect="non-scaling-stroke"/>'
-        for t in ticks
+        for t in axis.ticks
     )
 
 
-def _labels(ticks: Sequence[float], low: float, high: float) -> str:
-    return "".join(f'<span class="y" style="top:{_y(t, low, high):.1f}px">{t:.3g}</span>' for t in ticks)
+def _labels(axis: Axis) -> str:
+    return "".join(f'<span class="y" style="top:{axis.place(t):.1f}px">{t:.3g}</span>' for t in axis.ticks)

@@ -42,12 +42,12 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
             item.select(None, selected, None, js=shown_js(name), **QUIET)
         results_item.select(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
 
-        def opened(limit: int, seen: runs.Seen, request: gr.Request) -> list[Any]:
+        def opened(view: runs.View, seen: runs.Seen, request: gr.Request) -> list[Any]:
             run_id, tab = open_address(store, request.query_params)
-            return [run_id, gr.Tabs(selected=tab), *runs_tab.refresh(run_id, limit, seen)]
+            return [run_id, gr.Tabs(selected=tab), *runs_tab.refresh(run_id, view, seen)]
 
         # The results are made ready behind the tab that is open, so that theirs opens at once.
-        shown = [runs_tab.limit, runs_tab.outputs[0]]
+        shown = [runs_tab.view, runs_tab.outputs[0]]
         page.load(opened, shown, [selected, tabs, *runs_tab.outputs], **QUIET).then(
             None, None, None, js="() => { window.distalign.ready = true }", **QUIET
         ).then(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
@@ -84,7 +84,7 @@ def _train_button(
 ) -> None:
     train_tab.button.click(
         partial(submit, store, data, runs_tab.refresh),
-        [runs_tab.limit, runs_tab.outputs[0], *train_tab.inputs],
+        [runs_tab.view, runs_tab.outputs[0], *train_tab.inputs],
         [selected, tabs, train_tab.preview, *runs_tab.outputs],
         concurrency_limit=4, **QUIET,
     )  # fmt: skip
@@ -94,7 +94,7 @@ def submit(
     store: Store,
     data: DataFolder,
     refresh: Callable[..., list[Any]],
-    limit: int,
+    view: runs.View,
     seen: runs.Seen,
     *values: Any,
 ) -> list[Any]:
@@ -103,7 +103,7 @@ def submit(
         run = queue.submit(store, data, forms.spec_of(train.read_form(values)))
     except DistalignError as error:
         return [gr.skip(), gr.skip(), cards.error_note(error), *[gr.skip()] * runs.OUTPUTS]
-    return [run.id, gr.Tabs(selected="runs"), gr.skip(), *refresh(run.id, limit, seen)]
+    return [run.id, gr.Tabs(selected="runs"), gr.skip(), *refresh(run.id, view, seen)]
 
 
 def open_address(store: Store, query: Mapping[str, str]) -> tuple[str, str]:

@@ -1,10 +1,9 @@
-"""The Runs tab: history, and the chosen run live."""
+"""The Runs tab: history, the chosen run live, and the curves of several."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,46 +12,46 @@ import gradio as gr
 from distalign.errors import DistalignError
 from distalign.folders import DataFolder
 from jobs import queue
-from storage import Run, RunState, Store
-from ui import cards, curves
-from ui.trace import Trace, follow
+from storage import Store
+from ui import cards, history, organise
+from ui.history import View
+from ui.runs_shown import OUTPUTS, Seen, refresh
 from ui.wiring import LATEST, QUIET
 
-POLL_SECONDS = 2.0
-PAGE_OF_RUNS = 50
-OUTPUTS = 14
+__all__ = ["OUTPUTS", "RunsTab", "Seen", "View", "build"]
 
-# A plain click selects in place; with a modifier the link opens as a link does.
-CHOOSE_JS = """
-element.addEventListener('click', (event) => {
-  const link = event.target.closest('a[data-run]');
-  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
-  event.preventDefault();
-  trigger('choose', {run: link.dataset.run});
-  if (window.innerWidth < 900) document.querySelector('#run-head').scrollIntoView({behavior: 'smooth'});
-});
-"""
+POLL_SECONDS = 2.0
+# Each click counts, also those that come while one is handled.
+EACH_CLICK: dict[str, Any] = QUIET | {"trigger_mode": "multiple", "concurrency_limit": 1}
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a session shows now: a fragment is sent again only when it differs.
+class Controls:
+    """What chooses the runs of the list; ``picked`` has the ids that are ticked, with commas."""
 
-    ``run`` is kept because its specification is parsed already.
-    """
+    search: gr.Textbox
+    shelf: gr.Radio
+    picked: gr.Textbox
+    table: gr.Checkbox
+    more: gr.Button
+    clear: gr.Button
 
-    fragments: tuple[Any, ...] = ()
-    trace: Trace = field(default_factory=Trace)
-    run: Run | None = None
+    @property
+    def values(self) -> list[Any]:
+        return [self.search, self.shelf, self.picked, self.table]
 
 
 @dataclass(frozen=True)
 class RunsTab:
-    """``outputs`` are what :func:`refresh` redraws; the first of them is the session's Seen."""
+    """``outputs`` are what :func:`refresh` redraws; the first of them is the session's Seen.
+
+    ``view`` is the session's :class:`~ui.history.View`.
+    """
 
     history: gr.HTML
+    overlay: gr.HTML
     outputs: list[Any]
-    limit: gr.State
+    view: gr.State
     refresh: Callable[..., list[Any]]
     show_results: gr.Button
     note: gr.HTML
@@ -61,174 +60,153 @@ class RunsTab:
 
 def build(store: Store, data: DataFolder, selected: gr.Textbox) -> RunsTab:
     """The tab, with the events among its own controls."""
-    limit = gr.State(PAGE_OF_RUNS)
+    view = gr.State(View())
     with gr.Row(equal_height=False):
         with gr.Column(scale=4, min_width=320, elem_classes="da-card"):
             gr.HTML(cards.heading("History"))
-            history = gr.HTML(js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="history")
-            more = gr.Button("Show older runs", size="sm", visible=False, elem_id="older-runs")
+            listed, search, shelf, more = _list()
         with gr.Column(scale=8, min_width=320):
-            detail, buttons, confirm, note = _detail()
-    seen = gr.State(Seen())
-    outputs = [seen, history, more, *detail, *buttons.values()]
+            compared, table, clear = _compared()
+            detail, buttons, panel, note = _detail()
+    picked = gr.Textbox(visible="hidden", elem_id="picked-runs")
+    controls = Controls(search, shelf, picked, table, more, clear)
+    outputs = [gr.State(Seen()), listed, more, *compared, *detail, *buttons.values()]
     timer = gr.Timer(POLL_SECONDS)
-    tab = RunsTab(history, outputs, limit, partial(refresh, store), buttons["results"], note, timer)
-    _wire(tab, store, data, selected, buttons, confirm, more)
+    redraw = partial(refresh, store)
+    tab = RunsTab(listed, compared[-1], outputs, view, redraw, buttons["results"], note, timer)
+    _wire_list(tab, selected, controls)
+    _wire_run(tab, store, data, selected, buttons)
+    _wire_panel(tab, store, selected, buttons["edit"], panel)
     return tab
 
 
-def _detail() -> tuple[list[Any], dict[str, gr.Button], dict[str, Any], gr.HTML]:
+def _list() -> tuple[gr.HTML, gr.Textbox, gr.Radio, gr.Button]:
+    search = gr.Textbox(
+        label="Search", max_lines=1, max_length=history.MAX_SEARCH, elem_id="search-runs",
+        placeholder="Name, tag, attribute, method, state …",
+    )  # fmt: skip
+    shelf = gr.Radio(
+        list(history.SHELVES.items()), value="current", label="Show", elem_id="shelf", interactive=True
+    )
+    listed = gr.HTML(js_on_load=history.CHOOSE_JS, apply_default_css=False, elem_id="history")
+    return listed, search, shelf, gr.Button("Show older runs", size="sm", visible=False, elem_id="older-runs")
+
+
+def _compared() -> tuple[list[Any], gr.Checkbox, gr.Button]:
+    with gr.Column(elem_classes="da-card", visible=False, elem_id="overlay-card") as card:
+        title = gr.HTML(apply_default_css=False)
+        chart = gr.HTML(js_on_load=history.PICK_JS, apply_default_css=False, elem_id="overlay")
+        with gr.Row(elem_classes="da-actions"):
+            table = gr.Checkbox(
+                label="Numbers as tables", value=False, elem_id="overlay-table", container=False
+            )
+            clear = gr.Button("Take all out", size="sm", elem_id="overlay-clear")
+    return [card, title, chart], table, clear
+
+
+def _detail() -> tuple[list[Any], dict[str, gr.Button], organise.Panel, gr.HTML]:
     with gr.Column(elem_classes="da-card"):
         head = gr.HTML(apply_default_css=False, elem_id="run-head")
         with gr.Row(elem_classes="da-actions"):
             buttons = {
                 "results": gr.Button("Show results", variant="primary", size="md", visible=False, elem_id="show-results"),
+                "restore": gr.Button("Bring back", variant="primary", size="md", visible=False, elem_id="restore"),
                 "cancel": gr.Button("Cancel", size="md", visible=False, elem_id="cancel"),
                 "resume": gr.Button("Start again", size="md", visible=False, elem_id="resume"),
+                "edit": gr.Button("Name, tags, note", size="md", visible=False, elem_id="edit"),
+                "archive": gr.Button("Archive", size="md", visible=False, elem_id="archive"),
                 "delete": gr.Button("Delete", size="md", visible=False, elem_id="delete"),
             }  # fmt: skip
-        with gr.Column(visible=False, elem_classes="da-plain") as box:
-            gr.HTML(
-                '<div class="da-note warn">Delete this run with its rounds, results and adapter? '
-                "This cannot be undone.</div>"
-            )
-            with gr.Row(elem_classes="da-actions"):
-                confirm = {
-                    "box": box,
-                    "yes": gr.Button("Delete for good", variant="stop", size="sm", elem_id="delete-yes"),
-                    "no": gr.Button("Keep it", size="sm", elem_id="delete-no"),
-                }
         note = gr.HTML(elem_id="run-note")
+        panel = organise.panel()
     with gr.Column(elem_classes="da-card", visible=False) as live:
         chart = gr.HTML(apply_default_css=False, elem_id="curves")
+    with gr.Column(elem_classes="da-card", visible=False) as used:
+        gr.HTML(cards.heading("Memory and processor"))
+        use = gr.HTML(apply_default_css=False, elem_id="usage")
     with gr.Column(elem_classes="da-card", visible=False) as settings:
         gr.HTML(cards.heading("Settings"))
         facts = gr.HTML(apply_default_css=False)
     with gr.Column(elem_classes="da-card", visible=False) as logbox:
         gr.HTML(cards.heading("Log", "Newest first, UTC."))
         log = gr.HTML(apply_default_css=False, elem_id="log")
-    return [head, live, chart, settings, facts, logbox, log], buttons, confirm, note
+    return [head, live, chart, used, use, settings, facts, logbox, log], buttons, panel, note
 
 
-def _wire(
-    tab: RunsTab,
-    store: Store,
-    data: DataFolder,
-    selected: gr.Textbox,
-    buttons: dict[str, gr.Button],
-    confirm: dict[str, Any],
-    more: gr.Button,
-) -> None:
+def _wire_list(tab: RunsTab, selected: gr.Textbox, controls: Controls) -> None:
     # What is done to a run and how the tab looks after it travel together: each request takes a while.
-    inputs = [selected, tab.limit, tab.outputs[0]]
-    outputs = [selected, confirm["box"], tab.note, *tab.outputs]
+    inputs = [selected, tab.view, tab.outputs[0]]
+
+    def looked(
+        run_id: str, view: View, search: str, shelf: str, picked: str, table: bool, seen: Seen
+    ) -> list[Any]:
+        now = history.view_of(view, search, shelf, picked, table)
+        return [gr.skip() if now == view else now, *tab.refresh(run_id, now, seen)]
+
+    def ticked(run_id: str, view: View, seen: Seen, picked: tuple[str, ...]) -> list[Any]:
+        view = replace(view, picked=picked)
+        return [",".join(picked), view, *tab.refresh(run_id, view, seen)]
+
+    def picked(run_id: str, view: View, seen: Seen, event: gr.EventData) -> list[Any]:
+        return ticked(run_id, view, seen, history.toggled(view.picked, str(event.run)))
+
+    def older(run_id: str, view: View, seen: Seen) -> list[Any]:
+        view = replace(view, limit=view.limit + history.PAGE_OF_RUNS)
+        return [view, *tab.refresh(run_id, view, seen)]
+
+    looking = [selected, tab.view, *controls.values, tab.outputs[0]]
+    # A box of text tells of typed, pasted and deleted letters alike only when it changes.
+    for event in (tab.timer.tick, controls.search.change, controls.shelf.input, controls.table.input):
+        event(looked, looking, [tab.view, *tab.outputs], **LATEST)
+    for chart in (tab.history, tab.overlay):
+        chart.pick(picked, inputs, [controls.picked, tab.view, *tab.outputs], **EACH_CLICK)
+    controls.clear.click(
+        lambda *values: ticked(*values, ()), inputs, [controls.picked, tab.view, *tab.outputs], **QUIET
+    )
+    controls.more.click(older, inputs, [tab.view, *tab.outputs], **QUIET)
+
+
+def _wire_run(
+    tab: RunsTab, store: Store, data: DataFolder, selected: gr.Textbox, buttons: dict[str, gr.Button]
+) -> None:
+    inputs = [selected, tab.view, tab.outputs[0]]
+    outputs = [selected, tab.note, *tab.outputs]
     note_address = {"js": "(run) => window.distalign.shown('runs', run)", **QUIET}
 
-    def after(run_id: str, note: str, limit: int, seen: Seen) -> list[Any]:
-        return [run_id, _shown(False), note, *tab.refresh(run_id, limit, seen)]
+    def chosen(view: View, seen: Seen, event: gr.EventData) -> list[Any]:
+        run_id = str(event.run)
+        return [run_id, "", *tab.refresh(run_id, view, seen)]
 
-    def chosen(limit: int, seen: Seen, event: gr.EventData) -> list[Any]:
-        return after(str(event.run), "", limit, seen)
+    def acted(act: Callable[..., Any], run_id: str, view: View, seen: Seen) -> list[Any]:
+        note = _act(act, store, data, run_id)
+        return [run_id, note, *tab.refresh(run_id, view, seen)]
 
-    def acted(act: Callable[..., Any], run_id: str, limit: int, seen: Seen) -> list[Any]:
-        return after(*_act(act, store, data, run_id), limit, seen)
-
-    tab.timer.tick(tab.refresh, inputs, tab.outputs, **LATEST)
     tab.history.choose(chosen, inputs[1:], outputs, **LATEST).then(None, selected, None, **note_address)
-    more.click(partial(_older, tab.refresh), inputs, [tab.limit, *tab.outputs], **QUIET)
-    for name, act in (("cancel", queue.cancel), ("resume", queue.resume)):
+    acts = {
+        "cancel": queue.cancel, "resume": queue.resume, "archive": queue.archive,
+        "restore": queue.restore, "delete": queue.delete,
+    }  # fmt: skip
+    for name, act in acts.items():
         buttons[name].click(partial(acted, act), inputs, outputs, **QUIET)
-    buttons["delete"].click(lambda: _shown(True), None, confirm["box"], **QUIET)
-    confirm["no"].click(lambda: _shown(False), None, confirm["box"], **QUIET)
-    deleted = confirm["yes"].click(partial(acted, queue.delete), inputs, outputs, **QUIET)
-    deleted.then(None, selected, None, **note_address)
 
 
-def _older(refresh: Callable[..., list[Any]], run_id: str, limit: int, seen: Seen) -> list[Any]:
-    limit += PAGE_OF_RUNS
-    return [limit, *refresh(run_id, limit, seen)]
+def _wire_panel(
+    tab: RunsTab, store: Store, selected: gr.Textbox, edit: gr.Button, panel: organise.Panel
+) -> None:
+    def saved(of: str, name: str, tags: str, note: str, run_id: str, view: View, seen: Seen) -> list[Any]:
+        return [*organise.saved(store, of, name, tags, note), *tab.refresh(run_id, view, seen)]
+
+    edit.click(partial(organise.opened, store), [selected, *panel.fields], panel.outputs, **QUIET)
+    panel.discard.click(organise.closed, None, panel.outputs, **QUIET)
+    inputs = [*panel.fields, selected, tab.view, tab.outputs[0]]
+    for event in (panel.save.click, panel.name.submit, panel.tags.submit):
+        event(saved, inputs, [*panel.outputs, *tab.outputs], **QUIET)
 
 
-def _act(act: Callable[..., Any], store: Store, data: DataFolder, run_id: str) -> tuple[str, str]:
-    """Do something to a run; the run to show after it (the newest, if it is gone) and what went wrong."""
+def _act(act: Callable[..., Any], store: Store, data: DataFolder, run_id: str) -> str:
+    """Do something to a run; what went wrong."""
     try:
         act(store, data, run_id)
     except DistalignError as error:
-        return run_id, cards.error_note(error)
-    if _find(store, run_id) is None:
-        return next((run.id for run in store.listed_runs(limit=1)), ""), ""
-    return run_id, ""
-
-
-def refresh(store: Store, selected: str, limit: int, seen: Seen) -> list[Any]:
-    """The fragments that changed since ``seen``; everything else is skipped."""
-    now = time.time()
-    runs = store.listed_runs(limit=limit + 1)
-    summaries = store.summaries([run.id for run in runs])
-    history = cards.run_list(runs[:limit], summaries, selected, now)
-    run = _find(store, selected)
-    run = seen.run if run == seen.run else run
-    trace = follow(seen.trace, store, run) if run else Trace()
-    detail = _run_fragments(run, trace, now) if run else _no_run(selected, bool(runs))
-    fragments = (history, _shown(len(runs) > limit), *detail, *_buttons(run))
-    old = seen.fragments or (None,) * len(fragments)
-    changed = [new if new != was else gr.skip() for new, was in zip(fragments, old, strict=True)]
-    if seen.fragments == fragments and trace == seen.trace and run is seen.run:
-        return [gr.skip(), *changed]
-    return [Seen(fragments, trace, run), *changed]
-
-
-def _find(store: Store, run_id: str) -> Run | None:
-    try:
-        return store.run(run_id) if run_id else None
-    except DistalignError:
-        return None
-
-
-def _shown(visible: bool) -> dict[str, Any]:
-    return gr.update(visible=visible)
-
-
-def _run_fragments(run: Run, trace: Trace, now: float) -> list[Any]:
-    return [
-        cards.run_head(run, trace.last, now),
-        _shown(bool(trace.points)),
-        curves.curves_html(trace.points, max(_steps(run), trace.steps)),
-        _shown(True),
-        cards.run_facts(run),
-        _shown(bool(trace.log)),
-        cards.log_html(trace.log),
-    ]
-
-
-def _steps(run: Run) -> int:
-    try:
-        return run.spec.training.steps
-    except DistalignError:
-        return 1
-
-
-def _no_run(selected: str, any_runs: bool) -> list[Any]:
-    if selected:
-        head = cards.empty(
-            "This run is not here", f"No run has the id {selected[:40]}. It may have been deleted."
-        )
-    elif any_runs:
-        head = cards.empty("Choose a run", "Its progress, curves and log appear here.")
-    else:
-        head = cards.empty(
-            "Nothing has run yet", "Set up a first run on the Train tab. It shows here while it works."
-        )
-    hidden = _shown(False)
-    return [head, hidden, "", hidden, "", hidden, ""]
-
-
-def _buttons(run: Run | None) -> list[dict[str, Any]]:
-    state = run.state if run else None
-    active = state in (RunState.QUEUED, RunState.RUNNING)
-    return [
-        _shown(state == RunState.DONE),
-        _shown(active and not run.cancel_requested if run else False),
-        _shown(state in (RunState.FAILED, RunState.CANCELLED, RunState.INTERRUPTED)),
-        _shown(state is not None and state != RunState.RUNNING),
-    ]
+        return cards.error_note(error)
+    return ""

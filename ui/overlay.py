@@ -1,0 +1,113 @@
+"""The curves of several runs in one chart, with their figures. Pure; every text is escaped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from distalign.results import SplitResult
+from jobs.curves import Point, rows_of
+from storage import Run
+from ui import labels
+from ui.curves import Stroke, log_axis, plot_html, thin
+from ui.present import NONE, esc, figure
+
+# So many lines can still be told apart. Those from the fifth on are dashed, too.
+COLOURS = tuple(f"var(--da-line-{n})" for n in range(1, 9))
+DASHES = ("", "", "", "", "6 3", "6 3", "2 3", "2 3")
+MOST = len(COLOURS)
+# What a panel shows, by its name in a step's values.
+PANELS = {"loss": "Loss (nats)", "error": "Exact error, step’s prompts"}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A run with its training so far, and its result on held-out templates, if it has one."""
+
+    run: Run
+    points: Sequence[Point]
+    result: SplitResult | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.run.title} · {self.run.id[:6]}"
+
+
+def overlay_html(curves: Sequence[Curve], table: bool) -> str:
+    """The runs with their figures, which are the legend; their curves; and these as a table, if wanted."""
+    plots = "".join(_panel(curves, name, title) for name, title in PANELS.items())
+    numbers = "".join(_numbers(curves, name, title) for name, title in PANELS.items()) if table else ""
+    return f'{_legend(curves)}<div class="da-curves">{plots}</div>{numbers}'
+
+
+def _legend(curves: Sequence[Curve]) -> str:
+    rows = "".join(_legend_row(n, curve) for n, curve in enumerate(curves))
+    heads = "".join(
+        f'<th class="n" scope="col">{name}</th>' for name in ("Loss", "Exact error", "Held-out MAE")
+    )
+    return (
+        '<div class="da-scroll"><table class="da-table da-legend-runs"><thead><tr><th scope="col">Run</th>'
+        f"{heads}<td></td></tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _legend_row(number: int, curve: Curve) -> str:
+    run, last = curve.run, curve.points[-1][1] if curve.points else {}
+    mae = figure(curve.result.mae.value) if curve.result else NONE
+    method = labels.METHODS_SHORT.get(run.method, run.method)
+    steps = f"{curve.points[-1][0]:,} steps" if curve.points else "no training steps yet"
+    cells = "".join(f'<td class="n">{value}</td>' for value in (*(_last(last, n) for n in PANELS), mae))
+    return (
+        f'<tr><th scope="row">{_swatch(number)}{esc(run.title)}'
+        f"<small>{esc(method)} · {steps} · {esc(run.id[:6])}</small></th>{cells}"
+        f'<td class="n"><button type="button" class="da-off" data-pick="{esc(run.id)}" '
+        f'aria-label="Take {esc(curve.name)} out of the chart">✕</button></td></tr>'
+    )
+
+
+def _last(values: Mapping[str, float], name: str) -> str:
+    return figure(values.get(name, math.nan))
+
+
+def _swatch(number: int) -> str:
+    dash = f' stroke-dasharray="{DASHES[number]}"' if DASHES[number] else ""
+    return (
+        '<svg class="da-swatch" viewBox="0 0 24 4" aria-hidden="true">'
+        f'<path d="M0 2H24" style="stroke:{COLOURS[number]}" stroke-width="3"{dash}/></svg>'
+    )
+
+
+def _panel(curves: Sequence[Curve], name: str, title: str) -> str:
+    series = [
+        [
+            (step, values[name])
+            for step, values in thin(curve.points)
+            if math.isfinite(values.get(name, math.nan))
+        ]
+        for curve in curves
+    ]
+    axis = log_axis([value for pairs in series for _, value in pairs])
+    end = max((pairs[-1][0] for pairs in series if pairs), default=1)
+    strokes = [Stroke(pairs, COLOURS[n], DASHES[n]) for n, pairs in enumerate(series)]
+    title += ", log" if axis.log else ""
+    return (
+        f'<section class="da-curve"><h3>{esc(title)}</h3>'
+        f"{plot_html(f'{title}, by step, of {len(curves)} runs', strokes, end, axis, ('step 0', f'{end:,}'))}"
+        "</section>"
+    )
+
+
+def _numbers(curves: Sequence[Curve], name: str, title: str) -> str:
+    heads = "".join(
+        f'<th class="n" scope="col">{_swatch(n)}{esc(c.run.id[:6])}</th>' for n, c in enumerate(curves)
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{step:,}</th>{"".join(f"<td class=n>{figure(v)}</td>" for v in values)}</tr>'
+        for step, values in rows_of([curve.points for curve in curves], name)
+    )
+    return (
+        f'<h3 class="da-h3">{esc(title)}</h3>'
+        f'<div class="da-scroll"><table class="da-table da-numbers"><thead><tr><th scope="col">Step</th>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
