@@ -8,7 +8,7 @@ import sys
 from typing import NoReturn
 
 from distalign.errors import DistalignError
-from jobs import commands
+from jobs import commands, exporting, looking
 from jobs.execution import DEFAULT_RUNNER, text_of
 from jobs.foreground import FAILED, STOPPED, UNUSABLE, RunFailed, run_in_foreground
 
@@ -56,12 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
     verb("cancel", commands.cancel, "Cancel a queued run, or stop a running one.", "RUN")
     verb("resume", commands.resume, "Queue an ended run again.", "RUN")
     verb("delete", commands.delete, "Remove a run and its files.", "RUN")
-    export = verb("export", commands.export_run, "Export what a run produced.", "RUN")
-    export.add_argument("--what", choices=("rounds", "results", "spec", "adapter"), default="results")
-    export.add_argument("--format", choices=("csv", "json"), help="default: csv (a specification: YAML)")
-    export.add_argument(
-        "--out", metavar="FILE", help="default: standard output (an adapter: a new file here)"
-    )
+    exporting.add_arguments(verb("export", exporting.export_run, "Export what a run produced.", "RUN"))
+    looking.add_arguments(verb("rounds", looking.show_rounds, "Look through a run's answers.", "RUN"))
     verb("prepare", commands.prepare, "Convert the bundled base model once, so that runs start at once.")
     worker = verb("worker", commands.work, "Execute queued runs until none is left for a while.")
     worker.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="default: 60")
