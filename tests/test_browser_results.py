@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import contextmanager
 
 import pytest
 from browser_support import browser, choose, download, finished_run, opened, start_app, without_worker
@@ -29,6 +30,21 @@ def app(chromium, tmp_path_factory):
         finished_run(started.store, folder, many, steps=3)
         finished_run(started.store, folder, {"rounds": 60}, steps=3)
         yield started
+
+
+@contextmanager
+def opened_file(chromium, path):
+    """A file by itself at a phone's width; on leaving, fails if it showed an error or asked for anything."""
+    page = chromium.new_page(viewport={"width": 390, "height": 800})
+    problems: list[str] = []
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    page.on("request", lambda r: problems.append(r.url) if r.url != path.as_uri() else None)
+    try:
+        page.goto(path.as_uri())
+        yield page
+        assert problems == []
+    finally:
+        page.close()
 
 
 def run_of(app, title: str):
@@ -106,21 +122,3 @@ def test_the_report_and_convergence_are_handed_out(app, chromium, tmp_path):
     with opened_file(chromium, report) as page:
         assert page.locator("svg").count() == 2
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def opened_file(chromium, path):
-    """A file by itself at a phone's width; on leaving, fails if the console showed an error."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def opener():
-        page = chromium.new_page(viewport={"width": 390, "height": 800})
-        problems: list[str] = []
-        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-        page.on("requestfailed", lambda r: problems.append(r.url))
-        page.goto(path.as_uri())
-        yield page
-        page.close()
-        assert problems == []
-
-    return opener()
