@@ -51,7 +51,8 @@ def target_chart(attribute: Attribute, contexts: Contexts, target: Target) -> al
             tooltip=["context:N", "category:N", alt.Tooltip("share:Q", format=".1%", title="target")],
         )
     )
-    return finish(bars + lane_names(source, [0]), 36 * len(rows), 12)
+    said = f"Target shares of {len(categories)} categories, a bar a context"
+    return finish(bars + lane_names(source, [0]), 36 * len(rows), 12, said)
 
 
 def plot_data(chart: alt.Chart) -> PlotData:

@@ -75,7 +75,8 @@ def realized_chart(
     rows = realized_rows(pair, names, category, order, first, most)
     source = table(rows, REALIZED_FIELDS)
     lanes = len({row["place"] for row in rows})
-    return finish(_realized_layers(), 50 * lanes, 16).properties(data=source)
+    said = f"Realized share beside its target and noise floor, a line for each of {lanes} contexts"
+    return finish(_realized_layers(), 50 * lanes, 16, said).properties(data=source)
 
 
 # Altair takes 60 ms to compose and check these layers, which do not depend on the data.
@@ -210,7 +211,8 @@ def shares_chart(running: RunningShares, names: Sequence[str]) -> alt.Chart:
             y=share, color=category_colour(categories), tooltip=tips
         ),
     ]
-    return finish(alt.layer(*layers), LINES_HEIGHT, 6)
+    said = f"Shares of {len(categories)} categories by number of rounds, beside the band of a perfect sampler"
+    return finish(alt.layer(*layers), LINES_HEIGHT, 6, said)
 
 
 def shares_rows(running: RunningShares, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -247,9 +249,9 @@ def shares_rows(running: RunningShares, names: Sequence[str]) -> list[dict[str, 
 
 def error_chart(before: RunningError | None, after: RunningError | None) -> alt.Chart:
     """The mean error over contexts as rounds accumulate, beside that of a perfect sampler with its band."""
-    return finish(_error_layers(), LINES_HEIGHT, 6).properties(
-        data=table(error_rows(before, after), ERROR_FIELDS)
-    )
+    said = "Mean error by number of rounds, beside that of a perfect sampler"
+    source = table(error_rows(before, after), ERROR_FIELDS)
+    return finish(_error_layers(), LINES_HEIGHT, 6, said).properties(data=source)
 
 
 @cache

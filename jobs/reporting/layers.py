@@ -92,10 +92,16 @@ def lane_names(source: alt.Data, at: Sequence[float]) -> alt.Chart:
     )
 
 
-def finish(chart: alt.Chart | alt.LayerChart, height: int, below: int) -> alt.Chart:
-    """The chart as wide as its container, with the looks that all charts share."""
+def finish(chart: alt.Chart | alt.LayerChart, height: int, below: int, said: str) -> alt.Chart:
+    """The chart as wide as its container, with the looks that all charts share.
+
+    Args:
+        height: of the plot; ``below`` it so much room is left.
+        said: what the chart is, for those who hear it.
+    """
     return (
         chart.properties(
+            description=said,
             width="container",
             height=height,
             autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
