@@ -43,5 +43,5 @@ def inline_svg(chart: alt.Chart, name: str, text: str) -> str:
         name: letters that tell its inner names from those of the page's other charts.
         text: what it shows, for those who do not see it; escaped already.
     """
-    drawn = svg(chart).replace('id="', f'id="{name}-').replace("url(#", f"url(#{name}-")
+    drawn = svg(chart.properties(description=alt.Undefined)).replace('id="', f'id="{name}-').replace("url(#", f"url(#{name}-")
     return drawn.replace("<svg ", f'<svg role="img" aria-label="{text}" ', 1)
