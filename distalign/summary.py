@@ -111,7 +111,7 @@ def _asked(spec: RunSpec) -> str:
     }
     target = kinds.get(spec.target.kind) or _one_row(spec)
     names = listed(spec.attribute.names, MOST_CATEGORIES)
-    told = f"{spec.attribute.name} ({names}) over {plural(len(spec.contexts), 'context')}; target: {target}"
+    told = f"{_capital(spec.attribute.name)} ({names}) over {plural(len(spec.contexts), 'context')}; target: {target}"
     how = "nothing was trained" if spec.method == "zero_shot" else f"method {spec.method.replace('_', ' ')}"
     return f"{told}; {how}, {plural(spec.rounds, 'round')} a context."
 
@@ -229,4 +229,9 @@ def _unmeasured(
         "side effects on unrelated prompts": trained and effects is None,
     }
     missing = [name for name, lacks in gaps.items() if lacks]
-    return f"{listed([*missing, 'how much another seed would differ'])} (this is one run, seed {spec.seed})."
+    told = listed([*missing, "how much another seed would differ"])
+    return f"{_capital(told)} (this is one run, seed {spec.seed})."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -171,7 +171,8 @@ def _where(
         terms.append("context = :context")
         values["context"] = context
     if template is not None:
-        terms.append("template = :template")
+        # As an expression: a constant within the key would make SQLite sort what lies in order already.
+        terms.append("+template = :template")
         values["template"] = template
     if unclassified:
         terms.append("category IS NULL")

@@ -65,11 +65,11 @@ def test_results_are_told_drawn_and_tabulated(app, chromium, width):
         assert "On held-out templates" in page.locator("#lead").inner_text()
         page.wait_for_selector("#realized svg .exact_marks path")
         assert page.locator("#realized svg .exact_marks path").count() == len(run.spec.contexts)
-        page.wait_for_selector("#convergence svg .after-line_marks path")
-        assert page.locator("#convergence svg .before-line_marks path").count() == 1
+        page.wait_for_selector("#convergence svg .after_line_marks path")
+        assert page.locator("#convergence svg .before_line_marks path").count() == 1
         page.locator("#convergence-table summary").click()
         page.locator("#convergence-table td", has_text="to").first.wait_for()
-        pick(page, "convergence-context", "nursing")
+        pick(page, "convergence-context", run.spec.contexts.names[3])
         page.locator("#convergence-table th", has_text="female").wait_for()
         page.locator("#convergence .role-legend", has_text="male").wait_for()
         page.locator("#realized-table summary").click()
@@ -110,7 +110,7 @@ def test_answers_are_sorted_grouped_and_those_without_a_category_inspected(app, 
 def test_the_report_and_convergence_are_handed_out(app, chromium, tmp_path):
     run = run_of(app, "Gender")
     with opened(chromium, f"{app.url}?tab=results&run={run.id}") as page:
-        page.wait_for_selector("#convergence svg .after-line_marks path")
+        page.wait_for_selector("#convergence svg .after_line_marks path")
         report = download(page, "report-html", tmp_path)
         assert "<script" not in report.read_text("utf-8") and "not fairness" in report.read_text("utf-8")
         rows = list(csv.DictReader(download(page, "convergence-csv", tmp_path).open(encoding="utf-8")))

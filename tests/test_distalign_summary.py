@@ -76,7 +76,7 @@ def test_what_was_not_measured_is_listed(spec: RunSpec) -> None:
         "heldout_templates", "heldout_contexts", "stories")]  # fmt: skip
     results = [replace(r, exact_mae=0.01) for r in results]
     full = said(summarise(spec, results, EFFECTS), "Not measured")
-    assert full == "how much another seed would differ (this is one run, seed 0)."
+    assert full == "How much another seed would differ (this is one run, seed 0)."
 
 
 def test_unclassified_answers_are_never_left_out(spec: RunSpec) -> None:
@@ -100,7 +100,7 @@ def test_other_prompts_side_effects_and_the_caution_are_told(spec: RunSpec) -> N
 
 def test_what_was_asked_is_told_for_every_kind_of_target() -> None:
     even = summarise(parse_spec({"attribute": "gender", "target": "even"}), []).sentences[0].text
-    assert "gender (male and female) over 25 contexts; target: every category equally often" in even
+    assert "Gender (male and female) over 25 contexts; target: every category equally often" in even
     row = {"attribute": "gender", "target": {"male": 0.3, "female": 0.7}, "method": "zero_shot"}
     assert "male 30.0 % and female 70.0 %; nothing was trained" in summarise(parse_spec(row), []).lines[1]
     stated = {"attribute": "gender", "target": "stated"}

@@ -16,7 +16,7 @@ from ui.present import NONE, esc, figure, percent, plural
 
 def summary_html(summary: Summary) -> str:
     """What was reached, then the other sentences with their labels, and the caution."""
-    body = "".join(f"<dt>{esc(s.label)}</dt><dd>{esc(s.text)}</dd>" for s in summary.sentences)
+    body = "".join(f"<div><dt>{esc(s.label)}</dt><dd>{esc(s.text)}</dd></div>" for s in summary.sentences)
     return (
         f'<p class="da-lead">{esc(summary.headline)}</p><dl class="da-words">{body}</dl>'
         f'<p class="da-caution">{esc(summary.caution)}</p>'

@@ -1,7 +1,7 @@
 """Charts of results. Pure; aggregated data only, a few hundred rows a chart.
 
 Marks carry names, by which a style sheet finds them: before, after, exact, target, and
-before-line, after-line, floor-line.
+before_line, after_line, floor_line.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def shares_chart(running: RunningShares, names: Sequence[str]) -> alt.Chart:
         ),
         once.mark_line(strokeDash=[5, 4], strokeWidth=1.4, color=INK)
         .encode(y="target:Q", detail="category:N")
-        .properties(name="floor-line"),
+        .properties(name="floor_line"),
         base.mark_line(strokeWidth=2.2, interpolate="step-after").encode(
             y=share, color=category_colour(categories)
         ),
@@ -266,12 +266,12 @@ def _error_layers() -> alt.LayerChart:
         once.mark_area(color=BAND, opacity=0.3).encode(y=alt.Y("low:Q", axis=axis), y2="high:Q"),
         once.mark_line(strokeDash=[5, 4], strokeWidth=1.4, color=INK)
         .encode(y="floor:Q")
-        .properties(name="floor-line"),
+        .properties(name="floor_line"),
     ]
     for phase, colour in (("before", BEFORE), ("after", AFTER)):
         one = base.transform_filter(alt.datum.phase == phase)
         layers += [
-            one.mark_line(strokeWidth=2.2, color=colour).encode(y="mae:Q").properties(name=f"{phase}-line"),
+            one.mark_line(strokeWidth=2.2, color=colour).encode(y="mae:Q").properties(name=f"{phase}_line"),
             one.mark_circle(size=24, opacity=1, color=colour)
             .encode(y="mae:Q", tooltip=tips)
             .properties(name=phase),

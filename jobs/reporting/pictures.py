@@ -30,10 +30,8 @@ def png(chart: alt.Chart, title: str, subtitle: Sequence[str]) -> bytes:
     return vl_convert.vegalite_to_png(json.dumps(for_export(chart, title, subtitle)), scale=PNG_SCALE)
 
 
-def svg(chart: alt.Chart, title: str = "", subtitle: Sequence[str] = ()) -> str:
-    import vl_convert
-
-    return vl_convert.vegalite_to_svg(json.dumps(for_export(chart, title, subtitle)))
+def svg(chart: alt.Chart, title: str, subtitle: Sequence[str]) -> str:
+    return _svg(for_export(chart, title, subtitle))
 
 
 def inline_svg(chart: alt.Chart, name: str, text: str) -> str:
@@ -43,5 +41,13 @@ def inline_svg(chart: alt.Chart, name: str, text: str) -> str:
         name: letters that tell its inner names from those of the page's other charts.
         text: what it shows, for those who do not see it; escaped already.
     """
-    drawn = svg(chart.properties(description=alt.Undefined)).replace('id="', f'id="{name}-').replace("url(#", f"url(#{name}-")
+    spec = for_export(chart)
+    spec.pop("description", None)
+    drawn = _svg(spec).replace('id="', f'id="{name}-').replace("url(#", f"url(#{name}-")
     return drawn.replace("<svg ", f'<svg role="img" aria-label="{text}" ', 1)
+
+
+def _svg(spec: dict[str, Any]) -> str:
+    import vl_convert
+
+    return vl_convert.vegalite_to_svg(json.dumps(spec))
