@@ -15,13 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distalign.metrics import absolute_error, shares
-from distalign.noise import binomial_interval, mean_absolute_deviation
+from distalign.noise import NORMAL_95, mean_absolute_deviation, share_band
 from distalign.results import ContextResult
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
-# Standard deviations of a normal distribution within which 95 % of it lies.
-NORMAL_95 = 1.959964
 MOST_POINTS, LEAST_POINTS = 60, 12
 # Fewer points are worked out where contexts times categories are many.
 MOST_CELLS = 300_000
@@ -32,7 +30,7 @@ class RunningShares:
     """The shares of one context's categories after each of some numbers of rounds.
 
     ``realized`` [P, K] is over the rounds classified so far (NaN while there are none); ``low`` and ``high``
-    [P, K] bound the share of a perfect sampler, exactly, with a probability of 95 %.
+    [P, K] bound the share of a perfect sampler with a probability of about 95 %.
     """
 
     rounds: tuple[int, ...]
@@ -65,7 +63,7 @@ def running_shares(result: ContextResult, seed: object) -> RunningShares:
     """
     points = checkpoints(result.rounds)
     dealt = np.stack([counts[0] for counts in _dealt(_counts([result]), points, _rng(seed, result.context))])
-    bounds = np.array([[binomial_interval(q, n) for q in result.target] for n in points])
+    bounds = np.array([[share_band(q, n) for q in result.target] for n in points])
     return RunningShares(points, result.target, shares(dealt[:, :-1]), bounds[..., 0], bounds[..., 1])
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-# What a 95 % interval leaves out on either side.
-TAIL = 0.025
+# Standard deviations of a normal distribution within which 95 % of it lies.
+NORMAL_95 = 1.959964
 
 
 def mean_absolute_deviation(p: float, n: int) -> float:
@@ -24,26 +24,15 @@ def mean_absolute_deviation(p: float, n: int) -> float:
     return 2 * v * math.exp(log_term) / n
 
 
-def binomial_interval(p: float, n: int) -> tuple[float, float]:
-    """The shares between which X/n lies with a probability of at least 95 %, X ~ Binomial(n, p).
+def share_band(p: float, n: int) -> tuple[float, float]:
+    """Where X/n lies with a probability of 95 % or a little more, X ~ Binomial(n, p).
 
-    Exact: its quantiles at 2.5 % and 97.5 %, so that each tail beyond them has at most 2.5 %.
+    The normal approximation with its continuity correction: p ± (1.96·√(p(1−p)/n) + 1/(2n)), within 0 and 1.
     """
     if p <= 0 or p >= 1:
         return p, p
-    # Nine standard deviations: what lies below adds nothing that a float could hold.
-    first = max(0, math.floor(n * p - 9 * math.sqrt(n * p * (1 - p)) - 9))
-    log_choose = math.lgamma(n + 1) - math.lgamma(first + 1) - math.lgamma(n - first + 1)
-    term = math.exp(log_choose + first * math.log(p) + (n - first) * math.log1p(-p))
-    below, low = 0.0, None
-    for k in range(first, n):
-        below += term
-        if low is None and below > TAIL:
-            low = k
-        if below >= 1 - TAIL:
-            return low / n, k / n
-        term *= (n - k) / (k + 1) * p / (1 - p)
-    return (n if low is None else low) / n, 1.0
+    reach = NORMAL_95 * math.sqrt(p * (1 - p) / n) + 1 / (2 * n)
+    return max(0.0, p - reach), min(1.0, p + reach)
 
 
 def noise_floor(target: Sequence[float], n: int) -> float:

@@ -67,12 +67,12 @@ def test_results_are_told_drawn_and_tabulated(app, chromium, width):
         assert page.locator("#realized svg .exact_marks path").count() == len(run.spec.contexts)
         page.wait_for_selector("#convergence svg .after_line_marks path")
         assert page.locator("#convergence svg .before_line_marks path").count() == 1
-        page.locator("#convergence-table summary").click()
+        page.locator("#convergence-as-table .label-wrap").click()
         page.locator("#convergence-table td", has_text="to").first.wait_for()
         pick(page, "convergence-context", run.spec.contexts.names[3])
         page.locator("#convergence-table th", has_text="female").wait_for()
         page.locator("#convergence .role-legend", has_text="male").wait_for()
-        page.locator("#realized-table summary").click()
+        page.locator("#realized-as-table .label-wrap").click()
         assert page.locator("#realized-table tbody tr").count() == len(run.spec.contexts)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -81,8 +81,9 @@ def test_seventy_contexts_are_sorted_and_reached(app, chromium):
     run = run_of(app, "Many")
     with opened(chromium, f"{app.url}?tab=results&run={run.id}") as page:
         page.locator("#contexts-position", has_text="1 to 60 of 70").wait_for()
+        page.locator("#realized-as-table .label-wrap").click()
         pick(page, "context-order", "Name, A to Z")
-        page.locator("#realized-table tbody tr:first-child", has_text=CONTEXTS[0]).wait_for(state="attached")
+        page.locator("#realized-table tbody tr:first-child", has_text=CONTEXTS[0]).wait_for()
         page.locator("#contexts-next").click()
         page.locator("#contexts-position", has_text="61 to 70 of 70").wait_for()
         page.wait_for_function("document.querySelectorAll('#realized svg .after_marks path').length === 10")

@@ -111,11 +111,6 @@ def _round_row(r: Round, spec: RunSpec, tokens: Sequence[str]) -> str:
     )
 
 
-def folded(title: str, body: str) -> str:
-    """What is there for those who ask for it: the figures of a chart as a table."""
-    return f'<details class="da-more"><summary>{esc(title)}</summary>{body}</details>' if body else ""
-
-
 def _legend(*entries: str) -> str:
     return f'<div class="da-legend">{"".join(f"<span>{entry}</span>" for entry in entries)}</div>'
 
@@ -142,6 +137,6 @@ SHARES_LEGEND = _legend(
 # How the bands of convergence are worked out, and what its order of rounds is.
 CONVERGENCE_NOTE = (
     "The rounds of a context are drawn together and have no order of their own: here they are dealt in an order drawn "
-    "from the run’s seed. Bands: binomial quantiles for a share; for the mean error its expectation (De Moivre) and a "
-    "normal approximation, of a sampler that leaves nothing unclassified."
+    "from the run’s seed. Bands, of a sampler that leaves nothing unclassified: the normal approximation of binomial "
+    "counts (de Moivre, Laplace); the dashed mean error is exact."
 )

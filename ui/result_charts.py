@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,9 +26,8 @@ CONVERGENCE = (
     "A perfect sampler settles as the band narrows. A curve that stays outside has an error that more "
     "rounds would not remove."
 )
+AS_TABLE = "The chart as a table"
 NO_CONTEXTS = "These prompts have no contexts of their own: each attribute is measured by itself, below."
-
-Redraw = Callable[..., list[Any]]
 
 
 def build_realized() -> tuple[list[Any], list[Any], tuple[gr.Button, gr.Button]]:
@@ -50,7 +49,8 @@ def build_realized() -> tuple[list[Any], list[Any], tuple[gr.Button, gr.Button]]
             back = gr.Button("Previous contexts", size="sm", elem_id="contexts-back", visible=False)
             forward = gr.Button("Next contexts", size="sm", elem_id="contexts-next", visible=False)
             position = gr.HTML(elem_id="contexts-position")
-        table = gr.HTML(apply_default_css=False, elem_id="realized-table")
+        with gr.Accordion(AS_TABLE, open=False, elem_id="realized-as-table", elem_classes="da-fold"):
+            table = gr.HTML(apply_default_css=False, elem_id="realized-table")
     return [split, category, order], [chart, position, back, forward, table], (back, forward)
 
 
@@ -61,7 +61,8 @@ def build_convergence() -> list[Any]:
         context = gr.Dropdown([], label="Context", elem_id="convergence-context", **rounds.OPEN)
         legend = gr.HTML(apply_default_css=False)
         chart = gr.Plot(show_label=False, container=False, elem_classes="da-chart", elem_id="convergence")
-        table = gr.HTML(apply_default_css=False, elem_id="convergence-table")
+        with gr.Accordion(AS_TABLE, open=False, elem_id="convergence-as-table", elem_classes="da-fold"):
+            table = gr.HTML(apply_default_css=False, elem_id="convergence-table")
         gr.HTML(cards.quiet(report.CONVERGENCE_NOTE), apply_default_css=False)
     return [context, chart, legend, table]
 
@@ -119,7 +120,7 @@ def _realized(spec: RunSpec, results: Sequence[SplitResult], view: View) -> list
         cards.quiet(told) if count > MAX_CONTEXTS else "",
         several | {"interactive": view.first > 0},
         several | {"interactive": last < count},
-        report.folded("The chart as a table", table),
+        table,
     ]
 
 
@@ -142,4 +143,4 @@ def _convergence(spec: RunSpec, results: Sequence[SplitResult], view: View) -> l
         chart, legend = shares_chart(running, spec.attribute.names), report.SHARES_LEGEND
         table = contexts.shares_table(running, spec.attribute.names)
     shown = gr.update(value=charts.plot_data(chart), visible=True)
-    return [shown, legend, report.folded("The chart as a table", table)]
+    return [shown, legend, table]

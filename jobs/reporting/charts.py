@@ -207,9 +207,8 @@ def shares_chart(running: RunningShares, names: Sequence[str]) -> alt.Chart:
         base.mark_line(strokeWidth=2.2, interpolate="step-after").encode(
             y=share, color=category_colour(categories)
         ),
-        base.mark_circle(size=70, opacity=0.001).encode(
-            y=share, color=category_colour(categories), tooltip=tips
-        ),
+        # Without a colour of their own, these would hide the legend's.
+        base.mark_circle(size=70, opacity=0.001).encode(y=share, detail="category:N", tooltip=tips),
     ]
     said = f"Shares of {len(categories)} categories by number of rounds, beside the band of a perfect sampler"
     return finish(alt.layer(*layers), LINES_HEIGHT, 6, said)

@@ -133,7 +133,7 @@ def _unclassified(run: Run, found: GroupedAnswers) -> str:
         for group in found.groups[:MOST_ANSWERS]
     ]
     of = plural(found.total, "different answer")
-    told = f"{of} in {plural(found.looked_at, 'round')} name no category. The most frequent are"
+    told = f"{of} among {plural(found.looked_at, 'round')} without a category; the most frequent"
     table = html_table("Unclassified answers", ["Answer", "Rounds", "Contexts"], rows)
     return _section("Unclassified answers", f"{told}:", table)
 
@@ -145,7 +145,7 @@ def _reproduction(run: Run) -> str:
         f"{escape(distalign.__version__)}. The seed decides everything that is drawn; another processor may round "
         f"differently.</p><pre>python -m jobs run spec.yaml --json</pre><pre>{escape(run.spec.to_yaml())}</pre>"
         f'<p class="soft">Categories: {escape(categories)}. Noise floor: the expected MAE of binomial counts (De Moivre). '
-        "Bands: binomial quantiles for shares, a normal approximation for the mean error. The rounds of a context are "
+        "Bands: the normal approximation of binomial counts (de Moivre, Laplace). The rounds of a context are "
         "drawn together and have no order of their own; they are dealt in an order drawn from the seed.</p>"
     )
 
