@@ -248,13 +248,11 @@ def shares_rows(running: RunningShares, names: Sequence[str]) -> list[dict[str, 
 
 def error_chart(before: RunningError | None, after: RunningError | None) -> alt.Chart:
     """The mean error over contexts as rounds accumulate, beside that of a perfect sampler with its band."""
-    said = "Mean error by number of rounds, beside that of a perfect sampler"
-    source = table(error_rows(before, after), ERROR_FIELDS)
-    return finish(_error_layers(), LINES_HEIGHT, 6, said).properties(data=source)
+    return _error_layers().properties(data=table(error_rows(before, after), ERROR_FIELDS))
 
 
 @cache
-def _error_layers() -> alt.LayerChart:
+def _error_layers() -> alt.Chart:
     base = alt.Chart(alt.Data(values=[])).encode(x=_rounds_axis())
     axis = _value_axis(".2f")
     tips = ["phase:N", "round:Q"] + [
@@ -275,7 +273,8 @@ def _error_layers() -> alt.LayerChart:
             .encode(y="mae:Q", tooltip=tips)
             .properties(name=phase),
         ]
-    return alt.layer(*layers)
+    said = "Mean error by number of rounds, beside that of a perfect sampler"
+    return finish(alt.layer(*layers), LINES_HEIGHT, 6, said)
 
 
 def error_rows(before: RunningError | None, after: RunningError | None) -> list[dict[str, Any]]:
