@@ -155,6 +155,7 @@ def _measured(
         tuple(max(0.0, p - h) for p, h in zip(realized, half, strict=True)),
         tuple(min(1.0, p + h) for p, h in zip(realized, half, strict=True)),
         tuple(shares), mae, noise_floor(target, m), mae * 1.2, mae * 0.9, mae, 0.4 if mae < 0.06 else 1e-6,
+        None if phase == "before" else tuple(0.998 * p for p in shares), None if phase == "before" else 0.0005,
     ), rounds  # fmt: skip
 
 
@@ -173,9 +174,16 @@ def _split_result(spec: RunSpec, phase: str, split: str, contexts: list[ContextR
         floor, around(mae / floor), mean("chi2_p"),
         exact_error=0.021 if trained else None, restricted_error=0.02 if trained else None,
         steering_mass=0.998 if trained else None, agreement=0.997 if trained else None,
+        exact_mae=_exact_mae(contexts) if trained else None,
+        exact_unclassified=0.0015 if trained else None, exact_bound=0.0005 if trained else None,
         marginals=marginals(spec.attribute, np.array([c.target for c in contexts]), _counts(contexts)),
         contexts=tuple(contexts),
     )  # fmt: skip
+
+
+def _exact_mae(contexts: list[ContextResult]) -> float:
+    gaps = [abs(q - p) for c in contexts for q, p in zip(c.target, c.steering, strict=True)]
+    return sum(gaps) / len(gaps)
 
 
 def _counts(contexts: list[ContextResult]) -> NDArray[np.float64]:

@@ -110,12 +110,16 @@ def results(app: App, made: Made, repeats: int) -> dict[str, dict[str, float]]:
 def _requests(session: Session, made: Made) -> dict[str, Callable[[Session], Answer]]:
     show = session.handler("input", "result-run")
     split = session.handler("input", "split")
+    context = session.handler("input", "convergence-context")
     forward = session.handler("click", "rounds-next")
     return {
         "list of all runs": _whole_list(made.runs),
         "show an ordinary run": lambda s: s.call(show, [made.ordinary, None]),
         "show the long run": lambda s: s.call(show, [made.long, None]),
-        "another category of the long run": lambda s: s.call(split, [made.long, None, HELD_OUT, 1]),
+        "another category of the long run": lambda s: s.call(
+            split, [made.long, None, HELD_OUT, 1, "gap", ALL]
+        ),
+        "convergence of one context": lambda s: s.call(context, [made.long, None, HELD_OUT, 0, "gap", 500]),
         "rounds: next page": lambda s: s.call(forward, [None, made.long, None, *_filters()]),
         **_filtered(session, made.long),
     }
@@ -143,6 +147,10 @@ def _filtered(session: Session, run_id: str) -> dict[str, Callable[[Session], An
         "one context": (changed, {"context": 500}),
         "a common word": (typed, {"query": "female"}),
         "a word that is nowhere": (typed, {"query": "zebra"}),
+        "one template": (changed, {"template": 1}),
+        "sorted by answer": (changed, {"order": "answer"}),
+        "different answers": (changed, {"show": "grouped"}),
+        "different unclassified answers": (changed, {"category": UNCLASSIFIED, "show": "grouped"}),
     }
     return {
         f"rounds: {name}": partial(_send, handler, [None, run_id, None, *_filters(**filters)])
@@ -154,8 +162,11 @@ def _send(handler: dict[str, Any], data: list[Any], session: Session) -> Answer:
     return session.call(handler, data)
 
 
-def _filters(context: int = ALL, category: int = ALL, query: str = "") -> list[Any]:
-    return [LATEST, HELD_OUT, context, category, query]
+def _filters(**chosen: Any) -> list[Any]:
+    """What the controls of the rounds hold, in their order."""
+    filters = {"phase": LATEST, "split": HELD_OUT, "context": ALL, "category": ALL, "query": ""}
+    filters |= {"template": ALL, "order": "context", "show": "each"}
+    return list((filters | chosen).values())
 
 
 def _median_ms(seconds: list[float]) -> float:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+# Standard deviations of a normal distribution within which 95 % of it lies.
+NORMAL_95 = 1.959964
+
 
 def mean_absolute_deviation(p: float, n: int) -> float:
     """E|X/n − p| for X ~ Binomial(n, p), by De Moivre's closed form.
@@ -19,6 +22,17 @@ def mean_absolute_deviation(p: float, n: int) -> float:
     log_choose = math.lgamma(n + 1) - math.lgamma(v + 1) - math.lgamma(n - v + 1)
     log_term = log_choose + v * math.log(p) + (n - v + 1) * math.log1p(-p)
     return 2 * v * math.exp(log_term) / n
+
+
+def share_band(p: float, n: int) -> tuple[float, float]:
+    """Where X/n lies with a probability of 95 % or a little more, X ~ Binomial(n, p).
+
+    The normal approximation with its continuity correction: p ± (1.96·√(p(1−p)/n) + 1/(2n)), within 0 and 1.
+    """
+    if p <= 0 or p >= 1:
+        return p, p
+    reach = NORMAL_95 * math.sqrt(p * (1 - p) / n) + 1 / (2 * n)
+    return max(0.0, p - reach), min(1.0, p + reach)
 
 
 def noise_floor(target: Sequence[float], n: int) -> float:

@@ -23,6 +23,10 @@ STEERING_FIGURES = ("exact_error", "restricted_error", "steering_mass", "agreeme
 EXACT_FIGURES = ("exact_mae", "exact_unclassified", "exact_bound")
 
 
+# The order in which splits are shown: the one to judge a run by comes first.
+SHOWN_SPLITS = ("heldout_templates", "seen_templates", "heldout_contexts", "stories", "unseen_attributes")
+
+
 def split_name(split: str) -> str:
     """A split as a person reads it: "held-out templates"."""
     return split.replace("_", " ").replace("heldout", "held-out")
@@ -146,6 +150,22 @@ class SplitResult:
     exact_bound: float | None = None
     marginals: tuple[Marginal, ...] = ()
     contexts: tuple[ContextResult, ...] = field(default=(), repr=False)
+
+
+# The results of a split before and after training, where they were measured.
+Pair = tuple[SplitResult | None, SplitResult | None]
+
+
+def of_split(results: Sequence[SplitResult], split: str) -> Pair:
+    """The results of a split before and after training."""
+    found = {result.phase: result for result in results if result.split == split}
+    return found.get("before"), found.get("after")
+
+
+def splits_of(results: Sequence[SplitResult]) -> list[str]:
+    """The measured splits in the order in which they are shown."""
+    measured = {result.split for result in results}
+    return [split for split in SHOWN_SPLITS if split in measured]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from distalign.errors import DistalignError
-from jobs import commands, organise
+from jobs import commands, exporting, looking, organise
 from jobs.execution import DEFAULT_RUNNER, text_of
 from jobs.foreground import FAILED, STOPPED, UNUSABLE, RunFailed, run_in_foreground
 from storage import RunState
@@ -68,12 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="one line of JSON on standard output")
     verb("cancel", commands.cancel, "Cancel a queued run, or stop a running one.", "RUN")
     verb("resume", commands.resume, "Queue an ended run again.", "RUN")
-    export = verb("export", commands.export_run, "Export what a run produced.", "RUN")
-    export.add_argument("--what", choices=("rounds", "results", "spec", "adapter"), default="results")
-    export.add_argument("--format", choices=("csv", "json"), help="default: csv (a specification: YAML)")
-    export.add_argument(
-        "--out", metavar="FILE", help="default: standard output (an adapter: a new file here)"
-    )
+    exporting.add_arguments(verb("export", exporting.export_run, "Export what a run produced.", "RUN"))
+    looking.add_arguments(verb("rounds", looking.show_rounds, "Look through a run's answers.", "RUN"))
     verb("prepare", commands.prepare, "Convert the bundled base model once, so that runs start at once.")
     worker = verb("worker", commands.work, "Execute queued runs until none is left for a while.")
     worker.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="default: 60")

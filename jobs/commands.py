@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from distalign import models
-from distalign.errors import DiskError, SpecError
-from jobs import export, queue
+from distalign.summary import summarise
+from jobs import queue
 from jobs.display import duration, figure, moment, plain, results_table, share, table, usage_line
 from jobs.executor import LocalExecutor
 from jobs.foreground import spec_of
 from jobs.places import data_folder
 from jobs.report import finite, measures, report
 from jobs.worker import Pace, Worker
-from storage import Run, RunFilter, RunState, Store, StoreError
+from storage import Run, RunFilter, RunState, Store
 
 SHOWN_EVENTS, MAX_EVENTS = 10, 100_000
 
@@ -91,6 +89,7 @@ def show(args: argparse.Namespace) -> int:
             "stage": last.stage if last else None,
             "spec": run.spec.to_mapping(),
             "usage": used and asdict(used),
+            "summary": summarise(run.spec, results, effects).lines,
         }
         print(json.dumps(finite(extra | report(run, results, artifacts, effects)), ensure_ascii=False))
         return 0
@@ -112,9 +111,8 @@ def show(args: argparse.Namespace) -> int:
     for event in store.events(run.id, kinds=["stage", "log"], limit=MAX_EVENTS)[-SHOWN_EVENTS:]:
         print(f"  {moment(event.at)} {event.stage}: {plain(event.message)}")
     if results:
+        print("\n" + plain("\n".join(summarise(run.spec, results, effects).lines)))
         print("\n" + results_table(results))
-    if effects is not None:
-        print("\n" + effects.sentence)
     return 0
 
 
@@ -134,19 +132,6 @@ def resume(args: argparse.Namespace) -> int:
     return 0
 
 
-def export_run(args: argparse.Namespace) -> int:
-    store = store_of(args)
-    run = store.find_run(args.run)
-    if args.what == "adapter":
-        return _export_adapter(store, run, args.out)
-    if args.what == "spec":
-        text = run.spec.to_yaml() if args.format != "json" else run.spec.to_json() + "\n"
-        return _write_text(text, args.out)
-    if args.what == "rounds":
-        write = export.rounds_json if args.format == "json" else export.rounds_csv
-    else:
-        write = export.results_json if args.format == "json" else export.results_csv
-    write(store, run.id, args.out or sys.stdout)
     return 0
 
 
@@ -192,29 +177,3 @@ def _headline(result: Any) -> dict[str, Any]:
     names = ("mae", "noise_floor", "ratio", "unclassified")
     figures = finite(measures(result)) if result else {}
     return {name: figures.get(name) for name in names}
-
-
-def _export_adapter(store: Store, run: Run, out: str | None) -> int:
-    adapter = next((a for a in store.artifacts(run.id) if a.kind == "adapter"), None)
-    if adapter is None or not adapter.path.is_file():
-        raise StoreError(f"run: {run.id} has no adapter. Take a run that was trained to its end")
-    target = Path(out or f"distalign-{run.id}.zip")
-    if not out and target.exists():
-        raise SpecError("--out", f"{target} is already there", "Name another file")
-    try:
-        shutil.copyfile(adapter.path, target)
-    except OSError as error:
-        raise DiskError(f"{target} cannot be written ({error.strerror}). Name another file") from error
-    print(target)
-    return 0
-
-
-def _write_text(text: str, out: str | None) -> int:
-    if out is None:
-        sys.stdout.write(text)
-        return 0
-    try:
-        Path(out).write_text(text, "utf-8")
-    except OSError as error:
-        raise DiskError(f"{out} cannot be written ({error.strerror}). Name another file") from error
-    return 0

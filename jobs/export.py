@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from distalign.errors import DiskError
 from distalign.results import ContextResult, Round, SplitResult
 from distalign.spec import RunSpec
+from distalign.summary import summarise
 from jobs.report import CONTEXT_FIGURES, finite, measures, side_effects
 from storage import Store
 
@@ -53,16 +54,18 @@ def results_csv(store: Store, run_id: str, target: Target) -> None:
 
 
 def results_json(store: Store, run_id: str, target: Target) -> None:
-    """Write the results: specification, each split with its contexts, and side effects."""
+    """Write the results: specification, summary, each split with its contexts, and side effects."""
     run = store.run(run_id)
+    measured, effects = store.results(run_id), store.side_effects(run_id)
     results = [
         {"phase": result.phase, "split": result.split}
         | measures(result)
         | {"contexts": [_context_object(run.spec, context) for context in result.contexts]}
-        for result in store.results(run_id)
+        for result in measured
     ]
     whole = {"run_id": run.id, "title": run.title, "spec": run.spec.to_mapping(), "results": results}
-    whole["side_effects"] = side_effects(store.side_effects(run_id))
+    whole["summary"] = summarise(run.spec, measured, effects).lines
+    whole["side_effects"] = side_effects(effects)
     with _opened(target) as stream:
         json.dump(finite(whole), stream, ensure_ascii=False, indent=2)
         stream.write("\n")
@@ -93,10 +96,11 @@ def _opened(target: Target) -> Iterator[TextIO]:
 
 def _round_rows(store: Store, run_id: str) -> Iterator[dict[str, Any]]:
     spec = store.run(run_id).spec
-    return (_round_object(spec, round_) for round_ in store.iter_rounds(run_id))
+    return (round_object(spec, round_) for round_ in store.iter_rounds(run_id))
 
 
-def _round_object(spec: RunSpec, round_: Round) -> dict[str, Any]:
+def round_object(spec: RunSpec, round_: Round) -> dict[str, Any]:
+    """A round with names in place of indices."""
     names = spec.attribute.names
     return {
         "phase": round_.phase,

@@ -184,6 +184,31 @@ class Event:
 
 
 @dataclass(frozen=True)
+class AnswerGroup:
+    """Rounds with the same answer: its text, its category (None for unclassified), how many, in how many contexts."""
+
+    text: str
+    category: int | None
+    rounds: int
+    contexts: int
+
+
+@dataclass(frozen=True)
+class GroupedAnswers:
+    """A page of groups; ``total`` groups in all, of ``looked_at`` rounds, which are at most ``most``."""
+
+    groups: tuple[AnswerGroup, ...]
+    total: int
+    looked_at: int
+    most: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether all matching rounds were looked at."""
+        return self.looked_at < self.most
+
+
+@dataclass(frozen=True)
 class Artifact:
     """A file that a run produced.
 

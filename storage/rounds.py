@@ -7,8 +7,18 @@ from typing import Any
 
 from distalign.results import Round
 from storage.connection import Connections
+from storage.records import AnswerGroup, GroupedAnswers
 
 PAGE = 2000
+# Of many matching rounds the first so many are grouped: a sort of millions of texts takes seconds.
+MOST_GROUPED = 100_000
+# How rounds may be sorted, by what a caller names it.
+ORDERS = {
+    "context": "context, template, round",
+    "category": "category, context, template, round",
+    "answer": "text COLLATE NOCASE, context, template, round",
+    "longest": "length(text) DESC, context, template, round",
+}
 _COLUMNS = "phase, split, context, template, round, steering, category, text"
 
 
@@ -55,18 +65,21 @@ class Rounds(Connections):
         query: str = "",
         offset: int = 0,
         limit: int = 50,
+        template: int | None = None,
+        order: str = "context",
     ) -> list[Round]:
-        """A page of rounds, ordered by context, template and index.
+        """A page of rounds.
 
         Args:
-            context, category: indices into the specification; None for all.
+            context, category, template: indices into the specification; None for all.
             unclassified: only rounds that name no category (``category`` is then ignored).
             query: text that the round contains; the case of ASCII letters is ignored.
+            order: one of :data:`ORDERS`; "category" has unclassified rounds first.
         """
-        where, values = _where(run_id, phase, split, context, category, unclassified, query)
+        where, values = _where(run_id, phase, split, context, category, unclassified, query, template)
         rows = self._rows(
             f"SELECT {_COLUMNS} FROM rounds WHERE {where} "
-            "ORDER BY context, template, round LIMIT :limit OFFSET :offset",
+            f"ORDER BY {ORDERS[order]} LIMIT :limit OFFSET :offset",
             values | {"limit": limit, "offset": offset},
         )
         return [round_from(row) for row in rows]
@@ -80,10 +93,51 @@ class Rounds(Connections):
         category: int | None = None,
         unclassified: bool = False,
         query: str = "",
+        template: int | None = None,
     ) -> int:
         """How many rounds :meth:`rounds` would page through."""
-        where, values = _where(run_id, phase, split, context, category, unclassified, query)
+        where, values = _where(run_id, phase, split, context, category, unclassified, query, template)
         return self._rows(f"SELECT count(*) AS n FROM rounds WHERE {where}", values)[0]["n"]
+
+    def grouped_answers(
+        self,
+        run_id: str,
+        phase: str,
+        split: str,
+        context: int | None = None,
+        category: int | None = None,
+        unclassified: bool = False,
+        query: str = "",
+        offset: int = 0,
+        limit: int = 50,
+        template: int | None = None,
+    ) -> GroupedAnswers:
+        """The different answers among the rounds that :meth:`rounds` would page through, the most frequent first.
+
+        Of more than :data:`MOST_GROUPED` rounds the first so many, in an order of the store's choice, are looked at.
+        """
+        where, values = _where(run_id, phase, split, context, category, unclassified, query, template)
+        rows = self._rows(
+            "SELECT text, category, count(*) AS rounds, count(DISTINCT context) AS contexts, "
+            "count(*) OVER () AS groups, sum(count(*)) OVER () AS looked_at "
+            f"FROM (SELECT text, category, context FROM rounds WHERE {where} LIMIT :most) "
+            "GROUP BY text, category ORDER BY 3 DESC, text, category LIMIT :limit OFFSET :offset",
+            values | {"most": MOST_GROUPED, "limit": limit, "offset": offset},
+        )
+        groups = tuple(AnswerGroup(r["text"], r["category"], r["rounds"], r["contexts"]) for r in rows)
+        return GroupedAnswers(
+            groups, *((rows[0]["groups"], rows[0]["looked_at"]) if rows else (0, 0)), MOST_GROUPED
+        )
+
+    def measured_templates(self, run_id: str, phase: str, split: str) -> list[int]:
+        """The templates that rounds of a split were asked with, as its first context tells."""
+        rows = self._rows(
+            "SELECT DISTINCT template FROM rounds WHERE run_id = :run_id AND phase = :phase AND split = :split "
+            "AND context = (SELECT min(context) FROM rounds "
+            "WHERE run_id = :run_id AND phase = :phase AND split = :split) ORDER BY template",
+            {"run_id": run_id, "phase": phase, "split": split},
+        )
+        return [row["template"] for row in rows]
 
     def iter_rounds(self, run_id: str) -> Iterator[Round]:
         """All rounds of a run, read page by page, so that no read stays open between them."""
@@ -109,12 +163,17 @@ def _where(
     category: int | None,
     unclassified: bool,
     query: str,
+    template: int | None,
 ) -> tuple[str, dict[str, Any]]:
     terms = ["run_id = :run_id", "phase = :phase", "split = :split"]
     values: dict[str, Any] = {"run_id": run_id, "phase": phase, "split": split}
     if context is not None:
         terms.append("context = :context")
         values["context"] = context
+    if template is not None:
+        # As an expression: a constant within the key would make SQLite sort what lies in order already.
+        terms.append("+template = :template")
+        values["template"] = template
     if unclassified:
         terms.append("category IS NULL")
     elif category is not None:

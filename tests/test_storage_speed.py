@@ -50,6 +50,7 @@ def plans(store: Store, monkeypatch: pytest.MonkeyPatch, call: Callable[[], obje
         {"unclassified": True},
         {"category": 0, "context": 1},
         {"query": "x"},
+        {"template": 1},
     ],
 )
 def test_no_look_at_rounds_scans_or_sorts_the_table(
@@ -63,6 +64,22 @@ def test_no_look_at_rounds_scans_or_sorts_the_table(
     assert len(told) == 2
     for step in told:
         assert step.startswith("SEARCH rounds USING") and "run_id=? AND phase=? AND split=?" in step
+
+
+def test_sorting_by_category_and_grouping_search_a_run_only(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (told,) = plans(store, monkeypatch, lambda: store.rounds(run.id, *AFTER, order="category"))
+    assert "rounds_by_category" in told and "run_id=?" in told
+    told = plans(
+        store,
+        monkeypatch,
+        lambda: (
+            store.grouped_answers(run.id, *AFTER, unclassified=True),
+            store.measured_templates(run.id, *AFTER),
+        ),
+    )
+    assert not [step for step in told if step.startswith("SCAN rounds")]
 
 
 @pytest.mark.parametrize(

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import replace
 
 import pytest
-import vl_convert
 
 from distalign.errors import DiskError, SpecError
-from distalign.noise import mean_absolute_deviation
-from distalign.results import ContextResult, Interval, Round, SplitResult
+from distalign.results import Round
 from distalign.spec import parse_spec
+from distalign.summary import Sentence, Summary
+from jobs.reporting import layers
+from storage.records import AnswerGroup, GroupedAnswers
 from ui import cards, charts, curves, present, report
 from ui.tables import check_sums
 
-NAMES = ("bakers", "pilots")
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
-
-
-def context(i: int, realized: tuple[float, ...] = (0.4, 0.6), unclassified: int = 0) -> ContextResult:
-    return ContextResult(
-        i, 100, unclassified, (0.5, 0.5), realized, (0.3, 0.5), (0.5, 0.7), realized,
-        0.1, 0.04, 0.02, 0.1, 0.1, 0.05,
-    )  # fmt: skip
-
-
-def split(phase: str, mae: float, contexts: tuple[ContextResult, ...] = ()) -> SplitResult:
-    around = Interval(mae, mae - 0.01, mae + 0.01)
-    ratio = Interval(mae / 0.04, 1, 2)
-    return SplitResult(
-        phase,
-        "heldout_templates",
-        200,
-        0.02,
-        around,
-        around,
-        around,
-        around,
-        0.04,
-        ratio,
-        0.5,
-        contexts=contexts,
-    )
 
 
 def drawn_fields(spec: dict) -> set[str]:
@@ -73,9 +45,8 @@ def chart_of(mapping: dict) -> dict:
     [
         chart_of({"attribute": "gender", "target": "real"}),
         chart_of({"attribute": "race", "target": "even"}),
-        charts.realized_chart([context(0)], [context(0)], NAMES, 0).to_dict(),
     ],
-    ids=["table", "one row", "realized"],
+    ids=["table", "one row"],
 )
 def test_every_field_that_is_drawn_is_in_every_row(spec):
     rows = values_of(spec)
@@ -84,14 +55,7 @@ def test_every_field_that_is_drawn_is_in_every_row(spec):
         assert drawn_fields(spec) <= set(row)
 
 
-def test_a_missing_field_is_an_error_and_not_an_empty_chart():
-    with pytest.raises(charts.ChartError, match="'share'"):
-        charts.table([{"context": "a", "share": 1}, {"context": "b"}], ["context", "share"])
-
-
 def test_a_chart_never_has_more_rows_than_gradio_draws():
-    with pytest.raises(charts.ChartError):
-        charts.table([{"x": 1}] * (charts.MAX_ROWS + 1), ["x"])
     names = [f"c{i}" for i in range(50)]
     contexts = [f"place {i}" for i in range(1000)]
     rows = {
@@ -99,8 +63,8 @@ def test_a_chart_never_has_more_rows_than_gradio_draws():
     }
     mapping = {"attribute": {"name": "kind", "categories": names}, "contexts": contexts, "target": rows}
     drawn = values_of(chart_of(mapping))
-    assert len({row["context"] for row in drawn}) == charts.MAX_CONTEXTS
-    assert len({row["category"] for row in drawn}) == len(charts.PALETTE)
+    assert len({row["context"] for row in drawn}) == layers.MAX_CONTEXTS
+    assert len({row["category"] for row in drawn}) == len(layers.PALETTE)
     first = [row["share"] for row in drawn if row["place"] == 0]
     assert math.fsum(first) == pytest.approx(1)
 
@@ -108,24 +72,6 @@ def test_a_chart_never_has_more_rows_than_gradio_draws():
 def test_equal_rows_are_drawn_once():
     drawn = values_of(chart_of({"attribute": "sentiment", "target": "even"}))
     assert {row["context"] for row in drawn} == {"All 25 contexts"}
-
-
-def test_contexts_are_sorted_by_gap_after_training_and_the_band_is_the_noise_floor():
-    near, far = context(0, (0.49, 0.51)), context(1, (0.8, 0.2), unclassified=20)
-    rows = charts.realized_rows([context(0, (1.0, 0.0)), context(1, (0.5, 0.5))], [near, far], NAMES, 0)
-    assert [row["context"] for row in rows] == ["pilots", "pilots", "bakers", "bakers"]
-    after = next(row for row in rows if row["context"] == "pilots" and row["phase"] == "after")
-    floor = mean_absolute_deviation(0.5, 80)
-    assert (after["floor_low"], after["floor_high"]) == pytest.approx((0.5 - floor, 0.5 + floor))
-    assert [row["latest"] for row in rows] == [False, True, False, True]
-
-
-def test_a_chart_can_be_exported_by_itself():
-    chart = charts.realized_chart([context(0)], [context(0)], NAMES, 1)
-    spec = json.dumps(charts.for_export(chart, "Title", ["of a chart"]))
-    svg = vl_convert.vegalite_to_svg(spec)
-    assert "bakers" in svg and "Title" in svg
-    assert vl_convert.vegalite_to_png(spec).startswith(b"\x89PNG")
 
 
 def test_curves_are_thinned_and_end_at_the_last_step():
@@ -169,21 +115,15 @@ def test_rounds_are_escaped_and_the_token_stands_apart():
     assert "No round matches" in report.rounds_table([], spec, ())
 
 
-def test_the_sentence_says_what_was_reached_and_what_was_not():
-    spec = parse_spec({"attribute": "gender"})
-    text = report.sentence(spec, "heldout_templates", (split("before", 0.4), split("after", 0.05)))
-    assert "5.0 points" in text and "40.0 points" in text and "2.0 %" in text
-    worse = report.sentence(spec, "heldout_templates", (split("before", 0.04), split("after", 0.05)))
-    assert "did not bring it closer" in worse
-    alone = report.sentence(spec, "heldout_templates", (split("before", 0.4), None))
-    assert "40.0 points" in alone and "before" not in alone
-
-
-def test_measures_that_a_run_lacks_are_dashes():
-    html = report.measures_table([split("before", 0.4), replace(split("after", 0.05), exact_error=0.02)])
-    assert "Held-out templates" in html and "0.020" in html and present.NONE in html
-    assert report.tiles((None, None)) == ""
-    assert "0.400 →" in report.tiles((split("before", 0.4), split("after", 0.05)))
+def test_the_summary_and_grouped_answers_are_escaped():
+    html = report.summary_html(Summary(HOSTILE, (Sentence(HOSTILE, HOSTILE),), HOSTILE))
+    assert "<img" not in html and html.count("&lt;img") == 4
+    groups = (AnswerGroup(HOSTILE, None, 3, 2), AnswerGroup("", 1, 1, 1))
+    html = report.answers_table(GroupedAnswers(groups, 9, 4, 4), (HOSTILE, HOSTILE))
+    assert "<img" not in html and "75.0 %" in html and "(an empty answer)" in html
+    assert "9 different answers in 4 rounds. Only the first 4 matching rounds" in html
+    assert "Only" not in report.answers_table(GroupedAnswers(groups, 9, 4, 5), ("a", "b"))
+    assert "No round matches" in report.answers_table(GroupedAnswers((), 0, 0, 5), ("a", "b"))
 
 
 def test_sums_in_words():

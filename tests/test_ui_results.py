@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,14 @@ from distalign.spec import parse_spec
 from storage import Run, RunState, Store
 from ui import results, rounds
 from ui.results import Shown
-from ui.rounds import ALL, PAGE, UNCLASSIFIED, Place
+from ui.rounds import ALL, GROUPED, PAGE, UNCLASSIFIED, Filters, Place
 
 HELD_OUT = ("after", "heldout_templates")
+DRAWN = (
+    "shown", "lead", "tiles", "chart", "position", "back", "forward", "table",
+    "context", "convergence", "convergence_legend", "convergence_table",
+)  # fmt: skip
+ROUNDS = [f"rounds {i}" for i in range(rounds.OUTPUTS)]
 
 
 @pytest.fixture
@@ -33,10 +39,16 @@ def is_skipped(value: Any) -> bool:
 
 
 def show(store: Store, selected: str, shown: Shown) -> dict[str, Any]:
-    names = ["shown", "choice", "lead", "tiles", "body", "split", "category", "chart", "measures"]
+    names = ["shown", "choice", "body", "split", "category", "order", *DRAWN[1:], "measures", *ROUNDS]
     sent = results.show(store, selected, shown)
     assert len(sent) == results.OUTPUTS
-    return dict(zip([*names, *(str(i) for i in range(10))], sent, strict=True))
+    return dict(zip(names, sent, strict=True))
+
+
+def redraw(store: Store, run: Run, shown: Shown, *controls: Any, by: int = 0) -> dict[str, Any]:
+    """``controls``: split, category, order and context; the last two as they are at first, if not given."""
+    controls = (*controls, *("gap", ALL)[len(controls) - 2 :])
+    return dict(zip(DRAWN, results.redraw(store, by, run.id, shown, *controls), strict=True))
 
 
 def test_what_is_on_the_tab_is_not_sent_again(store: Store, run: Run) -> None:
@@ -56,14 +68,15 @@ def test_a_tab_keeps_what_was_chosen_while_the_list_of_runs_grows(
     store: Store, run: Run, tmp_path: Path
 ) -> None:
     shown = show(store, run.id, Shown())["shown"]
-    shown, _, _, chart = results.redraw(store, run.id, shown, "seen_templates", 1)
-    assert not is_skipped(chart)
+    sent = redraw(store, run, shown, "seen_templates", 1)
+    shown = sent["shown"]
+    assert not is_skipped(sent["chart"])
     other = finished_run(store, tmp_path, {"rounds": 2}, steps=1)
     sent = show(store, run.id, shown)
     assert [i for _, i in sent["choice"]["choices"]] == [other.id, run.id]
     assert sent["choice"]["value"] == run.id
     assert all(is_skipped(sent[name]) for name in sent if name not in ("shown", "choice"))
-    assert sent["shown"].drawn == ("seen_templates", 1)
+    assert (sent["shown"].view.split, sent["shown"].view.category) == ("seen_templates", 1)
 
 
 def test_another_run_and_new_results_are_sent(store: Store, run: Run, tmp_path: Path) -> None:
@@ -102,13 +115,17 @@ def test_a_joint_run_shows_its_parts_and_only_its_splits(store: Store, run: Run,
     assert [value for _, value in sent["split"]["choices"]] == [
         "heldout_templates", "seen_templates", "heldout_contexts",
     ]  # fmt: skip
-    assert sent["measures"].count("mood &amp; tone") == 6 and 'id="marginals"' in sent["measures"]
+    assert (
+        sent["measures"].count('<th scope="row">mood &amp; tone') == 6
+        and 'id="marginals"' in sent["measures"]
+    )
     assert "Held-out contexts" in sent["measures"]
     single = show(store, run.id, Shown())
     assert 'id="marginals"' not in single["measures"]
     assert "heldout_contexts" not in [value for _, value in single["split"]["choices"]]
-    _, lead, _, chart = results.redraw(store, joint.id, sent["shown"], "heldout_contexts", 1)
-    assert "held-out contexts" in lead and not is_skipped(chart)
+    drawn = redraw(store, joint, sent["shown"], "heldout_contexts", 1)
+    assert "On held-out contexts" in drawn["lead"] and not is_skipped(drawn["chart"])
+    assert len(drawn["context"]["choices"]) == 1 + 4
 
 
 def test_a_name_that_is_no_run_gives_way_to_the_run_on_the_tab(store: Store, run: Run) -> None:
@@ -118,17 +135,63 @@ def test_a_name_that_is_no_run_gives_way_to_the_run_on_the_tab(store: Store, run
     assert is_skipped(sent["lead"])
 
 
-def test_the_same_chart_is_drawn_once(store: Store, run: Run) -> None:
+def test_what_is_drawn_already_is_not_drawn_again(store: Store, run: Run) -> None:
     shown = show(store, run.id, Shown())["shown"]
-    assert all(is_skipped(v) for v in results.redraw(store, run.id, shown, *shown.drawn))
-    shown, lead, _, _ = results.redraw(store, run.id, shown, "seen_templates", 0)
-    assert "seen templates" in lead
-    assert all(is_skipped(v) for v in results.redraw(store, run.id, shown, "seen_templates", 0))
+    view = shown.view
+    assert all(is_skipped(v) for v in redraw(store, run, shown, view.split, view.category).values())
+    sent = redraw(store, run, shown, "seen_templates", 0)
+    assert "On seen templates" in sent["lead"]
+    assert not any(is_skipped(value) for value in sent.values())
+    assert all(is_skipped(v) for v in redraw(store, run, sent["shown"], "seen_templates", 0).values())
+
+
+def test_another_category_leaves_the_convergence_and_another_context_leaves_the_chart(
+    store: Store, run: Run
+) -> None:
+    shown = show(store, run.id, Shown())["shown"]
+    sent = redraw(store, run, shown, shown.view.split, 1)
+    assert {name for name, value in sent.items() if is_skipped(value)} == {
+        "lead", "tiles", "context", "convergence", "convergence_legend", "convergence_table",
+    }  # fmt: skip
+    sent = redraw(store, run, sent["shown"], shown.view.split, 1, "gap", 3)
+    drawn = {name for name, value in sent.items() if not is_skipped(value)}
+    assert drawn == {"shown", "convergence", "convergence_legend", "convergence_table"}
+    assert run.spec.attribute.names[0] in sent["convergence_table"]
+
+
+def test_all_contexts_are_reached_page_by_page(store: Store, tmp_path: Path) -> None:
+    names = [f"place {i:03}" for i in range(130)]
+    run = finished_run(store, tmp_path, {"contexts": names, "target": "even", "rounds": 3}, steps=1)
+    sent = show(store, run.id, Shown())
+    assert sent["back"]["visible"] and not sent["back"]["interactive"]
+    shown, split = sent["shown"], sent["shown"].view.split
+    sent = redraw(store, run, shown, split, 0, "name")
+    seen = [sent["table"]]
+    assert "1 to 60 of 130" in sent["position"]
+    for position in ("61 to 120 of 130", "121 to 130 of 130"):
+        sent = redraw(store, run, sent["shown"], split, 0, "name", ALL, by=1)
+        assert position in sent["position"]
+        seen.append(sent["table"])
+    assert all(any(name in table for table in seen) for name in names)
+    assert not sent["forward"]["interactive"]
+    # Behind the last page there is none; another context keeps the page, another order begins anew.
+    assert all(is_skipped(v) for v in redraw(store, run, sent["shown"], split, 0, "name", ALL, by=1).values())
+    kept = redraw(store, run, sent["shown"], split, 0, "name", 5)
+    assert kept["shown"].view.first == 120
+    assert redraw(store, run, kept["shown"], split, 0, "gap", 5)["shown"].view.first == 0
+
+
+def test_what_a_browser_may_send_does_no_harm(store: Store, run: Run) -> None:
+    shown = show(store, run.id, Shown())["shown"]
+    sent = redraw(store, run, shown, "seen_templates", "a word", None, [1])
+    assert sent["shown"].view == replace(shown.view, split="seen_templates")
+    place = turn(store, run, 0, Place(), category="x", context=10**9, template=None, order=7, show=3)
+    assert position(place) == "1 to 25 of 250"
 
 
 def turn(store: Store, run: Run, by: int, place: Place, **chosen: Any) -> list[Any]:
-    filters = {"context": ALL, "category": ALL, "query": ""} | chosen
-    return rounds.turned(store, lambda *_: run, by, place, run.id, None, *HELD_OUT, *filters.values())
+    filters = replace(Filters(*HELD_OUT), **chosen)
+    return rounds.turned(store, lambda *_: run, by, place, run.id, None, *astuple(filters))
 
 
 def position(sent: list[Any]) -> str:
@@ -154,6 +217,8 @@ def test_positions_agree_with_the_store_for_every_filter(store: Store, run: Run)
         ({"category": UNCLASSIFIED}, {"unclassified": True}),
         ({"query": "female"}, {"query": "female"}),
         ({"query": "zebra"}, {"query": "zebra"}),
+        ({"template": 0}, {"template": 0}),
+        ({"order": "answer"}, {}),
     ):
         count = store.count_rounds(run.id, *HELD_OUT, **stored)
         sent = turn(store, run, 0, Place(), **chosen)
@@ -175,3 +240,23 @@ def test_the_same_filters_told_twice_leave_the_page_where_it_is(store: Store, ru
     place = turn(store, run, 1, place, category=0)[0]
     assert all(is_skipped(v) for v in turn(store, run, 0, place, category=0))
     assert turn(store, run, 0, place, category=1)[0].page == 0
+
+
+def test_unclassified_answers_are_inspected_grouped_and_counted(store: Store, run: Run) -> None:
+    count = store.count_rounds(run.id, "before", "seen_templates", unclassified=True)
+    given = Filters("before", "seen_templates", 3, 0, "female", 0, "answer")
+    sent = rounds._inspect(store, lambda *_: run, Place(), run.id, None, *astuple(given))
+    assert Filters(*sent[: rounds.CONTROLS]) == Filters(
+        "before", "seen_templates", category=UNCLASSIFIED, show=GROUPED
+    )
+    assert f"1 different answer in {count} rounds" in sent[rounds.CONTROLS + 1]
+
+
+def test_another_split_has_its_own_templates(store: Store, run: Run) -> None:
+    place = turn(store, run, 0, Place(), template=0)[0]
+    filters = Filters("after", "seen_templates", template=5)
+    sent = rounds._other_split(store, lambda *_: run, place, run.id, None, *astuple(filters))
+    assert sent[0]["value"] == ALL and len(sent[0]["choices"]) > 1
+    assert sent[1].of[1] == Filters("after", "seen_templates")
+    again = rounds._other_split(store, lambda *_: run, sent[1], run.id, None, *astuple(filters))
+    assert all(is_skipped(v) for v in again)

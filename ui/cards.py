@@ -40,6 +40,12 @@ def heading(title: str, sub: str = "") -> str:
     return f'<h2 class="da-h2">{esc(title)}</h2>{note}'
 
 
+def section_heading(title: str, sub: str = "") -> str:
+    """A heading within a card."""
+    note = f'<p class="da-sub">{esc(sub)}</p>' if sub else ""
+    return f'<h3 class="da-h2">{esc(title)}</h3>{note}'
+
+
 def empty(title: str, text: str) -> str:
     return f'<div class="da-empty"><h2 class="da-h2">{esc(title)}</h2><p>{esc(text)}</p></div>'
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import tempfile
@@ -12,21 +11,33 @@ from pathlib import Path
 
 from distalign.errors import DiskError, shown
 from jobs import export
+from jobs.reporting import files
+from jobs.reporting.views import View
 from storage import Run, Store, StoreError
-from ui import charts, labels, report
 
-KINDS: dict[str, str] = {
-    "adapter": "Adapter (zip)",
-    "spec": "Specification (YAML)",
-    "results-csv": "Results (CSV)",
-    "results-json": "Results (JSON)",
-    "rounds-csv": "Rounds (CSV)",
-    "rounds-json": "Rounds (JSON)",
-    "chart-png": "Chart (PNG)",
-    "chart-svg": "Chart (SVG)",
+# What a run offers, by the heading above its buttons.
+GROUPS: dict[str, dict[str, str]] = {
+    "Model and report": {
+        "adapter": "Adapter (zip)",
+        "report-html": "Report (HTML)",
+        "spec": "Specification (YAML)",
+    },
+    "Figures": {
+        "results-csv": "Results (CSV)",
+        "results-json": "Results (JSON)",
+        "rounds-csv": "Rounds (CSV)",
+        "rounds-json": "Rounds (JSON)",
+        "convergence-csv": "Convergence (CSV)",
+    },
+    "The charts as they are shown": {
+        "chart-png": "Shares (PNG)",
+        "chart-svg": "Shares (SVG)",
+        "convergence-png": "Convergence (PNG)",
+        "convergence-svg": "Convergence (SVG)",
+    },
 }
 KEEP_SECONDS = 3600
-PNG_SCALE = 2.0
+_ALL = View()
 
 
 @dataclass(frozen=True)
@@ -53,8 +64,8 @@ class Folder:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def make(store: Store, folder: Folder, kind: str, run_id: str, split: str = "", category: int = 0) -> Path:
-    """Write one of :data:`KINDS` for a run.
+def make(store: Store, folder: Folder, kind: str, run_id: str, view: View = _ALL) -> Path:
+    """Write one of the kinds in :data:`GROUPS` for a run; ``view`` is what of its results is looked at.
 
     Raises:
         DistalignError: for an unknown run, one that has no such thing, or a full disk.
@@ -64,13 +75,24 @@ def make(store: Store, folder: Folder, kind: str, run_id: str, split: str = "", 
         return adapter(store, folder, run)
     what, _, ending = kind.partition("-")
     path = folder.place(f"{stem(run)}-{what}.{ending or 'yaml'}")
-    if what == "spec":
-        path.write_text(run.spec.to_yaml(), "utf-8")
-    elif what == "chart":
-        _write_chart(store, run, split, category, path)
-    else:
-        getattr(export, kind.replace("-", "_"))(store, run.id, path)
+    if what in ("rounds", "results"):
+        getattr(export, f"{what}_{ending}")(store, run.id, path)
+        return path
+    try:
+        path.write_bytes(_content(store, run, view, what, ending))
+    except OSError as error:
+        raise DiskError(f"a download cannot be written ({error.strerror}). Free some room") from error
     return path
+
+
+def _content(store: Store, run: Run, view: View, what: str, ending: str) -> bytes:
+    if what == "spec":
+        return run.spec.to_yaml().encode()
+    if what == "report":
+        return files.report_html(store, run, view)
+    if ending in ("png", "svg"):
+        return files.chart_file(store, run, view, what, ending)
+    return files.convergence_file(store, run, view, ending)
 
 
 def stem(run: Run) -> str:
@@ -97,26 +119,3 @@ def adapter(store: Store, folder: Folder, run: Run) -> Path:
     path = folder.place(f"{stem(run)}-adapter.zip")
     shutil.copyfile(found.path, path, follow_symlinks=False)
     return path
-
-
-def _write_chart(store: Store, run: Run, split: str, category: int, path: Path) -> None:
-    import vl_convert
-
-    results = store.results(run.id)
-    before, after = report.of_split(results, split)
-    if not before and not after:
-        raise StoreError(f"run: {shown(run.title)} has no results to draw. Wait for its end")
-    names, spec = run.spec.attribute.names, run.spec
-    category = category if category in range(len(names)) else 0
-    chart = charts.realized_chart(
-        before.contexts if before else (), after.contexts if after else (), spec.contexts.names, category
-    )
-    subtitle = [
-        f"Share of “{names[category]}” on {labels.SPLITS[split].lower()}: target (tick), noise floor (band),",
-        "before (grey) and after (teal) with 95 % intervals",
-    ]
-    vega = json.dumps(charts.for_export(chart, run.title, subtitle))
-    if path.suffix == ".png":
-        path.write_bytes(vl_convert.vegalite_to_png(vega, scale=PNG_SCALE))
-    else:
-        path.write_text(vl_convert.vegalite_to_svg(vega), "utf-8")

@@ -6,7 +6,11 @@ import math
 from datetime import UTC, datetime
 from html import escape
 
-NONE = "–"
+from distalign.wording import NONE as NONE
+from distalign.wording import figure as figure
+from distalign.wording import percent as percent
+from distalign.wording import plural as plural
+from distalign.wording import points as points
 
 
 def esc(value: object) -> str:
@@ -60,27 +64,3 @@ def stamp(then: float | None) -> str:
 def clock(then: float) -> str:
     """The time of day of a log line, UTC."""
     return moment(then).strftime("%H:%M:%S")
-
-
-def figure(value: float | None, digits: int = 3) -> str:
-    """A figure with fixed decimals; small p-values keep their size."""
-    if value is None or not math.isfinite(value):
-        return NONE
-    if 0 < abs(value) < 10**-digits:
-        return f"{value:.0e}"
-    return f"{value:.{digits}f}"
-
-
-def percent(value: float | None, digits: int = 0) -> str:
-    if value is None or not math.isfinite(value):
-        return NONE
-    return f"{100 * value:.{digits}f} %"
-
-
-def points(value: float) -> str:
-    """A difference of shares in percentage points, such as "3.4 points"."""
-    return f"{100 * value:.1f} points"
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from distalign.errors import DistalignError, SpecError
-from distalign.results import SplitResult
+from distalign.results import SplitResult, splits_of
+from jobs.reporting import measures
+from jobs.reporting.views import View, settled
 from storage import ListedRun, Run, Store, UnknownRun
-from ui import cards, charts, downloads, report, rounds
+from ui import cards, downloads, result_charts, rounds
 from ui.downloads import Folder
+from ui.result_charts import DRAWN
 from ui.wiring import ONE_BY_ONE, QUIET
 
-OUTPUTS = 19
+OUTPUTS = 7 + DRAWN + rounds.OUTPUTS
 MAX_LISTED_RUNS = 1000
 
 
@@ -30,13 +33,13 @@ class Shown:
         run: the run's id; empty where there is none, or the server has forgotten the session.
         choices: labels and ids of the runs to choose from.
         key: tells these results of the run from those it had before.
-        drawn: split and category of the headline and the chart.
+        view: what of them is drawn.
     """
 
     run: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     key: tuple[Any, ...] = ()
-    drawn: tuple[str, int] = ("", 0)
+    view: View = field(default_factory=View)
 
 
 @dataclass(frozen=True)
@@ -56,19 +59,16 @@ def build(store: Store, folder: Folder, selected: gr.Textbox) -> ResultsTab:
         lead = gr.HTML(apply_default_css=False, elem_id="lead")
     tiles = gr.HTML(apply_default_css=False, elem_id="tiles")
     with gr.Column(visible=False) as body:
-        with gr.Column(elem_classes="da-card"):
-            gr.HTML(cards.heading("Realized against target", "One line a context, the largest gap first."))
-            with gr.Row():
-                split = gr.Radio(rounds.SPLIT_CHOICES, label="Prompts", elem_id="split", interactive=True)
-                category = gr.Dropdown([], label="Share of", elem_id="category", **rounds.OPEN)
-            gr.HTML(report.LEGEND, apply_default_css=False)
-            chart = gr.Plot(show_label=False, container=False, elem_classes="da-chart", elem_id="realized")
+        controls, realized, pages = result_charts.build_realized()
+        convergence = result_charts.build_convergence()
         with gr.Column(elem_classes="da-card"):
             gr.HTML(cards.heading("Measures", "Small print: 95 % bootstrap intervals."))
-            measures = gr.HTML(apply_default_css=False, elem_id="measures")
-        _build_downloads(store, folder, [selected, shown, split, category])
+            table = gr.HTML(apply_default_css=False, elem_id="measures")
+        controls_now = [*controls, convergence[0]]
+        _build_downloads(store, folder, [selected, shown, *controls_now])
         browser = rounds.build(store, partial(run_on_tab, store), selected, shown)
-    outputs = [shown, choice, lead, tiles, body, split, category, chart, measures, *browser]
+    drawn = [lead, tiles, *realized, *convergence]
+    outputs = [shown, choice, body, *controls, *drawn, table, *browser]
     tab = ResultsTab([selected, shown], outputs, partial(show, store))
     choice.input(
         lambda run_id, old: [run_id, *tab.show(run_id, old)],
@@ -76,10 +76,10 @@ def build(store: Store, folder: Folder, selected: gr.Textbox) -> ResultsTab:
         [selected, *outputs],
         **ONE_BY_ONE,
     ).then(None, selected, None, js="(run) => window.distalign.shown('results', run)", **QUIET)
-    gr.on(
-        [split.input, category.input], partial(redraw, store), [selected, shown, split, category],
-        [shown, lead, tiles, chart], **ONE_BY_ONE,
-    )  # fmt: skip
+    inputs = [selected, shown, *controls_now]
+    gr.on([c.input for c in controls_now], partial(redraw, store, 0), inputs, [shown, *drawn], **ONE_BY_ONE)
+    for by, button in zip((-1, 1), pages, strict=True):
+        button.click(partial(redraw, store, by), inputs, [shown, *drawn], **QUIET)
     return tab
 
 
@@ -90,26 +90,27 @@ def _build_downloads(store: Store, folder: Folder, inputs: list[Any]) -> None:
         )
         file = gr.DownloadButton(elem_id="da-file", elem_classes="da-hidden")
         note = gr.HTML(elem_id="download-note")
-        with gr.Row(elem_classes="da-actions"):
-            for kind, label in downloads.KINDS.items():
-                button = gr.Button(
-                    label,
-                    variant="primary" if kind == "adapter" else "secondary",
-                    size="md",
-                    elem_id=f"download-{kind}",
-                )
-                made = button.click(partial(_make, store, folder, kind), inputs, [file, note], **QUIET)
-                made.success(
-                    None, file, None, js="(f) => { if (f) window.distalign.download('da-file') }", **QUIET
-                )
+        for title, kinds in downloads.GROUPS.items():
+            gr.HTML(f'<h3 class="da-group">{title}</h3>', apply_default_css=False)
+            with gr.Row(elem_classes="da-actions"):
+                for kind, label in kinds.items():
+                    first = kind in ("adapter", "report-html")
+                    button = gr.Button(
+                        label,
+                        variant="primary" if first else "secondary",
+                        size="md",
+                        elem_id=f"download-{kind}",
+                    )
+                    made = button.click(partial(_make, store, folder, kind), inputs, [file, note], **QUIET)
+                    made.success(
+                        None, file, None, js="(f) => { if (f) window.distalign.download('da-file') }", **QUIET
+                    )
 
 
-def _make(
-    store: Store, folder: Folder, kind: str, selected: str, shown: Shown, split: str, category: int
-) -> list[Any]:
+def _make(store: Store, folder: Folder, kind: str, selected: str, shown: Shown, *controls: Any) -> list[Any]:
+    view = result_charts.view_of(*controls, first=shown.view.first)
     try:
-        run_id = shown.run or selected
-        return [str(downloads.make(store, folder, kind, run_id, split, category)), ""]
+        return [str(downloads.make(store, folder, kind, shown.run or selected, view)), ""]
     except DistalignError as error:
         return [None, cards.error_note(error)]
 
@@ -129,65 +130,66 @@ def show(store: Store, selected: str, shown: Shown) -> list[Any]:
         return _nothing(Shown(), choice, cards.empty("No results yet", text))
     run, results = store.run(run_id), store.results(run_id)
     key = (run.attempt, run.state, *((r.phase, r.split, r.rounds, str(r.mae)) for r in results))
-    splits = report.splits_of(results)
-    now = Shown(run_id, found, key, (splits[0], 0) if splits else ("", 0))
+    now = Shown(run_id, found, key)
     if run.state.ended and (run_id, key) == (shown.run, shown.key):
-        same = replace(now, drawn=shown.drawn)
+        same = replace(now, view=shown.view)
         if same == shown and run_id == selected:
             return [gr.skip()] * OUTPUTS
         return [same, gr.update(**choice), *[gr.skip()] * (OUTPUTS - 2)]
-    if not splits:
+    if not splits_of(results):
         return _nothing(now, choice, cards.empty("No results", "This run ended without measuring its model."))
     try:
-        return [now, gr.update(**choice), *_results_of(store, run, results, splits[0])]
+        now = replace(now, view=settled(View(), run.spec, results))
+        return [now, gr.update(**choice), *_results_of(store, run, results, now.view)]
     except SpecError as error:
         return _nothing(now, choice, cards.error_note(error))
 
 
-def _results_of(store: Store, run: Run, results: Sequence[SplitResult], split: str) -> list[Any]:
-    spec, pair = run.spec, report.of_split(results, split)
+def _results_of(store: Store, run: Run, results: Sequence[SplitResult], view: View) -> list[Any]:
+    names = run.spec.attribute.names
     return [
-        report.sentence(spec, split, pair),
-        report.tiles(pair),
         _shown(True),
-        gr.update(choices=rounds.split_choices(results), value=split),
-        gr.update(choices=[(n, k) for k, n in enumerate(spec.attribute.names)], value=0),
-        chart_of(run, results, split, 0),
-        report.measures_table(results)
-        + report.marginals_table(results)
-        + report.side_effects(store.side_effects(run.id)),
-        *rounds.fresh(store, run, results, split),
+        gr.update(choices=rounds.split_choices(results), value=view.split),
+        gr.update(choices=[(name, k) for k, name in enumerate(names)], value=view.category),
+        view.order,
+        *result_charts.drawn(store, run, results, view),
+        _measures(store, run, results),
+        *rounds.fresh(store, run, results, view.split),
     ]
+
+
+def _measures(store: Store, run: Run, results: Sequence[SplitResult]) -> str:
+    effects = store.side_effects(run.id)
+    tables = [measures.splits_table(results), measures.measures_table(results)]
+    tables.append(measures.marginals_table(results))
+    if effects is not None:
+        heading = cards.section_heading("Side effects", effects.sentence)
+        tables.append(heading + measures.effects_table(effects))
+    return "".join(tables)
 
 
 def _nothing(shown: Shown, choice: dict[str, Any], lead: str) -> list[Any]:
     """The tab with a message in place of results."""
-    return [shown, gr.update(**choice), lead, "", _shown(False), *[gr.skip()] * (OUTPUTS - 5)]
+    skipped = [gr.skip()]
+    rest = OUTPUTS - 6 - 2
+    return [shown, gr.update(**choice), _shown(False), *skipped * 3, lead, "", *skipped * rest]
 
 
-def chart_of(run: Run, results: Sequence[SplitResult], split: str, category: int) -> Any:
-    before, after = report.of_split(results, split)
-    chart = charts.realized_chart(
-        before.contexts if before else (), after.contexts if after else (), run.spec.contexts.names, category
-    )
-    return charts.plot_data(chart)
-
-
-def redraw(store: Store, selected: str, shown: Shown, split: str, category: object) -> list[Any]:
-    """Headline and chart for another split or category."""
+def redraw(store: Store, by: int, selected: str, shown: Shown, *controls: Any) -> list[Any]:
+    """Headline and charts for another view; ``by`` so many pages of contexts further on."""
     run = run_on_tab(store, selected, shown)
-    drawn = (split, category if isinstance(category, int) else 0)
-    if run is None or drawn == shown.drawn:
-        return [gr.skip()] * 4
+    if run is None:
+        return [gr.skip()] * (1 + DRAWN)
     results = store.results(run.id)
-    pair = report.of_split(results, split)
-    category = rounds.index(category, len(run.spec.attribute)) or 0
-    return [
-        replace(shown, drawn=drawn),
-        report.sentence(run.spec, split, pair),
-        report.tiles(pair),
-        chart_of(run, results, split, category),
-    ]
+    view = settled(result_charts.view_of(*controls), run.spec, results)
+    if by:
+        view = result_charts.turned(replace(view, first=shown.view.first), by, run, results)
+    elif replace(shown.view, first=0, context=None) == replace(view, context=None):
+        # Another context alone leaves the chart of all of them where it is.
+        view = replace(view, first=shown.view.first)
+    if view == shown.view:
+        return [gr.skip()] * (1 + DRAWN)
+    return [replace(shown, view=view), *result_charts.drawn(store, run, results, view, shown.view)]
 
 
 def run_on_tab(store: Store, selected: str, shown: Shown) -> Run | None:

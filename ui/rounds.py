@@ -1,27 +1,66 @@
-"""The rounds of a run on the Results tab: filters, a search for text, and pages."""
+"""The rounds of a run on the Results tab: filters, a search for text, sorting, grouping, and pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from distalign.results import SPLITS, SplitResult
+from distalign.results import SPLITS, SplitResult, splits_of
 from storage import Run, Store
+from storage.rounds import ORDERS
 from ui import cards, labels, report
 from ui.wiring import LATEST, ONE_BY_ONE, QUIET
 
 PAGE = 25
 ALL, UNCLASSIFIED = -1, -2
-MAX_QUERY = 200
+MAX_QUERY, MAX_LABEL = 200, 70
 SPLIT_CHOICES = [(labels.SPLITS[split], split) for split in labels.SPLITS if split in SPLITS]
 PHASE_CHOICES = [(label, phase) for phase, label in labels.PHASES.items()]
+ORDER_CHOICES = [
+    ("Context and template", "context"),
+    ("Read as, unclassified first", "category"),
+    ("Answer, A to Z", "answer"),
+    ("Longest answer first", "longest"),
+]
+EACH, GROUPED = "each", "grouped"
+SHOW_CHOICES = [("Each round", EACH), ("Different answers, counted", GROUPED)]
 # Gradio forgets a session's choices when the app restarts, and would refuse what the browser still
 # shows; what comes is checked here instead.
 OPEN: dict[str, Any] = {"interactive": True, "allow_custom_value": True}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What of the rounds is looked at, as the controls hold it; the order of the fields is theirs."""
+
+    phase: str = "after"
+    split: str = "heldout_templates"
+    context: object = ALL
+    category: object = ALL
+    query: str | None = ""
+    template: object = ALL
+    order: object = "context"
+    show: object = EACH
+
+    def chosen(self, run: Run) -> dict[str, Any]:
+        """The filters as the store takes them."""
+        spec = run.spec
+        return {
+            "context": index(self.context, len(spec.contexts)),
+            "category": index(self.category, len(spec.attribute)),
+            "template": index(self.template, len(spec.templates.of(self.split))),
+            "unclassified": self.category == UNCLASSIFIED,
+            "query": str(self.query or "")[:MAX_QUERY],
+        }
+
+
+CONTROLS = len(fields(Filters))
+# What build() gives back: the controls, then the place, the table, the position and two buttons.
+OUTPUTS = CONTROLS + 5
 
 
 @dataclass(frozen=True)
@@ -29,7 +68,7 @@ class Place:
     """Where a session is among the rounds: the page, from 0, and the run and filters it is of."""
 
     page: int = 0
-    of: tuple[Any, ...] = ()
+    of: tuple[str, Filters] | None = None
 
 
 # The run whose results a session has on the tab, from what is selected and what was shown.
@@ -40,30 +79,53 @@ def build(store: Store, run_on_tab: RunOnTab, selected: gr.Textbox, shown: gr.St
     """The table with its filters and events; what :func:`fresh` fills, in its order."""
     with gr.Column(elem_classes="da-card"):
         gr.HTML(cards.heading("Rounds", "Every sampled answer, its steering token apart from its text."))
-        with gr.Row():
-            phase = gr.Radio(PHASE_CHOICES, label="Phase", elem_id="rounds-phase", interactive=True)
-            split = gr.Dropdown(SPLIT_CHOICES, label="Prompts", elem_id="rounds-split", interactive=True)
-            context = gr.Dropdown([], label="Context", elem_id="rounds-context", **OPEN)
-            category = gr.Dropdown([], label="Read as", elem_id="rounds-category", **OPEN)
-            query = gr.Textbox(
-                "", label="Answer contains", elem_id="rounds-query", max_lines=1, max_length=MAX_QUERY
-            )
+        controls = _controls()
         place = gr.State(Place())
         rows = gr.HTML(apply_default_css=False, elem_id="rounds-table")
         with gr.Row(elem_classes="da-actions da-pager"):
             back = gr.Button("Previous", size="sm", elem_id="rounds-back")
             forward = gr.Button("Next", size="sm", elem_id="rounds-next")
+            lost = gr.Button("Inspect unclassified answers", size="sm", elem_id="rounds-unclassified")
             position = gr.HTML(elem_id="rounds-position")
-    controls = [phase, split, context, category, query]
-    filters = [selected, shown, *controls]
+    inputs = [place, selected, shown, *controls.values()]
     outputs = [place, rows, position, back, forward]
     turn = partial(turned, store, run_on_tab)
-    gr.on([c.input for c in controls[:-1]], partial(turn, 0), [place, *filters], outputs, **ONE_BY_ONE)
+    chosen = [c.input for name, c in controls.items() if name not in ("query", "split")]
+    gr.on(chosen, partial(turn, 0), inputs, outputs, **ONE_BY_ONE)
     # Its input event tells of pressed keys only, not of what is pasted or deleted.
-    query.change(partial(turn, 0), [place, *filters], outputs, **LATEST)
-    back.click(partial(turn, -1), [place, *filters], outputs, **QUIET)
-    forward.click(partial(turn, 1), [place, *filters], outputs, **QUIET)
-    return [*controls, *outputs]
+    controls["query"].change(partial(turn, 0), inputs, outputs, **LATEST)
+    controls["split"].input(
+        partial(_other_split, store, run_on_tab), inputs, [controls["template"], *outputs], **ONE_BY_ONE
+    )
+    back.click(partial(turn, -1), inputs, outputs, **QUIET)
+    forward.click(partial(turn, 1), inputs, outputs, **QUIET)
+    lost.click(
+        partial(_inspect, store, run_on_tab), inputs, [*controls.values(), *outputs], **QUIET
+    )  # fmt: skip
+    return [*controls.values(), *outputs]
+
+
+def _controls() -> dict[str, Any]:
+    """A control for each field of :class:`Filters`, laid out as a person reads them."""
+    with gr.Row():
+        show = gr.Radio(SHOW_CHOICES, value=EACH, label="Show", elem_id="rounds-show", interactive=True)
+        phase = gr.Radio(PHASE_CHOICES, label="Phase", elem_id="rounds-phase", interactive=True)
+        order = gr.Dropdown(
+            ORDER_CHOICES, value="context", label="Sort by", elem_id="rounds-order", **OPEN
+        )  # fmt: skip
+    with gr.Row():
+        split = gr.Dropdown(SPLIT_CHOICES, label="Prompts", elem_id="rounds-split", interactive=True)
+        template = gr.Dropdown([], label="Template", elem_id="rounds-template", **OPEN)
+        context = gr.Dropdown([], label="Context", elem_id="rounds-context", **OPEN)
+        category = gr.Dropdown([], label="Read as", elem_id="rounds-category", **OPEN)
+        query = gr.Textbox(
+            "", label="Answer contains", elem_id="rounds-query", max_lines=1, max_length=MAX_QUERY
+        )
+    found = {
+        "phase": phase, "split": split, "context": context, "category": category, "query": query,
+        "template": template, "order": order, "show": show,
+    }  # fmt: skip
+    return {field.name: found[field.name] for field in fields(Filters)}
 
 
 def fresh(store: Store, run: Run, results: Sequence[SplitResult], split: str) -> list[Any]:
@@ -71,83 +133,116 @@ def fresh(store: Store, run: Run, results: Sequence[SplitResult], split: str) ->
     phases = [p for p in labels.PHASES if any(r.phase == p for r in results)]
     contexts = [("All contexts", ALL), *((n, i) for i, n in enumerate(run.spec.contexts.names))]
     read_as = [("Any category", ALL), *((n, k) for k, n in enumerate(run.spec.attribute.names))]
+    filters = Filters(phases[-1], split)
     return [
-        phases[-1],
+        filters.phase,
         gr.update(choices=split_choices(results), value=split),
         gr.update(choices=contexts, value=ALL),
         gr.update(choices=[*read_as, ("Unclassified", UNCLASSIFIED)], value=ALL),
-        "",
-        *page_of(store, run, 0, phases[-1], split, ALL, ALL, ""),
+        filters.query,
+        templates_of(store, run, filters),
+        filters.order,
+        filters.show,
+        *page_of(store, run, 0, filters),
     ]
 
 
 def split_choices(results: Sequence[SplitResult]) -> list[tuple[str, str]]:
     """The splits that have contexts to show, as the page names them."""
     shown = {result.split for result in results if result.contexts}
-    return [(labels.SPLITS[split], split) for split in report.splits_of(results) if split in shown]
+    return [(labels.SPLITS[split], split) for split in splits_of(results) if split in shown]
+
+
+def templates_of(store: Store, run: Run, filters: Filters) -> dict[str, Any]:
+    """The choice of a template, of those that the split was asked with; none chosen."""
+    texts = run.spec.templates.of(filters.split)
+    measured = store.measured_templates(run.id, filters.phase, filters.split)
+    named = [(_short(f"{t + 1}: {texts[t]}"), t) for t in measured if t < len(texts)]
+    return gr.update(choices=[("All templates", ALL), *named], value=ALL)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + "…"
 
 
 def turned(
-    store: Store,
-    run_on_tab: RunOnTab,
-    by: int,
-    place: Place,
-    selected: str,
-    shown: Any,
-    phase: str,
-    split: str,
-    context: object,
-    category: object,
-    query: str | None = "",
+    store: Store, run_on_tab: RunOnTab, by: int, place: Place, selected: str, shown: Any, *controls: Any
 ) -> list[Any]:
     """The page that lies ``by`` pages on; the first, where that is 0 and the filters are others now."""
     run = run_on_tab(selected, shown)
     if run is None:
         return [Place(), "", "", gr.skip(), gr.skip()]
-    filters = (phase, split, context, category, str(query or "")[:MAX_QUERY])
-    if not by and place.of == (run.id, *filters):
+    filters = Filters(*controls)
+    if not by and place.of == (run.id, filters):
         return [gr.skip()] * 5
-    return page_of(store, run, place.page + by if by else 0, *filters)
+    return page_of(store, run, place.page + by if by else 0, filters)
 
 
-def page_of(
-    store: Store,
-    run: Run,
-    page: int,
-    phase: str,
-    split: str,
-    context: object,
-    category: object,
-    query: str,
+def _other_split(
+    store: Store, run_on_tab: RunOnTab, place: Place, selected: str, shown: Any, *controls: Any
 ) -> list[Any]:
+    """The first page of another split, whose templates are others."""
+    run, filters = run_on_tab(selected, shown), Filters(*controls)
+    if run is None or (place.of and place.of[1].split == filters.split):
+        return [gr.skip()] * 6
+    filters = replace(filters, template=ALL)
+    return [templates_of(store, run, filters), *page_of(store, run, 0, filters)]
+
+
+def _inspect(
+    store: Store, run_on_tab: RunOnTab, place: Place, selected: str, shown: Any, *controls: Any
+) -> list[Any]:
+    """The answers that name no category, grouped and counted, of the phase and split that are chosen."""
+    run = run_on_tab(selected, shown)
+    if run is None:
+        return [gr.skip()] * OUTPUTS
+    given = Filters(*controls)
+    filters = Filters(given.phase, given.split, category=UNCLASSIFIED, show=GROUPED)
+    return [*(getattr(filters, field.name) for field in fields(filters)), *page_of(store, run, 0, filters)]
+
+
+def page_of(store: Store, run: Run, page: int, filters: Filters) -> list[Any]:
     """Page ``page`` (from 0, or the last there is) of a run's rounds, as the tab shows it."""
-    spec = run.spec
-    chosen = {
-        "context": index(context, len(spec.contexts)),
-        "category": index(category, len(spec.attribute)),
-        "unclassified": category == UNCLASSIFIED,
-        "query": query,
-    }
-    read = partial(store.rounds, run.id, phase, split, **chosen)
     page = max(0, page)
+    look = _groups if filters.show == GROUPED else _rounds
+    page, count, rows, table = look(store, run, page, filters)
+    first = page * PAGE
+    position = f"{first + 1:,} to {first + rows:,} of {count:,}" if count else ""
+    return [
+        Place(page, (run.id, filters)),
+        table,
+        cards.quiet(position),
+        gr.update(interactive=page > 0),
+        gr.update(interactive=first + PAGE < count),
+    ]
+
+
+def _rounds(store: Store, run: Run, page: int, filters: Filters) -> tuple[int, int, int, str]:
+    """The page that there is, how many rounds match, how many are on the page, and its table."""
+    chosen = filters.chosen(run)
+    order = filters.order if filters.order in ORDERS else "context"
+    read = partial(store.rounds, run.id, filters.phase, filters.split, order=order, **chosen)
     rounds = read(offset=page * PAGE, limit=PAGE + 1)
     if 0 < len(rounds) <= PAGE or (not page and not rounds):
         # The last page, so that none has to be counted: to look for a text means to read every round.
         count = page * PAGE + len(rounds)
     else:
-        count = store.count_rounds(run.id, phase, split, **chosen)
+        count = store.count_rounds(run.id, filters.phase, filters.split, **chosen)
     if page * PAGE >= count:
         page = max(0, count - 1) // PAGE
         rounds = read(offset=page * PAGE, limit=PAGE)
-    first, rounds = page * PAGE, rounds[:PAGE]
-    position = f"{first + 1:,} to {first + len(rounds):,} of {count:,}" if count else ""
-    return [
-        Place(page, (run.id, phase, split, context, category, query)),
-        report.rounds_table(rounds, spec, run.steering_tokens),
-        cards.quiet(position),
-        gr.update(interactive=page > 0),
-        gr.update(interactive=first + PAGE < count),
-    ]
+    rounds = rounds[:PAGE]
+    return page, count, len(rounds), report.rounds_table(rounds, run.spec, run.steering_tokens)
+
+
+def _groups(store: Store, run: Run, page: int, filters: Filters) -> tuple[int, int, int, str]:
+    """The same of different answers."""
+    read = partial(store.grouped_answers, run.id, filters.phase, filters.split, **filters.chosen(run))
+    found = read(offset=page * PAGE, limit=PAGE)
+    if page and not found.groups:
+        page, found = 0, read(limit=PAGE)
+    return page, found.total, len(found.groups), report.answers_table(found, run.spec.attribute.names)
 
 
 def index(value: object, count: int) -> int | None:

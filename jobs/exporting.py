@@ -1,0 +1,136 @@
+"""The verb ``export``: what a run produced, as files."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from distalign.errors import DiskError, SpecError, shown
+from distalign.results import SPLITS
+from distalign.spec import RunSpec
+from jobs import export
+from jobs.places import data_folder
+from storage import Run, Store, StoreError
+
+# What may be exported, and as what; the first is the default.
+FORMATS = {
+    "results": ("csv", "json"),
+    "rounds": ("csv", "json"),
+    "report": ("html",),
+    "chart": ("svg", "png"),
+    "convergence": ("csv", "json", "svg", "png"),
+    "spec": ("yaml", "json"),
+    "adapter": ("zip",),
+}
+ORDERS = ("gap", "name", "target")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments, but for the run."""
+    parser.add_argument("--what", choices=tuple(FORMATS), default="results")
+    formats = sorted({name for names in FORMATS.values() for name in names})
+    told = "; ".join(f"{what}: {', '.join(names)}" for what, names in FORMATS.items())
+    parser.add_argument("--format", choices=formats, help=f"the first is the default. {told}")
+    parser.add_argument(
+        "--out", metavar="FILE", help="default: standard output (an adapter: a new file here)"
+    )
+    looks = parser.add_argument_group("of a report, a chart and convergence")
+    looks.add_argument("--split", choices=SPLITS, help="the prompts (default: held-out templates)")
+    looks.add_argument("--category", metavar="NAME", help="whose share is drawn (default: the first)")
+    looks.add_argument("--sort", choices=ORDERS, default="gap", help="how contexts are sorted (default: gap)")
+    looks.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first N contexts")
+    looks.add_argument(
+        "--context", metavar="NAME", help="whose shares converge (default: the mean error over all)"
+    )
+
+
+def export_run(args: argparse.Namespace) -> int:
+    store = Store(data_folder(args.data, args.db).database)
+    run = store.find_run(args.run)
+    ending = args.format or FORMATS[args.what][0]
+    if ending not in FORMATS[args.what]:
+        possible = " or ".join(FORMATS[args.what])
+        raise SpecError("--format", f"{args.what} cannot be written as {ending}", f"Use {possible}")
+    if args.what == "adapter":
+        return _export_adapter(store, run, args.out)
+    if args.what == "spec":
+        text = run.spec.to_yaml() if ending == "yaml" else run.spec.to_json() + "\n"
+        return _write(text.encode(), args.out)
+    if args.what in ("rounds", "results"):
+        getattr(export, f"{args.what}_{ending}")(store, run.id, args.out or sys.stdout)
+        return 0
+    return _write(_drawn(store, run, args, ending), args.out)
+
+
+def _drawn(store: Store, run: Run, args: argparse.Namespace, ending: str) -> bytes:
+    # Altair takes half a second to import; only what draws needs it.
+    from jobs.reporting import files
+    from jobs.reporting.views import View
+
+    if args.skip < 0:
+        raise SpecError("--skip", f"{args.skip} is below 0", "Give 0 or more")
+    if args.split and all(result.split != args.split for result in store.results(run.id)):
+        raise SpecError("--split", f"{args.split} was not measured", "Name a split of this run")
+    category = category_of(run.spec, args.category) if args.category else 0
+    context = context_of(run.spec, args.context) if args.context else None
+    view = View(args.split or "", category, args.sort, args.skip, context)
+    if args.what == "report":
+        return files.report_html(store, run, view)
+    if ending in ("png", "svg"):
+        return files.chart_file(store, run, view, args.what, ending)
+    return files.convergence_file(store, run, view, ending)
+
+
+def category_of(spec: RunSpec, name: str) -> int:
+    """The index of a category that a person named.
+
+    Raises:
+        SpecError: when there is none.
+    """
+    return _place("--category", spec.attribute.names, name)
+
+
+def context_of(spec: RunSpec, name: str) -> int:
+    """The index of a context that a person named.
+
+    Raises:
+        SpecError: when there is none.
+    """
+    return _place("--context", spec.contexts.names, name)
+
+
+def _place(argument: str, names: tuple[str, ...], name: str) -> int:
+    if name not in names:
+        some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        raise SpecError(argument, f"{shown(name)} is none of this run's", f"Name one of {some}")
+    return names.index(name)
+
+
+def _export_adapter(store: Store, run: Run, out: str | None) -> int:
+    adapter = next((a for a in store.artifacts(run.id) if a.kind == "adapter"), None)
+    if adapter is None or not adapter.path.is_file():
+        raise StoreError(f"run: {run.id} has no adapter. Take a run that was trained to its end")
+    target = Path(out or f"distalign-{run.id}.zip")
+    if not out and target.exists():
+        raise SpecError("--out", f"{target} is already there", "Name another file")
+    try:
+        shutil.copyfile(adapter.path, target)
+    except OSError as error:
+        raise DiskError(f"{target} cannot be written ({error.strerror}). Name another file") from error
+    print(target)
+    return 0
+
+
+def _write(content: bytes, out: str | None) -> int:
+    if out is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return 0
+    try:
+        Path(out).write_bytes(content)
+    except OSError as error:
+        raise DiskError(f"{out} cannot be written ({error.strerror}). Name another file") from error
+    return 0

@@ -1,0 +1,110 @@
+"""The verb ``rounds``: the sampled answers of a run, filtered, sorted and grouped."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from distalign.errors import SpecError
+from distalign.results import PHASES, SPLITS, splits_of
+from jobs.display import plain, table
+from jobs.export import round_object
+from jobs.exporting import category_of, context_of
+from jobs.places import data_folder
+from storage import Run, Store, StoreError
+from storage.rounds import ORDERS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments, but for the run."""
+    parser.add_argument("--phase", choices=PHASES, help="default: after, where it was measured")
+    parser.add_argument("--split", choices=SPLITS, help="default: held-out templates")
+    parser.add_argument("--context", metavar="NAME")
+    parser.add_argument("--template", type=int, metavar="N", help="a template of the split, from 1")
+    read = parser.add_mutually_exclusive_group()
+    read.add_argument("--category", metavar="NAME", help="answers that are read as it")
+    read.add_argument("--unclassified", action="store_true", help="answers that name no category")
+    parser.add_argument("--contains", default="", metavar="TEXT", help="answers with this text in them")
+    parser.add_argument("--sort", choices=tuple(ORDERS), default="context")
+    parser.add_argument("--grouped", action="store_true", help="each different answer once, with its count")
+    parser.add_argument("--limit", type=int, default=25, metavar="N", help="at most so many (default: 25)")
+    parser.add_argument("--offset", type=int, default=0, metavar="N", help="leave out the first N")
+    parser.add_argument("--json", action="store_true", help="one line of JSON on standard output")
+
+
+def show_rounds(args: argparse.Namespace) -> int:
+    store = Store(data_folder(args.data, args.db).database)
+    run = store.find_run(args.run)
+    for name in ("limit", "offset"):
+        if getattr(args, name) < 0:
+            raise SpecError(f"--{name}", f"{getattr(args, name)} is below 0", "Give 0 or more")
+    phase, split = _measured(store, run, args)
+    chosen: dict[str, Any] = {
+        "context": context_of(run.spec, args.context) if args.context else None,
+        "category": category_of(run.spec, args.category) if args.category else None,
+        "template": _template(run, split, args.template),
+        "unclassified": args.unclassified,
+        "query": args.contains,
+    }
+    page = {"offset": args.offset, "limit": args.limit}
+    if args.grouped:
+        return _grouped(run, store.grouped_answers(run.id, phase, split, **chosen, **page), args.json)
+    found = [
+        round_object(run.spec, r)
+        for r in store.rounds(run.id, phase, split, **chosen, **page, order=args.sort)
+    ]
+    if args.json:
+        print(json.dumps(found, ensure_ascii=False))
+        return 0
+    count = store.count_rounds(run.id, phase, split, **chosen)
+    rows = [[plain(r["context"]), r["round"], _read(r["category"]), plain(r["text"])] for r in found]
+    print(f"{len(rows):,} of {count:,} rounds, {phase}, {split}")
+    print(table(["context", "round", "read as", "answer"], rows))
+    return 0
+
+
+def _grouped(run: Run, found: Any, as_json: bool) -> int:
+    names = run.spec.attribute.names
+    groups = [
+        {
+            "text": group.text,
+            "category": None if group.category is None else names[group.category],
+            "rounds": group.rounds,
+            "contexts": group.contexts,
+        }
+        for group in found.groups
+    ]
+    if as_json:
+        print(json.dumps(groups, ensure_ascii=False))
+        return 0
+    print(f"{len(groups):,} of {found.total:,} different answers in {found.looked_at:,} rounds")
+    rows = [[g["rounds"], g["contexts"], _read(g["category"]), plain(g["text"])] for g in groups]
+    print(table(["rounds", "contexts", "read as", "answer"], rows))
+    return 0
+
+
+def _measured(store: Store, run: Run, args: argparse.Namespace) -> tuple[str, str]:
+    """The phase and the split that were asked for, or those that are there."""
+    results = store.results(run.id)
+    phases = [p for p in reversed(PHASES) if any(r.phase == p for r in results)]
+    splits = splits_of(results)
+    if not splits:
+        raise StoreError(f"run: {run.id} has no results yet. Wait for its end")
+    for argument, given, there in (("--phase", args.phase, phases), ("--split", args.split, splits)):
+        if given and given not in there:
+            raise SpecError(argument, f"{given} was not measured", f"Use {' or '.join(there)}")
+    return args.phase or phases[0], args.split or splits[0]
+
+
+def _template(run: Run, split: str, number: int | None) -> int | None:
+    if number is None:
+        return None
+    count = len(run.spec.templates.of(split))
+    if not 1 <= number <= count:
+        raise SpecError("--template", f"{number} is none of this split's", f"Give 1 to {count}")
+    return number - 1
+
+
+def _read(category: str | None) -> str:
+    return "(unclassified)" if category is None else plain(category)

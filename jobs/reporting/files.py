@@ -1,0 +1,60 @@
+"""Charts, convergence and the report of a run as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+
+from distalign.errors import shown
+from distalign.results import SplitResult, of_split
+from jobs.export import safe_cell
+from jobs.report import finite
+from jobs.reporting import pictures, views
+from jobs.reporting.page import report_page
+from jobs.reporting.views import View
+from storage import Run, Store, StoreError
+
+
+def report_html(store: Store, run: Run, view: View) -> bytes:
+    """The whole report as one HTML file."""
+    results, view = _measured(store, run, view)
+    phase = "after" if of_split(results, view.split)[1] else "before"
+    lost = store.grouped_answers(run.id, phase, view.split, unclassified=True)
+    return report_page(run, results, store.side_effects(run.id), lost, view).encode()
+
+
+def chart_file(store: Store, run: Run, view: View, kind: str, ending: str) -> bytes:
+    """One of ``views.CHARTS`` as "png" or "svg"."""
+    results, view = _measured(store, run, view)
+    draw = views.realized_chart if kind == "chart" else views.convergence_chart
+    if not any(result.contexts for result in results if result.split == view.split):
+        raise StoreError(
+            f"run: {shown(run.title)} has no contexts to draw on {view.split}. Take other prompts"
+        )
+    chart, told = draw(run.spec, results, view), views.subtitle(run.spec, view, kind)
+    if ending == "png":
+        return pictures.png(chart, run.title, told)
+    return pictures.svg(chart, run.title, told).encode()
+
+
+def convergence_file(store: Store, run: Run, view: View, ending: str) -> bytes:
+    """How the mean error, or the shares of the view's context, settled: "csv" or "json"."""
+    results, view = _measured(store, run, view)
+    rows = [finite(row) for row in views.convergence_rows(run.spec, results, view)]
+    if ending == "json":
+        return (json.dumps(rows, ensure_ascii=False, indent=1) + "\n").encode()
+    text = io.StringIO(newline="")
+    names = list(rows[0]) if rows else []
+    writer = csv.writer(text)
+    writer.writerow(names)
+    writer.writerows([safe_cell(row[name]) for name in names] for row in rows)
+    return text.getvalue().encode()
+
+
+def _measured(store: Store, run: Run, view: View) -> tuple[Sequence[SplitResult], View]:
+    results = store.results(run.id)
+    if not results:
+        raise StoreError(f"run: {shown(run.title)} has no results yet. Wait for its end")
+    return results, views.settled(view, run.spec, results)
