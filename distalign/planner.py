@@ -76,9 +76,7 @@ def visible_gaps(
     def seen(variance: float, count: int) -> float:
         return min(1.0, max(math.sqrt(shift * variance / count), 1 - (1 - power) ** (1 / count)))
 
-    return VisibleGaps(
-        seen(_largest_variance(rows), rounds), seen(_mean_variance(rows), rounds * len(rows))
-    )
+    return VisibleGaps(seen(_largest_variance(rows), rounds), seen(_mean_variance(rows), rounds * len(rows)))
 
 
 def _largest_variance(rows: Rows) -> float:

@@ -15,6 +15,7 @@ from distalign.attributes import Attribute
 from distalign.errors import SpecError, shown
 
 SLOTS = ("{context}", "{attribute}", "{options}")
+PHRASING_SLOTS = ("{category}", "{attribute}")
 MAX_TEMPLATE = 500
 MAX_TEMPLATES = 200
 # Naming all options in a prompt costs tokens; beyond this many categories only
@@ -150,18 +151,23 @@ PART_PHRASING = "{attribute}: {category}"
 
 
 TEMPLATE_GROUPS = ("seen", "heldout", "story_seen", "story_heldout")
+MAX_PHRASING, MAX_PHRASINGS = 200, 20
 # Names the seen story templates where the name of a split is asked for; nothing is measured on them.
 SEEN_STORIES = "seen_stories"
 
 
 @dataclass(frozen=True)
 class Templates:
-    """The prompt templates of a run: seen ones are trained on, held-out ones never."""
+    """The prompt templates of a run: seen ones are trained on, held-out ones never.
+
+    ``phrasings`` are how a response may express a category; empty for the built-in ones.
+    """
 
     seen: tuple[str, ...]
     heldout: tuple[str, ...]
     story_seen: tuple[str, ...] = story_templates.GENERAL_SEEN
     story_heldout: tuple[str, ...] = story_templates.GENERAL_HELDOUT
+    phrasings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in TEMPLATE_GROUPS:
@@ -178,6 +184,12 @@ class Templates:
                     f"{shown(sorted(both)[0])} is also among the seen templates",
                     "Hold out templates that are never trained on",
                 )
+        if len(self.phrasings) > MAX_PHRASINGS:
+            raise SpecError(
+                "templates.phrasings", f"{len(self.phrasings)} given", f"Give at most {MAX_PHRASINGS}"
+            )
+        for phrasing in self.phrasings:
+            check_template(phrasing, "templates.phrasings", "{category}")
 
     def of(self, split: str) -> tuple[str, ...]:
         """The templates of a split, or the seen ones for stories; on held-out contexts only the contexts are new."""
@@ -204,25 +216,48 @@ def built_in_templates(attribute: Attribute) -> Templates:
     return Templates(seen, heldout, *stories)
 
 
-def check_template(template: object, field: str) -> None:
-    """Raise SpecError unless ``template`` has its slot {context} and no other braces."""
+def own_templates(templates: Templates, attribute: Attribute) -> dict[str, list[str]]:
+    """The groups that differ from an attribute's built-in ones; of prompts for short answers both or none."""
+    built_in = built_in_templates(attribute)
+    names = [
+        name
+        for name in (*TEMPLATE_GROUPS, "phrasings")
+        if getattr(templates, name) != getattr(built_in, name)
+    ]
+    both = ["seen", "heldout"] if {"seen", "heldout"} & set(names) else []
+    return {name: list(getattr(templates, name)) for name in dict.fromkeys([*both, *names])}
+
+
+def check_template(template: object, field: str, slot: str = "{context}") -> None:
+    """Raise SpecError unless ``template`` has its slot and no other braces than its kind may have."""
+    longest, slots = (MAX_TEMPLATE, SLOTS) if slot == "{context}" else (MAX_PHRASING, PHRASING_SLOTS)
     if not isinstance(template, str) or not template.strip():
-        raise SpecError(field, f"{shown(template)} is empty", "Give a sentence with {context} in it")
-    if len(template) > MAX_TEMPLATE:
+        raise SpecError(field, f"{shown(template)} is empty", f"Give a sentence with {slot} in it")
+    if len(template) > longest:
+        raise SpecError(field, f"{shown(template)} has {len(template)} characters", f"Use at most {longest}")
+    if slot not in template:
         raise SpecError(
-            field, f"{shown(template)} has {len(template)} characters", f"Use at most {MAX_TEMPLATE}"
+            field, f"{shown(template)} has no {slot}", f"Put {slot} where the {slot.strip('{}')} goes"
         )
-    if "{context}" not in template:
-        raise SpecError(
-            field, f"{shown(template)} has no {{context}}", "Put {context} where the context goes"
-        )
-    rest = re.sub("|".join(map(re.escape, SLOTS)), "", template)
+    rest = re.sub("|".join(map(re.escape, slots)), "", template)
     if re.search(r"[{}]|<\||[\x00-\x09\x0b-\x1f]", rest):
         raise SpecError(
             field,
             f"{shown(template)} has a brace, '<|' or a control character outside its slots",
-            f"Use only {', '.join(SLOTS)}",
+            f"Use only {', '.join(slots)}",
         )
+
+
+def check_phrasings(phrasings: Sequence[str], attribute: Attribute) -> None:
+    """Raise SpecError if an answer in one of the phrasings would not be read as its own category."""
+    for phrasing in phrasings:
+        for k, name in enumerate(attribute.names):
+            if attribute.classify(text := fill(phrasing, attribute, category=name)) != k:
+                raise SpecError(
+                    "templates.phrasings",
+                    f"{shown(text)} is not read as {shown(name)}",
+                    "Name no category but {category}, which the last one named decides",
+                )
 
 
 def fill(template: str, attribute: Attribute, context: str = "", category: str = "") -> str:
@@ -254,9 +289,11 @@ def spoken_list(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + " or " + names[-1]
 
 
-def responses(attribute: Attribute, category: int) -> list[str]:
-    """The phrasings that express a category, without repeats."""
+def responses(attribute: Attribute, category: int, own: Sequence[str] = ()) -> list[str]:
+    """The phrasings that express a category, without repeats: a run's ``own``, or the built-in ones."""
     name = attribute.names[category]
+    if own:
+        return list(dict.fromkeys(fill(phrasing, attribute, category=name) for phrasing in own))
     phrasings = CELL_PHRASINGS if attribute.parts else PHRASINGS
     texts = [fill(phrasing, attribute, category=name) for phrasing in phrasings]
     if attribute.parts:
