@@ -177,21 +177,21 @@ def _rescaled(cells: Mapping[str, str]) -> Mapping[str, object]:
     return dict(zip(cells, normalise([float(cell or 0) for cell in cells.values()]), strict=True))
 
 
-def decoded(data: bytes, field: str = "contexts") -> str:
+def decoded(data: bytes, field: str = "contexts", what: str = "the CSV file") -> str:
     """The text of a file.
 
     Raises:
         SpecError: when it is too large, or not UTF-8.
     """
     if len(data) > MAX_CSV_BYTES:
-        raise SpecError(field, f"the CSV file has {len(data):,} bytes", f"Use at most {MAX_CSV_BYTES:,}")
+        raise SpecError(field, f"{what} has {len(data):,} bytes", f"Use at most {MAX_CSV_BYTES:,}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SpecError(
             field,
-            f"the CSV file is not UTF-8 (byte {error.start} is {data[error.start]:#04x})",
-            "Save it as 'CSV UTF-8'",
+            f"{what} is not UTF-8 (byte {error.start} is {data[error.start]:#04x})",
+            "Save it as UTF-8 (in a spreadsheet: 'CSV UTF-8')",
         ) from None
 
 

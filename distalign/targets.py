@@ -136,6 +136,8 @@ def _table_rows(
     table: Mapping[str, Mapping[str, object]], attribute: Attribute, contexts: Contexts
 ) -> list[tuple[float, ...]]:
     table = _spelled(table)
+    for problem in stray_rows(list(table), contexts).values():
+        raise SpecError("target", problem, "Remove it, or add the context")
     rows: list[tuple[float, ...]] = []
     for context, name in zip(contexts.names, matched_rows(list(table), contexts), strict=True):
         if name is None:
@@ -149,24 +151,22 @@ def _table_rows(
 
 
 def matched_rows(names: Sequence[str], contexts: Contexts) -> list[str | None]:
-    """For each context the name of its row in a table: its own, or the first rule that matches it.
-
-    Raises:
-        SpecError: for a row that is of no context.
-    """
+    """For each context the name of its row in a table: its own, or the first rule that matches it."""
     given, rules = set(names), [name for name in names if RULE in name]
-    found = [
+    return [
         context if context in given else next((rule for rule in rules if _matches(rule, context)), None)
         for context in contexts.names
     ]
+
+
+def stray_rows(names: Sequence[str], contexts: Contexts) -> dict[str, str]:
+    """The rows of a table that are of no context, and what is wrong with each."""
     known = set(contexts.names)
-    for name in names:
-        if name not in known and not (RULE in name and any(_matches(name, c) for c in contexts.names)):
-            what = "matches none" if RULE in name else "is not one"
-            raise SpecError(
-                "target", f"the row {shown(name)} {what} of the contexts", "Remove it, or add the context"
-            )
-    return found
+    return {
+        name: f"the row {shown(name)} {'matches none' if RULE in name else 'is not one'} of the contexts"
+        for name in names
+        if name not in known and not (RULE in name and any(_matches(name, c) for c in contexts.names))
+    }
 
 
 def _matches(rule: str, context: str) -> bool:
