@@ -17,7 +17,10 @@ from distalign.spec import RunSpec, parse_spec, parse_text
 
 # Browsers and servers take addresses of this length; what is unpacked has a limit, too.
 MAX_PACKED, MAX_UNPACKED = 8_000, 400_000
+MAX_DEPTH = 10
 FIELD = "spec"
+# The parser in C, where there is one: the other takes minutes for some short texts.
+_FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Where bundled specifications lie, by name.
 SPECS = Path(__file__).resolve().parent.parent / "specs"
 
@@ -90,19 +93,38 @@ def from_text(text: str) -> RunSpec:
     Raises:
         SpecError: naming the first field that cannot be used.
     """
-    if len(text) > MAX_UNPACKED:
-        raise SpecError("SPEC", f"it has {len(text):,} letters", f"Use at most {MAX_UNPACKED:,}")
     packed = packed_in(text.strip()) if is_link(text) else ""
     if packed:
         return parse_spec(unpack(packed))
+    return parse_spec(fields_in(text))
+
+
+def fields_in(text: str) -> dict[str, Any]:
+    """The mapping in a stranger's YAML or JSON text, unchecked.
+
+    Raises:
+        SpecError: when it is none, or would take long to read.
+    """
+    if len(text) > MAX_UNPACKED:
+        raise SpecError("SPEC", f"it has {len(text):,} letters", f"Use at most {MAX_UNPACKED:,}")
     try:
-        # An alias repeats a part of the text, and a few of them repeat it without end.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise SpecError("SPEC", "it has an alias (*name)", "Write the part out")
-        return parse_spec(parse_text(text))
-    except (yaml.YAMLError, RecursionError) as error:
+        return _safe_yaml(text)
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         problem = " ".join(str(error).split())[:200]
         raise SpecError("SPEC", f"it is not valid YAML or JSON ({problem})", "Mend the text") from None
+
+
+def _safe_yaml(text: str) -> dict[str, Any]:
+    """The mapping in a YAML text, unless reading it would take long on purpose."""
+    depth = 0
+    for event in yaml.parse(text, _FAST):
+        if isinstance(event, yaml.AliasEvent):
+            # An alias repeats a part of the text, and a few of them repeat it without end.
+            raise SpecError("SPEC", "it has an alias (*name)", "Write the part out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise SpecError("SPEC", "it is nested too deeply", f"Use at most {MAX_DEPTH} levels")
+    return parse_text(text)
 
 
 def is_link(text: str) -> bool:

@@ -23,6 +23,9 @@ def preview(args: argparse.Namespace) -> int:
     """Print the plan, and training examples as the model sees them."""
     spec = spec_of(args)
     data = data_folder(args.data, args.db)
+    for name in ("first", "count"):
+        if getattr(args, name) < 0:
+            raise SpecError(f"--{name}", f"{getattr(args, name)} is out of range", "Give a number from 0")
     found = examples(spec, spelling_for(spec.base_model, data), args.first, args.count)
     if args.json:
         told = [
@@ -41,8 +44,7 @@ def preview(args: argparse.Namespace) -> int:
         f"{plan.rounds:,} rounds"
     )
     for number, example in enumerate(found, args.first + 1):
-        lines = "\n".join(map(plain, example.prompt.splitlines()))
-        print(f"\n--- example {number} ---\n{lines}")
+        print(f"\n--- example {number} ---\n{plain(example.prompt)}")
         for answer in example.answers:
             mark = "desirable  " if answer.desirable else "undesirable"
             print(f"  {mark}  {plain(answer.token + answer.response)}")

@@ -81,6 +81,8 @@ def test_a_specification_too_long_for_an_address_says_to_share_the_file() -> Non
 BAD_TEXT = {
     "an alias": "attribute: &a gender\nname: *a\n",
     "nested without end": "[" * 20_000,
+    "nested in lines": "- " * 20_000,
+    "nested JSON": '{"a":' * 20_000,
     "not YAML": "attribute: [",
     "a list": "- gender",
     "a file of the server": "attribute: gender\ncontexts: /etc/passwd\n",

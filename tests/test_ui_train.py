@@ -258,9 +258,9 @@ def test_a_file_may_name_neither_a_folder_of_the_server_nor_be_huge() -> None:
 def test_sharing_a_form_that_cannot_be_read_says_why() -> None:
     form = Form(rounds="many")
     for kind in ("link", "command"):
-        shown, _, note = train_side.share(kind, *values_of(form))
+        shown, note = train_side.share(kind, *values_of(form))
         assert shown["visible"] is False and "many" in note
-    text, _, note = train_side.share("link", *values_of(Form()))
+    text, note = train_side.share("link", *values_of(Form()))
     assert text["value"].startswith("?tab=train&spec=") and note == ""
 
 

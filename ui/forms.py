@@ -10,8 +10,9 @@ from distalign.attributes import Attribute, parse_attribute
 from distalign.contexts import Contexts, parse_contexts, split_pasted
 from distalign.errors import SpecError, shown
 from distalign.models import ALLOWED
+from distalign.sharing import fields_in
 from distalign.sheets import is_sheet, read_sheet
-from distalign.spec import DEFAULT_MODEL, SAMPLING_FIELDS, TRAINED_METHODS, RunSpec, parse_spec, parse_text
+from distalign.spec import DEFAULT_MODEL, SAMPLING_FIELDS, TRAINED_METHODS, RunSpec, parse_spec
 from distalign.stated import STATED
 from distalign.targets import parse_target
 from distalign.templates import CELL_PHRASINGS, PHRASINGS
@@ -167,7 +168,7 @@ def more_of(form: Form) -> dict[str, Any]:
     if not form.more.strip():
         return {}
     try:
-        return parse_text(form.more)
+        return fields_in(form.more)
     except SpecError as error:
         raise SpecError("more", error.problem, error.remedy) from None
 

@@ -207,8 +207,10 @@ function list(group) {
 }
 
 function matrix(group) {
-  const { rows, columns } = group;
-  const at = (r, c) => r * columns.length + c;
+  // The part with more categories goes downwards, where there is room.
+  const turned = group.columns.length > group.rows.length;
+  const [rows, columns] = turned ? [group.columns, group.rows] : [group.rows, group.columns];
+  const at = (r, c) => (turned ? c * rows.length + r : r * columns.length + c);
   const paints = [];
   const table = node("table", { class: "da-matrix" });
   table.append(node("tr", {}, node("td"), ...columns.map((name) => node("th", { scope: "col" }, name)), node("th", { class: "sum" }, "Sum")));

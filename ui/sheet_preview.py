@@ -48,7 +48,7 @@ def read_target(
             *(
                 RowProblem(row.number, strays[row.context], "Remove it, or add the context")
                 for row in sheet.rows
-                if row.context in strays
+                if row.context in strays and row.number not in {problem.row for problem in problems}
             ),
         ],
         key=lambda problem: problem.row,

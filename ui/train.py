@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from distalign.attributes import GENDER
 from distalign.errors import DistalignError, SpecError
 from distalign.folders import DataFolder
 from distalign.sheets import decoded
@@ -20,7 +21,18 @@ from ui.train_form import Controls
 from ui.wiring import QUIET
 
 SHOWN = ("joint_box", "custom_box", "pasted_box", "row_box", "parts_box", "table_box")
-FOCUS_JS = "() => setTimeout(() => document.querySelector('{selector}')?.focus(), 120)"
+# What is typed next is ready for it, as soon as its box is there.
+FOCUS_JS = """(value) => {
+  if (value !== "{value}") return;
+  let tries = 40;
+  const timer = setInterval(() => {
+    const box = document.querySelector("{selector}");
+    if (box && box.offsetParent) box.focus();
+    if ((box && box.offsetParent) || --tries < 0) clearInterval(timer);
+  }, 50);
+}"""
+WITHOUT_STATISTICS_JS = f"""(attribute, contexts, target) =>
+  target === "real" && (attribute !== "{GENDER.name}" || contexts === "{forms.PASTED}") ? "even" : target"""
 
 
 @dataclass(frozen=True)
@@ -154,9 +166,6 @@ def _wire_start(c: Controls, store: Store) -> None:
 
 
 def _wire_fields(c: Controls) -> None:
-    def focus(selector: str) -> str:
-        return FOCUS_JS.replace("{selector}", selector)
-
     c["attribute"].change(
         lambda v: [gr.update(visible=v == forms.CUSTOM), gr.update(visible=v == forms.JOINT)],
         c["attribute"], [c["custom_box"], c["joint_box"]], **QUIET,
@@ -164,9 +173,15 @@ def _wire_fields(c: Controls) -> None:
     c["contexts"].change(
         lambda v: gr.update(visible=v == forms.PASTED), c["contexts"], c["pasted_box"], **QUIET
     )
-    # What is typed next is ready for it; the box is not there yet when the click is over.
-    c["attribute"].input(None, None, None, js=focus("#custom-categories textarea"), **QUIET)
-    c["contexts"].input(None, None, None, js=focus("#pasted textarea"), **QUIET)
+    for name, value, box in (
+        ("attribute", forms.CUSTOM, "#custom-categories textarea"), ("contexts", forms.PASTED, "#pasted textarea"),
+    ):  # fmt: skip
+        js = FOCUS_JS.replace("{value}", value).replace("{selector}", box)
+        c[name].input(None, c[name], None, js=js, **QUIET)
+        # At once, in the browser: the server's answer might undo a click on another target.
+        c[name].input(
+            None, [c["attribute"], c["contexts"], c["target"]], c["target"], js=WITHOUT_STATISTICS_JS, **QUIET
+        )
     c["target"].change(lambda v: gr.update(visible=v == STATED), c["target"], c["any_attribute"], **QUIET)
     decides = ("preset", "method", "target", "any_attribute", "stories")
     headings = [c[f"knobs-{title}"] for title in train_settings.KNOB_GROUPS]

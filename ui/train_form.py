@@ -195,8 +195,8 @@ def _table(c: Controls) -> None:
     with gr.Accordion("Paste from a spreadsheet, or set by rules", open=False, elem_id="paste-box"):
         c.others["paste"] = gr.Textbox(
             label="Rows",
-            info="A column “context”, then one a category. A row “*nurse*” is a rule for all contexts with "
-            "nurse in them, and “*” one for all others.",
+            info="A column “context”, then one a category. A row `*nurse*` is a rule for all contexts with "
+            "nurse in them, and `*` one for all others.",
             placeholder="context\tmale\tfemale\n*nurse*\t10 %\t90 %\n*\t50 %\t50 %",
             lines=4,
             max_lines=12,

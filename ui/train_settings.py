@@ -46,24 +46,28 @@ def training(c: Controls) -> None:
             elem_id="preset",
         )
         c.others["preset_line"] = gr.HTML(cards.quiet(labels.preset_line(START.preset)))
-        with gr.Row():
-            c.fields["method"] = gr.Dropdown(
-                [(labels.method(name), name) for name in METHODS],
-                value=START.method,
-                label="Method",
-                elem_id="method",
-            )
-            c.fields["base_model"] = gr.Dropdown(
-                list(ALLOWED), value=DEFAULT_MODEL, label="Base model", elem_id="base-model"
-            )
-        # Text, not numbers: a number field turns what it cannot read into 0.
-        c.fields["rounds"] = gr.Textbox(
-            str(START.rounds),
-            label="Rounds a context",
-            info="Answers sampled to measure",
-            max_lines=1,
-            elem_id="rounds",
+        c.fields["method"] = gr.Dropdown(
+            [(labels.method(name), name) for name in METHODS],
+            value=START.method,
+            label="Method",
+            elem_id="method",
         )
+        with gr.Row():
+            c.fields["base_model"] = gr.Dropdown(
+                list(ALLOWED),
+                value=DEFAULT_MODEL,
+                label="Base model",
+                info="What is tuned",
+                elem_id="base-model",
+            )
+            # Text, not numbers: a number field turns what it cannot read into 0.
+            c.fields["rounds"] = gr.Textbox(
+                str(START.rounds),
+                label="Rounds a context",
+                info="Answers sampled to measure",
+                max_lines=1,
+                elem_id="rounds",
+            )
         _planner(c)
         c.fields["stories"] = gr.Checkbox(
             START.stories,

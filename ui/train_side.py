@@ -26,9 +26,9 @@ CHART = ["da-chart", "da-chart-scroll"]
 STALE = [*CHART, "da-stale"]
 # What redraw fills besides the errors: names of ``Controls.others``.
 DRAWN = ("drawn", "preview", "chart", "source", "table_sum", "planned", "planned_rounds", "examples")
-COPY_JS = """(text, kind) => {
+COPY_JS = """(text) => {
   if (!text) return text;
-  const whole = kind === "link" ? location.origin + location.pathname + text : text;
+  const whole = text.startsWith("?") ? location.origin + location.pathname + text : text;
   navigator.clipboard?.writeText(whole).catch(() => {});
   return whole;
 }"""
@@ -67,9 +67,8 @@ def _share(c: Controls) -> None:
         c.others["link"] = gr.Button("Copy link", size="sm", elem_id="copy-link")
         c.others["command"] = gr.Button("Copy as command line", size="sm", elem_id="copy-command")
     c.others["share_note"] = gr.HTML(elem_id="share-note")
-    c.others["share_kind"] = gr.State("")
     c.others["shared"] = gr.Textbox(
-        label="Copied", lines=1, max_lines=12, buttons=["copy"], visible=False, elem_id="shared"
+        label="Link", lines=1, max_lines=12, buttons=["copy"], visible=False, elem_id="shared"
     )
 
 
@@ -93,10 +92,8 @@ def wire(c: Controls, data: DataFolder, folder: Folder) -> None:
         None, c["share_file"], None, js="(f) => { if (f) window.distalign.download('da-spec-file') }", **QUIET
     )  # fmt: skip
     for kind in ("link", "command"):
-        made = c[kind].click(
-            partial(share, kind), c.inputs, [c["shared"], c["share_kind"], c["share_note"]], **QUIET
-        )
-        made.success(None, [c["shared"], c["share_kind"]], c["shared"], js=COPY_JS, **QUIET)
+        made = c[kind].click(partial(share, kind), c.inputs, [c["shared"], c["share_note"]], **QUIET)
+        made.success(None, c["shared"], c["shared"], js=COPY_JS, **QUIET)
 
 
 def drawn_outputs(c: Controls) -> list[Any]:
@@ -166,16 +163,16 @@ def save(folder: Folder, *values: Any) -> list[Any]:
 
 
 def share(kind: str, *values: Any) -> list[Any]:
-    """A link to the form, or the command that makes its run. Outputs: the text, its kind, a note."""
+    """A link to the form, or the command that makes its run. Outputs: the text, a note."""
     try:
         spec = forms.spec_of(read_form(values))
         text = command(spec) if kind == "command" else f"?tab=train&{FIELD}={pack(spec)}"
     except DistalignError as error:
-        return [gr.update(visible=False), kind, cards.error_note(error)]
+        return [gr.update(visible=False), cards.error_note(error)]
     label = (
         "Copied: run this where Distalign is installed" if kind == "command" else "Copied: opens this form"
     )
-    return [gr.update(value=text, label=label, visible=True), kind, ""]
+    return [gr.update(value=text, label=label, visible=True), ""]
 
 
 def _rows_in_use(form: Form) -> dict[str, Any]:
