@@ -87,6 +87,11 @@ def _cells(row: Row, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(str(row.get(name, "0")) for name in names)
 
 
+def same(one: object, other: object) -> bool:
+    """Whether two values show the same."""
+    return _groups(one) == _groups(other)
+
+
 def read_row(value: object) -> dict[str, object]:
     """Categories and cells of the first group."""
     groups = _groups(value)

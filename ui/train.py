@@ -195,22 +195,22 @@ def _wire_fields(c: Controls) -> None:
 
 def _wire_tables(c: Controls) -> None:
     asked = ("attribute", "joint", "joint_own", "custom_categories", "more")
-    # Each editor is fitted only when what it depends on changes: a late answer must not undo typing.
+    # Each editor is fitted only when a person changes what it depends on: an answer that
+    # comes late must not undo typing, and what is filled in fits already.
     gr.on(
-        [c[name].change for name in (*asked, "contexts", "pasted")],
+        [c[name].input for name in (*asked, "contexts", "pasted")],
         train_fit.fit_shares, c.inputs, [c["row"], c["parts"]], trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     fitted = [c["target"], c["table"], c["row_box"], c["parts_box"], c["table_box"]]
     gr.on(
-        [c[name].change for name in (*asked, "contexts", "target")],
+        [c[name].input for name in (*asked, "contexts", "target")],
         train_fit.fit, c.inputs, fitted, trigger_mode="always_last", **QUIET,
     )  # fmt: skip
-    c["pasted"].change(
-        partial(train_fit.fit, pasted=True), c.inputs, fitted, trigger_mode="always_last", **QUIET
-    )
+    from_table = partial(train_fit.fit, pasted=True)
+    c["pasted"].input(from_table, c.inputs, fitted, trigger_mode="always_last", **QUIET)
     c["normalise"].click(train_fit.normalise, c["table"], [c["table"], c["table_sum"]], **QUIET)
     gr.on(
-        [c[name].change for name in ("pasted", "contexts", *asked)],
+        [c[name].change for name in ("pasted", "contexts", "attribute", "custom_categories")],
         train_fit.preview_contexts, c.inputs, c["contexts_preview"], trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     pasting = [c["paste"], c["rescale"], *c.inputs]
@@ -219,10 +219,12 @@ def _wire_tables(c: Controls) -> None:
         train_fit.preview_paste, pasting, c["paste_preview"], trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     c["fill_table"].click(train_fit.fill_table, pasting, [c["table"], c["paste_preview"]], **QUIET)
-    for button, box, preview in (
-        ("contexts_file", "pasted", "contexts_preview"), ("target_file", "paste", "paste_preview"),
-    ):  # fmt: skip
-        c[button].upload(_file_text, c[button], [c[box], c[preview]], **QUIET)
+    c["target_file"].upload(_file_text, c["target_file"], [c["paste"], c["paste_preview"]], **QUIET)
+    c["contexts_file"].upload(
+        _file_text, c["contexts_file"], [c["pasted"], c["contexts_preview"]], **QUIET
+    ).then(train_fit.fit_shares, c.inputs, [c["row"], c["parts"]], **QUIET).then(
+        from_table, c.inputs, fitted, **QUIET
+    )
 
 
 def _file_text(data: bytes | None) -> list[Any]:

@@ -84,7 +84,11 @@ def fit_shares(*values: Any) -> list[Any]:
     row = tables.fit_row(attribute.names, form.row)
     parts = shares.parts_value(attribute, form.parts, _statistics(attribute, contexts))
     same = list(row.items()) == list(form.row.items())
-    return [gr.skip() if same else shares.row_value(attribute, row), parts if attribute.parts else gr.skip()]
+    shown = values[forms.ALL_FIELDS.index("parts")]
+    return [
+        gr.skip() if same else shares.row_value(attribute, row),
+        gr.skip() if not attribute.parts or shares.same(parts, shown) else parts,
+    ]
 
 
 def _statistics(attribute: Attribute, contexts: Contexts) -> dict[str, bool]:
