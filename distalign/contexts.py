@@ -1,4 +1,4 @@
-"""What is asked about: a built-in table of occupations, a list, or a CSV file."""
+"""What is asked about: a built-in table of occupations, or a list."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from distalign.errors import SpecError, shown
 
 MAX_CONTEXTS = 1000
 MAX_CONTEXT_LENGTH = 200
-MAX_CSV_BYTES = 2_000_000
 
 # Sources of the counts, shown wherever the table is.
 SOURCES = {
@@ -131,58 +130,3 @@ def parse_contexts(value: object) -> Contexts:
 def split_pasted(text: str) -> list[str]:
     """Contexts from pasted text: one a line, empty lines dropped."""
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def read_csv(data: bytes, field: str = "contexts") -> tuple[list[str], list[dict[str, str]]]:
-    """Contexts, and the other columns as a target table, from the bytes of a CSV file.
-
-    The header needs a column ``context``; further columns, if any, are
-    categories whose cells are probabilities.
-
-    Returns:
-        the contexts in order, and for each the other cells by column name
-        (empty mappings where ``context`` is the only column).
-
-    Raises:
-        SpecError: for a file that is too large, not UTF-8, has no such column,
-            or has a row of another length.
-    """
-    if len(data) > MAX_CSV_BYTES:
-        raise SpecError(field, f"the CSV file has {len(data):,} bytes", f"Use at most {MAX_CSV_BYTES:,}")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SpecError(
-            field,
-            f"the CSV file is not UTF-8 (byte {error.start} is {data[error.start]:#04x})",
-            "Save it as 'CSV UTF-8'",
-        ) from None
-    try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if any(row)]
-    except csv.Error as error:
-        raise SpecError(field, f"the CSV file cannot be read ({error})", "Check its quotes") from None
-    header = [cell.strip() for cell in rows[0]] if rows else []
-    if header.count("context") != 1 or len(set(header)) != len(header):
-        raise SpecError(
-            field,
-            f"the CSV file's columns are {shown(header)}",
-            "Name one column 'context', and the others by category, each once",
-        )
-    at = header.index("context")
-    contexts: list[str] = []
-    cells: list[dict[str, str]] = []
-    seen: set[str] = set()
-    for number, row in enumerate(rows[1:], 2):
-        if len(row) != len(header):
-            raise SpecError(
-                field,
-                f"row {number} of the CSV file has {len(row)} cells, the header {len(header)}",
-                "Give each row one cell a column",
-            )
-        name = row[at].strip()
-        if name in seen:
-            raise SpecError(field, f"{shown(name)} (row {number}) is given twice", "Remove one")
-        seen.add(name)
-        contexts.append(name)
-        cells.append({h: c.strip() for h, c in zip(header, row, strict=True) if h != "context"})
-    return contexts, cells

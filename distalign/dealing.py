@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from distalign.prompts import Prompt
-from distalign.steering import SteeringTokens
+from distalign.steering_pools import SteeringTokens
 
 if TYPE_CHECKING:
     from distalign.stories import Story

@@ -102,7 +102,7 @@ def response_ids(
     room = spec.sampling.max_new_tokens - 1
     found = []
     for k in range(len(attribute)):
-        texts = responses(attribute, k)
+        texts = responses(attribute, k, spec.templates.phrasings)
         ids = [tuple(tokenizer.encode(lead + text, add_special_tokens=False)) for text in texts]
         shortest = min(map(len, ids))
         found.append([(*i, tokenizer.eos_token_id) for i in ids if len(i) <= max(room, shortest)])

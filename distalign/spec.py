@@ -13,13 +13,20 @@ from typing import Any
 import yaml
 
 from distalign.attributes import Attribute, parse_attribute
-from distalign.contexts import SOURCES, Contexts, parse_contexts, read_csv
+from distalign.contexts import SOURCES, Contexts, parse_contexts
 from distalign.errors import SpecError, shown
 from distalign.heldout import check_heldout, choose_heldout, parse_heldout
+from distalign.sheets import read_csv
 from distalign.stated import ANY_CATEGORIES, check_stated
 from distalign.story_config import BASE_STORIES, STORY_FIELDS, StoryConfig
 from distalign.targets import Target, parse_target
-from distalign.templates import TEMPLATE_GROUPS, Templates, built_in_templates
+from distalign.templates import (
+    TEMPLATE_GROUPS,
+    Templates,
+    built_in_templates,
+    check_phrasings,
+    own_templates,
+)
 from distalign.training_config import (
     FIELD_TYPES,
     TrainingConfig,
@@ -184,13 +191,8 @@ class RunSpec:
             mapping["few_shot"] = self.few_shot
         if self.any_attribute:
             mapping["any_attribute"] = True
-        if self.templates != built_in_templates(self.attribute):
-            built_in = built_in_templates(self.attribute)
-            mapping["templates"] = {
-                name: list(getattr(self.templates, name))
-                for name in TEMPLATE_GROUPS
-                if name in ("seen", "heldout") or getattr(self.templates, name) != getattr(built_in, name)
-            }
+        if own := own_templates(self.templates, self.attribute):
+            mapping["templates"] = own
         for given, names in ((self.story, STORY_FIELDS), (self.sampling, SAMPLING_FIELDS)):
             defaults = type(given)()
             mapping |= {
@@ -275,17 +277,18 @@ def _parse_templates(value: object, attribute: Attribute) -> Templates:
     built_in = built_in_templates(attribute)
     if value is None:
         return built_in
-    if not isinstance(value, Mapping) or set(value) - set(TEMPLATE_GROUPS):
-        raise SpecError(
-            "templates", f"{shown(value)} is not usable", f"Give lists {', '.join(TEMPLATE_GROUPS)}"
-        )
+    names = (*TEMPLATE_GROUPS, "phrasings")
+    if not isinstance(value, Mapping) or set(value) - set(names):
+        raise SpecError("templates", f"{shown(value)} is not usable", f"Give lists {', '.join(names)}")
     groups = {}
-    for name in TEMPLATE_GROUPS:
+    for name in names:
         group = value.get(name, getattr(built_in, name))
         if isinstance(group, str) or not hasattr(group, "__iter__"):
             raise SpecError(f"templates.{name}", f"{shown(group)} is not a list", "Give a list of templates")
         groups[name] = tuple(group)
-    return Templates(**groups)
+    templates = Templates(**groups)
+    check_phrasings(templates.phrasings, attribute)
+    return templates
 
 
 def _read_csv_file(

@@ -13,6 +13,8 @@ from distalign.contexts import SOURCES, Contexts, occupation_table
 from distalign.errors import SpecError, shown
 from distalign.stated import STATED, kept_rows
 
+# Stands for any text in the name of a row that is a rule.
+RULE = "*"
 # A row may miss 1 by this much (tables are typed with a few decimals); it is then rescaled.
 SUM_TOLERANCE = 0.005
 
@@ -50,6 +52,9 @@ class Target:
 
 def parse_target(value: object, attribute: Attribute, contexts: Contexts) -> Target:
     """Read a target: "even", "real", a mapping category → p, or context → mapping.
+
+    A row's name with ``*`` in it is a rule: it stands for the contexts that it matches and that have
+    no row of their own; of several rules the first counts.
 
     That of a joint attribute has cells in place of categories, or is a mapping from
     its parts' names to a target of each, which are then independent.
@@ -131,19 +136,52 @@ def _table_rows(
     table: Mapping[str, Mapping[str, object]], attribute: Attribute, contexts: Contexts
 ) -> list[tuple[float, ...]]:
     table = _spelled(table)
-    extra = [name for name in table if name not in contexts.names]
-    if extra:
-        raise SpecError(
-            "target", f"the row {shown(extra[0])} is not one of the contexts", "Remove it, or add the context"
-        )
+    for problem in stray_rows(list(table), contexts).values():
+        raise SpecError("target", problem, "Remove it, or add the context")
     rows: list[tuple[float, ...]] = []
-    for name in contexts.names:
-        if name not in table:
+    for context, name in zip(contexts.names, matched_rows(list(table), contexts), strict=True):
+        if name is None:
             raise SpecError(
-                "target", f"the context {shown(name)} has no row in the table", "Add a row for it"
+                "target",
+                f"the context {shown(context)} has no row in the table",
+                "Add a row for it, or a row '*' for all others",
             )
         rows.append(check_row(table[name], attribute, f"target[{name}]"))
     return rows
+
+
+def matched_rows(names: Sequence[str], contexts: Contexts) -> list[str | None]:
+    """For each context the name of its row in a table: its own, or the first rule that matches it."""
+    given, rules = set(names), [name for name in names if RULE in name]
+    return [
+        context if context in given else next((rule for rule in rules if _matches(rule, context)), None)
+        for context in contexts.names
+    ]
+
+
+def stray_rows(names: Sequence[str], contexts: Contexts) -> dict[str, str]:
+    """The rows of a table that are of no context, and what is wrong with each."""
+    known = set(contexts.names)
+    return {
+        name: f"the row {shown(name)} {'matches none' if RULE in name else 'is not one'} of the contexts"
+        for name in names
+        if name not in known and not (RULE in name and any(_matches(name, c) for c in contexts.names))
+    }
+
+
+def _matches(rule: str, context: str) -> bool:
+    """Whether a context is the rule's text, with anything at its stars; case is ignored."""
+    text = context.casefold()
+    first, *middle, last = rule.casefold().split(RULE)
+    end = len(text) - len(last)
+    if not text.startswith(first) or not text.endswith(last) or len(first) > end:
+        return False
+    at = len(first)
+    for part in middle:
+        at = text.find(part, at, end) + len(part)
+        if at < len(part):
+            return False
+    return True
 
 
 def _spelled(mapping: Mapping[Any, Any]) -> dict[str, Any]:

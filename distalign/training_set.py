@@ -10,20 +10,19 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
 from datasets import Dataset
 from torch import Tensor
 
+from distalign.answers import asking_for_stories, short_answers
 from distalign.dealing import answer_groups, deal, in_runs, in_turn, stories_for
-from distalign.prompts import Prompt, response_ids, split_prompts
+from distalign.prompts import Prompt, split_prompts
 from distalign.spec import RunSpec
-from distalign.stated_prompts import prompt_pool
 from distalign.steering import SteeringTokens
 from distalign.templates import SEEN_STORIES
-from distalign.training_config import MAX_ANSWERED, RETAINED_PROMPTS, RETAINED_TOKENS, TrainingConfig
+from distalign.training_config import RETAINED_PROMPTS, RETAINED_TOKENS, TrainingConfig
 from distalign.trie import Pack, TokenTrie, pack
 from distalign.unrelated import exchange_ids, unrelated_prompts
 
@@ -32,18 +31,12 @@ if TYPE_CHECKING:
 
     from distalign.stories import Story
 
-# Prompts that carry completions; responses are learned long before these run out.
-MAX_ANSWER_PROMPTS = 96
-# The same where the words of other attributes are to be copied, not learned.
-MAX_COPIED_PROMPTS = 480
 # A story is as long as ten short answers, so fewer stand behind a prompt. They are read once or twice each:
 # a small model soon knows a story by heart, and then tells no other.
 MAX_STORY_PROMPTS, STORY_PROMPTS_A_STEP, MAX_TOLD = 160, 2, 2
 # Tokens of what KTO sets a story against. The beginning decides a story's category, and a whole one's
 # log-ratio, a sum over its tokens, would leave the loss no slope.
 CONTRASTED = 24
-# With stories, this share of the prompts asks for one.
-STORY_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -90,14 +83,8 @@ def build_training_set(
     """
     rng = random.Random(spec.seed)
     config = spec.training
-    asking = round(STORY_SHARE * config.distinct_prompts) if stories else 0
-    prompts = training_prompts(spec, tokenizer, rng, config.distinct_prompts - asking)
-    size = min(config.answers_per_step, config.prompts_per_step)
-    answered = MAX_COPIED_PROMPTS if spec.any_attribute else MAX_ANSWER_PROMPTS
-    groups = answer_groups(prompts, size, answered, rng)
-    phrasings = cache(lambda attribute: response_ids(tokenizer, spec, attribute=attribute))
-    texts = [phrasings(prompt.attribute or spec.attribute) for prompt in prompts]
-    dealt = deal(groups, texts, MAX_ANSWERED, steering, rng)
+    asking = asking_for_stories(spec) if stories else 0
+    prompts, dealt = short_answers(spec, tokenizer, steering, rng, asking)
     if stories:
         short = len(prompts)
         further = split_prompts(spec, tokenizer, SEEN_STORIES)
@@ -154,18 +141,6 @@ def _retained_rows(count: int, config: TrainingConfig, seed: int) -> list[list[i
         rows.append([order.pop() for _ in range(RETAINED_PROMPTS)])
         rows += [[] for _ in range(config.prompts_per_step - 1)]
     return rows
-
-
-def training_prompts(
-    spec: RunSpec, tokenizer: PreTrainedTokenizerBase, rng: random.Random, count: int | None = None
-) -> list[Prompt]:
-    """The ``count`` prompts (by default all) that a training reads, in random order.
-
-    Those of a run are chosen in the same way from its seed, whatever its method.
-    """
-    prompts = prompt_pool(spec, tokenizer)
-    count = spec.training.distinct_prompts if count is None else count
-    return [prompts[i] for i in in_runs(prompts, rng)[:count]]
 
 
 def tokens_of_steps(training_set: TrainingSet, prompts_per_step: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from distalign.errors import DistalignError
-from jobs import commands, exporting, looking, organise
+from jobs import commands, exporting, looking, organise, planning
 from jobs.execution import DEFAULT_RUNNER, text_of
 from jobs.foreground import FAILED, STOPPED, UNUSABLE, RunFailed, run_in_foreground
 from storage import RunState
@@ -49,7 +49,22 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = verb("run", run_in_foreground, "Run a specification here, and wait for its end.", "SPEC")
     submit = verb("submit", commands.submit, "Queue a specification; prints the run's id.", "SPEC")
-    for sub in (run, submit):
+    preview = verb("preview", planning.preview, "Show the plan, and examples that a run trains on.", "SPEC")
+    preview.add_argument("--first", type=int, default=0, metavar="N", help="skip so many (default: 0)")
+    preview.add_argument("--count", type=int, default=3, metavar="N", help="show so many (default: 3)")
+    link = verb("link", planning.share, "Print a link that opens the page with the form filled in.", "SPEC")
+    link.add_argument("--page", metavar="URL", default=planning.PAGE, help=f"default: {planning.PAGE}")
+    link.add_argument("--command", action="store_true", help="print the command that makes the run instead")
+    needed = verb("rounds-needed", planning.needed, "Say how many rounds show a gap.")
+    needed.add_argument("spec", metavar="SPEC", nargs="?", help="its target and contexts count")
+    needed.add_argument("--categories", type=int, default=2, metavar="K", help="without SPEC (default: 2)")
+    needed.add_argument("--contexts", type=int, default=25, metavar="C", help="without SPEC (default: 25)")
+    needed.add_argument("--gap", type=float, default=5, metavar="POINTS", help="default: 5")
+    needed.add_argument("--confidence", type=float, default=95, metavar="PERCENT", help="default: 95")
+    needed.add_argument("--power", type=float, default=80, metavar="PERCENT", help="default: 80")
+    specs = verb("specs", planning.list_bundled, "List the bundled specifications, or print one.")
+    specs.add_argument("name", metavar="NAME", nargs="?")
+    for sub in (run, submit, preview, link, needed):
         sub.add_argument(
             "--set", metavar="KEY=VALUE", action="append", default=[], help="replace a field (a YAML value)"
         )
@@ -64,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     shelf.add_argument("--archived", action="store_true", help="those that were archived")
     shelf.add_argument("--deleted", action="store_true", help="those that can still be restored")
     shown = verb("show", commands.show, "Show a run. RUN may be the beginning of an id.", "RUN")
-    for sub in (run, runs, shown, *add_organising(verb)):
+    for sub in (run, runs, shown, preview, needed, *add_organising(verb)):
         sub.add_argument("--json", action="store_true", help="one line of JSON on standard output")
     verb("cancel", commands.cancel, "Cancel a queued run, or stop a running one.", "RUN")
     verb("resume", commands.resume, "Queue an ended run again.", "RUN")

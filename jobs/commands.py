@@ -132,9 +132,6 @@ def resume(args: argparse.Namespace) -> int:
     return 0
 
 
-    return 0
-
-
 def work(args: argparse.Namespace) -> int:
     data = data_folder(args.data, args.db)
     store = Store(data.database)

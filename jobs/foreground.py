@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Any
 from distalign.errors import DistalignError, SpecError, shown
 from distalign.folders import DataFolder
 from distalign.models import ALLOWED, require_known
-from distalign.spec import RunSpec, load_spec, parse_text
+from distalign.sharing import is_link, packed_in, unpack
+from distalign.spec import RunSpec, load_spec, parse_spec, parse_text
 from jobs.display import ProgressDisplay, plain, results_table
 from jobs.execution import Outcome, execute_run
 from jobs.liveness import hold, run_lock
@@ -60,12 +61,25 @@ def spec_of(args: argparse.Namespace) -> RunSpec:
         SpecError: for a field that cannot be used.
         ModelError: for a base model that is neither known nor a local folder.
     """
-    spec = load_spec(Path(args.spec), overrides(args.set))
+    spec = given_spec(args.spec, overrides(args.set))
     require_known(spec.base_model, folders=True)
     if spec.base_model in ALLOWED:
         return spec
     # The worker's child runs in another working folder.
     return replace(spec, base_model=str(Path(spec.base_model).absolute()))
+
+
+def given_spec(given: str, replaced: Mapping[str, Any]) -> RunSpec:
+    """The specification in a file, in standard input (``-``), or in a link to the page.
+
+    Raises:
+        SpecError: for a field that cannot be used.
+    """
+    if is_link(given):
+        return parse_spec(unpack(packed_in(given)) | dict(replaced))
+    if given == "-":
+        return parse_spec(parse_text(sys.stdin.read()) | dict(replaced), Path.cwd())
+    return load_spec(Path(given), replaced)
 
 
 def run_in_foreground(args: argparse.Namespace) -> int:

@@ -85,10 +85,16 @@ def fill_custom_attribute(page, name: str, shares: Mapping[str, str], contexts: 
     choose(page, "custom-kind", "Anything")
     choose(page, "contexts", "Your list")
     page.locator("#pasted textarea").fill("\n".join(contexts))
-    choose(page, "target", "One for all contexts")
-    for row, (category, share) in enumerate(shares.items()):
-        cell(page, "target-row", row, 0).get_by_text(category).wait_for()
-        type_in_cell(page, "target-row", row, 1, share)
+    choose(page, "target", "Your shares")
+    for category, share in shares.items():
+        type_share(page, category, 100 * float(share))
+
+
+def type_share(page, category: str, percent: float) -> None:
+    """Type a category's share; those that were not typed give way."""
+    figure = page.get_by_label(f"{category}, percent", exact=True)
+    figure.fill(f"{percent:g}")
+    figure.press("Enter")
 
 
 def paste(page, selector: str, text: str) -> None:

@@ -92,7 +92,6 @@ def test_a_custom_attribute_is_submitted_as_it_was_typed(app, chromium):
     with opened(chromium, app.url) as page:
         page.wait_for_selector("#preview .da-plan")
         fill_custom_attribute(page, "age group", SHARES, CONTEXTS)
-        page.locator("#sum-row .ok").wait_for()
         page.locator("#rounds textarea, #rounds input").fill("40")
         page.locator("#preview", has_text="320").wait_for()
         run_id = press_train(page)
@@ -118,21 +117,25 @@ def test_bad_input_is_explained_and_loses_nothing(app, chromium):
     runs = app.store.count_runs()
     with opened(chromium, app.url) as page:
         page.wait_for_selector("#preview .da-plan")
-        fill_custom_attribute(page, "age group", SHARES | {"old": "0.4"}, CONTEXTS)
-        page.locator("#sum-row", has_text="Sums to 0.9, not 1").wait_for()
+        fill_custom_attribute(page, "age group", SHARES, CONTEXTS)
+        choose(page, "target", "Per context")
+        cell(page, "target-table", 1, 3).get_by_text("0.5").wait_for()
+        type_in_cell(page, "target-table", 1, 3, "0.4")
+        page.locator("#sum-table", has_text="pilots sums to 0.9").wait_for()
+        page.locator("#error-target", has_text="sum to 0.9").wait_for()
         page.locator("#train").click()
-        note = page.locator("#preview .da-note", has_text="sum to 0.9").inner_text()
-        assert note.startswith("Target:") and "Normalise" in note
+        note = page.locator("#preview .da-note.bad", has_text="sum to 0.9").inner_text()
+        assert note.startswith("Target of pilots:") and "Normalise" in note
         assert app.store.count_runs() == runs
         assert page.locator("#custom-categories textarea").input_value() == "\n".join(SHARES)
         assert page.locator("#pasted textarea").input_value() == "\n".join(CONTEXTS)
-        assert cell(page, "target-row", 2, 1).inner_text().strip() == "0.4"
-        page.locator("#normalise-row").click()
-        page.locator("#sum-row .ok").wait_for()
+        assert cell(page, "target-table", 1, 3).inner_text().strip() == "0.4"
+        page.locator("#normalise-table").click()
+        page.locator("#sum-table .ok").wait_for()
         page.wait_for_selector("#preview .da-plan")
-        type_in_cell(page, "target-row", 0, 1, "half")
+        type_in_cell(page, "target-table", 0, 1, "half")
         page.locator("#preview", has_text="'half'").wait_for()
-        assert cell(page, "target-row", 0, 1).inner_text().strip() == "half"
+        assert cell(page, "target-table", 0, 1).inner_text().strip() == "half"
 
 
 def test_too_many_contexts_and_a_word_for_a_number(app, chromium):
@@ -152,21 +155,20 @@ def test_too_many_contexts_and_a_word_for_a_number(app, chromium):
 def test_a_csv_with_probabilities_fills_the_table(app, chromium, tmp_path):
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     good.write_text("context,male,female\nbakers,0.3,0.7\npilots,0.8,0.1\n")
-    bad.write_text("job,male\nbakers,1\n")
+    bad.write_text("job,context,context\nbakers,1,1\n")
     with opened(chromium, app.url) as page:
         page.wait_for_selector("#preview .da-plan")
-        choose(page, "contexts", "CSV file")
-        page.locator("#preview", has_text="no CSV file is uploaded").wait_for()
-        page.locator("#csv input[type=file]").set_input_files(good)
+        choose(page, "contexts", "Your list")
+        page.locator("#preview", has_text="0 given").wait_for()
+        page.locator("input[type=file][accept*=csv]").first.set_input_files(good)
         cell(page, "target-table", 1, 1).get_by_text("0.8").wait_for()
+        page.locator("#contexts-preview", has_text="Row 3: pilots: the probabilities sum to 0.9").wait_for()
         page.locator("#sum-table", has_text="pilots sums to 0.9").wait_for()
         page.locator("#normalise-table").click()
         page.locator("#sum-table .ok").wait_for()
         page.wait_for_selector("#preview .da-plan")
-        page.locator("#csv button[aria-label*='lear'], #csv button[aria-label*='emove']").first.click()
-        page.locator("#preview", has_text="no CSV file is uploaded").wait_for()
-        page.locator("#csv input[type=file]").set_input_files(bad)
-        page.locator("#preview", has_text="Name one column 'context'").wait_for()
+        page.locator("input[type=file][accept*=csv]").first.set_input_files(bad)
+        page.locator("#contexts-preview", has_text="Name one column 'context'").wait_for()
 
 
 def test_real_world_is_offered_only_where_there_are_statistics(app, chromium):
@@ -189,12 +191,12 @@ def test_attributes_are_joined_and_their_cells_get_the_target(app, chromium):
         page.locator("#joint").wait_for()
         # The plan of before is still there until the joint attribute's is.
         page.locator("#preview", has_text="gender and race").wait_for()
-        choose(page, "target", "One for all contexts")
-        page.locator("#target-row", has_text="female, Asian").wait_for()
+        choose(page, "target", "Your shares")
+        page.locator("#target-row").get_by_label("female, Asian, percent").wait_for()
         page.locator("#joint").get_by_text("Race", exact=True).click()
         page.locator("#preview", has_text="1 in the list").wait_for()
         page.locator("#joint").get_by_text("Sentiment", exact=True).click()
-        page.locator("#target-row", has_text="female, neutral").wait_for()
+        page.locator("#target-row").get_by_label("female, neutral, percent").wait_for()
         page.wait_for_selector("#preview .da-plan")
 
 

@@ -16,7 +16,8 @@ from trl import SFTConfig, SFTTrainer
 
 from distalign.adapter import lora_config
 from distalign.baselines import loop
-from distalign.baselines.drawn import Source, others
+from distalign.baselines.drawn import Source
+from distalign.baselines.draws import others
 from distalign.baselines.instruction import instruction, percentage, prefaces
 from distalign.errors import Cancelled, SpecError
 from distalign.folders import DataFolder

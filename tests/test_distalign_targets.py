@@ -13,11 +13,11 @@ from distalign.contexts import (
     Contexts,
     occupation_table,
     parse_contexts,
-    read_csv,
     split_pasted,
 )
 from distalign.errors import SpecError
-from distalign.targets import normalise, parse_target
+from distalign.sheets import read_csv
+from distalign.targets import matched_rows, normalise, parse_target
 
 TWO = Contexts("list", ("nurse", "pilot"))
 
@@ -207,7 +207,6 @@ BAD_CSV: dict[str, tuple[bytes, str]] = {
     "no context column": (b"job,male\nnurse,0.5\n", "'job'"),
     "context twice": (b"context,context\na,b\n", "'context'"),
     "a category twice": (b"context,male,male\na,0.1,0.2\n", "'male'"),
-    "semicolons": (b"context;male;female\na;0.5;0.5\n", "context;male"),
     "latin-1": ("context\nInfirmière\n".encode("latin-1"), "byte 15"),
     "utf-16": ("context\nnurse\n".encode("utf-16"), "UTF-8"),
     "a row given twice": (b"context,male\na,0.5\nb,0.5\na,0.4\n", "row 4"),
@@ -228,3 +227,39 @@ def test_a_bad_csv_file_is_named_with_what_is_wrong(data: bytes, given: str) -> 
 
 def test_a_csv_for_the_target_is_named_as_the_target() -> None:
     assert problem(read_csv, b"a\n", "target").field == "target"
+
+
+RULES = {
+    "*nurse*": {"male": 0.1, "female": 0.9},
+    "Pilots": {"male": 0.9, "female": 0.1},
+    "*": {"male": 0.5, "female": 0.5},
+}
+
+
+def test_a_row_with_a_star_is_a_rule_for_the_contexts_without_a_row_of_their_own() -> None:
+    contexts = parse_contexts(["Registered Nurses", "Pilots", "nurse*s", "Bakers"])
+    target = parse_target(RULES, GENDER, contexts)
+
+    assert [row[0] for row in target.rows] == [0.1, 0.9, 0.1, 0.5]
+    assert target.kind == "table" and not target.is_rule
+
+
+def test_rules_that_match_nothing_and_contexts_that_no_rule_matches_are_named() -> None:
+    without = {name: row for name, row in RULES.items() if name != "*"}
+
+    assert "'Bakers' has no row" in str(
+        problem(parse_target, without, GENDER, parse_contexts(["Nurse", "Pilots", "Bakers"]))
+    )
+    assert "'*nurse*' matches none" in str(problem(parse_target, RULES, GENDER, parse_contexts(["Pilots"])))
+
+
+@pytest.mark.parametrize(
+    ("rule", "context", "matches"),
+    [("a*", "Abc", True), ("*c", "abc", True), ("a*c", "ac", True), ("ab*bc", "abc", False),
+     ("*b*", "abc", True), ("a*b*c", "axbyc", True), ("a*b*c", "acb", False), ("**", "x", True),
+     ("*".join("a" * 60), "a" * 199 + "b", False)],
+)  # fmt: skip
+def test_a_star_stands_for_any_text(rule: str, context: str, matches: bool) -> None:
+    rows = matched_rows([rule], Contexts("list", (context,)))
+
+    assert rows == [rule if matches else None]

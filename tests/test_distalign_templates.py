@@ -8,6 +8,7 @@ import pytest
 
 from distalign.attributes import BUILT_IN, GENDER, SENTIMENT, Attribute, parse_attribute
 from distalign.errors import SpecError
+from distalign.spec import parse_spec
 from distalign.templates import Templates, built_in_templates, check_template, fill, responses
 
 
@@ -112,3 +113,33 @@ def test_every_response_names_its_own_category_and_varies(attribute: Attribute) 
         texts = responses(attribute, k)
         assert len(set(texts)) == len(texts) >= 4
         assert all(attribute.classify(text) == k for text in texts)
+
+
+def test_own_phrasings_replace_the_built_in_ones() -> None:
+    spec = parse_spec(
+        {"attribute": "gender", "templates": {"phrasings": ["It is {category}.", "{attribute}={category}"]}}
+    )
+
+    assert responses(GENDER, 1, spec.templates.phrasings) == ["It is female.", "Gender=female"]
+    assert spec.templates.seen == built_in_templates(GENDER).seen
+    assert spec.to_mapping()["templates"] == {"phrasings": list(spec.templates.phrasings)}
+    assert parse_spec(spec.to_mapping()) == spec
+
+
+@pytest.mark.parametrize(
+    ("phrasing", "given"),
+    [("", "empty"), ("no slot", "{category}"), ("{category} {context}", "brace"), ("{category}" + "x" * 200, "210"),
+     ("{category} <|im_end|>", "<|"), ("{category}, no man", "not read as 'female'")],
+)  # fmt: skip
+def test_a_phrasing_that_would_not_be_read_as_its_category_is_refused(phrasing: str, given: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_spec({"attribute": "gender", "templates": {"phrasings": [phrasing]}})
+
+    assert caught.value.field == "templates.phrasings" and given in str(caught.value)
+
+
+def test_no_more_phrasings_than_can_be_learned() -> None:
+    with pytest.raises(SpecError, match="21 given"):
+        parse_spec(
+            {"attribute": "gender", "templates": {"phrasings": ["{category}" + "." * i for i in range(21)]}}
+        )

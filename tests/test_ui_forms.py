@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from distalign.errors import SpecError
-from distalign.spec import METHODS, parse_spec
-from ui import forms, tables
+from distalign.sharing import bundled
+from distalign.spec import METHODS, load_spec, parse_spec
+from ui import form_from_spec, form_text, forms, tables
 from ui.forms import Form
 
 AGES = "young: youth, junior\nmiddle-aged\n\nold"
@@ -85,7 +86,7 @@ BAD = {
     "one category": ({"custom_categories": "young"}, "attribute.categories", "1 given"),
     "repeated category": ({"custom_categories": "old\nOld"}, "attribute.categories", "twice"),
     "category without a name": ({"custom_categories": ": man\nold"}, "attribute.categories", "not a name"),
-    "no name": ({"custom_name": ""}, "attribute", "not a name"),
+    "a name of braces": ({"custom_name": "{x}"}, "attribute", "brace"),
     "sum is off": ({"row": {"young": "0.2", "middle-aged": "0.3", "old": "0.4"}}, "target", "sum to 0.9"),
     "negative": ({"row": {"young": "-0.2", "middle-aged": "0.7", "old": "0.5"}}, "target", "'-0.2'"),
     "missing": ({"row": {"young": "", "middle-aged": "0.5", "old": "0.5"}}, "target", "no probability"),
@@ -97,12 +98,16 @@ BAD = {
     ),
     "no contexts": ({"pasted": " \n"}, "contexts", "0 given"),
     "ten thousand contexts": ({"pasted": "\n".join(map(str, range(10_000)))}, "contexts", "10000 given"),
-    "no file": ({"contexts": "csv"}, "contexts", "no CSV"),
-    "wrong columns": ({"contexts": "csv", "csv": b"job,p\na,1\n"}, "contexts", "columns"),
-    "wrong encoding": (
-        {"contexts": "csv", "csv": "context\nB\xe4cker\n".encode("latin-1")},
-        "contexts",
-        "UTF-8",
+    "a table whose columns repeat": ({"pasted": "context,a,a\nx,1,0\n"}, "contexts", "columns"),
+    "a table with a short row": ({"pasted": "job\told\tyoung\nx\t1\n"}, "contexts", "row 2"),
+    "further fields that are no mapping": ({"more": "- a"}, "more", "not a mapping"),
+    "a further field that is none": ({"more": "colour: red"}, "'colour'", "not a field"),
+    "a model of the server's disk": ({"more": "base_model: /etc"}, "base_model", "not on the list"),
+    "a phrasing without its slot": ({"phrasings": "It is so."}, "templates.phrasings", "no {category}"),
+    "a phrasing that names another": (
+        {"phrasings": "{category}, not old"},
+        "templates.phrasings",
+        "not read",
     ),
     "template with braces": ({"templates_seen": "{context} {x}"}, "templates.seen", "brace"),
     "template without its slot": ({"templates_seen": "Who?"}, "templates.seen", "no {context}"),
@@ -131,7 +136,7 @@ def test_real_world_is_offered_only_where_it_exists():
     assert forms.has_statistics(Form(contexts="us-occupations"))
     assert not forms.has_statistics(Form(attribute="race"))
     assert not forms.has_statistics(replace(CUSTOM, attribute="gender"))
-    assert not forms.has_statistics(Form(contexts="csv"))
+    assert not forms.has_statistics(Form(contexts="list"))
 
 
 @pytest.mark.parametrize(
@@ -153,12 +158,30 @@ def test_real_world_is_offered_only_where_it_exists():
         replace(CUSTOM, heldout_contexts="pilots\n"),
         Form(target="stated"),
         replace(CUSTOM, target="stated", any_attribute=True),
+        replace(CUSTOM, phrasings="{category}!\nIt is {category}."),
+        Form(templates_seen="One {context}\\n{options}", templates_heldout="Other {context}"),
+        Form(stories=True, judge="endpoint", story_seen="Tell {context}", advanced={"story_tokens": 50}),
+        Form(attribute="joint", joint=("gender", "race"), target="parts", parts={"gender": "real"}),
+        Form(
+            attribute="joint",
+            joint=("gender",),
+            joint_own="# size\nbig: huge\nsmall",
+            target="parts",
+            parts={"gender": "even", "size": {"big": "0.25", "small": "0.75"}},
+        ),
+        Form(
+            attribute="joint",
+            joint=(),
+            joint_own="# size (person)\nbig\nsmall\n# gender",
+            target="mapping",
+            row={"big, male": 0.1, "big, female": 0.2, "small, male": 0.3, "small, female": 0.4},
+        ),
     ],
 )
 def test_a_specification_comes_back_as_the_form_that_made_it(form):
     spec = forms.spec_of(form)
-    assert forms.spec_of(forms.from_spec(spec)) == spec
-    assert not forms.from_spec(spec).kept
+    assert forms.spec_of(form_from_spec.from_spec(spec)) == spec
+    assert form_from_spec.from_spec(spec).more == ""
 
 
 def test_the_tick_for_any_attribute_counts_only_while_the_target_is_stated():
@@ -167,19 +190,55 @@ def test_the_tick_for_any_attribute_counts_only_while_the_target_is_stated():
 
 
 SIZE = {"name": "size", "categories": ["big", "small"]}
+TABLE = {"male": 0.25, "female": 0.75}
 
 
 @pytest.mark.parametrize(
     "mapping",
     [
-        {"attribute": ["gender", SIZE], "target": {"gender": "real", "size": {"big": 0.25, "small": 0.75}}},
-        {"attribute": ["gender", "race"], "target": {"gender": "real", "race": "even"}},
+        {"attribute": ["gender", SIZE], "target": {"gender": {"*": TABLE}, "size": "even"}},
         {"attribute": ["gender", SIZE], "contexts": ["1", "2"], "heldout_contexts": ["2"]},
+        {"attribute": "gender", "method": "zero_shot", "steps": 50},
+        {"attribute": "gender", "story_tokens": 60, "judge": "endpoint"},
+        {"attribute": "gender", "templates": {"seen": [" {context}?"], "heldout": ["{context}"]}},
     ],
 )
-def test_what_no_control_shows_is_kept(mapping):
+def test_what_no_control_shows_stands_among_the_further_fields(mapping):
     spec = parse_spec(mapping)
-    assert forms.spec_of(forms.from_spec(spec)) == spec
+    form = form_from_spec.from_spec(spec)
+    assert form.more
+    assert forms.spec_of(form) == spec
+
+
+def test_every_bundled_specification_comes_back_from_the_form():
+    for name, path in bundled().items():
+        spec = load_spec(path)
+        form = form_from_spec.from_spec(spec)
+        assert forms.spec_of(form) == spec, name
+        assert form.more == "", name
+
+
+def test_an_attribute_without_a_name_is_called_category():
+    assert forms.spec_of(replace(CUSTOM, custom_name=" ")).attribute.name == "category"
+
+
+def test_a_knob_that_a_method_does_not_read_does_not_count():
+    form = Form(advanced={"few_shot": "4", "story_tokens": "50"})
+    assert forms.spec_of(form) == forms.spec_of(Form())
+    assert forms.spec_of(replace(form, method="prompt")).few_shot == 4
+
+
+def test_parts_are_heads_with_their_categories_beneath():
+    assert form_text.parse_parts("# age group (person)\nyoung: youth\nold\n\n# Gender\n") == [
+        {
+            "name": "age group",
+            "kind": "person",
+            "categories": [{"name": "young", "synonyms": ["youth"]}, {"name": "old", "synonyms": []}],
+        },
+        "Gender",
+    ]
+    with pytest.raises(SpecError, match="above any name"):
+        form_text.parse_parts("young\n# age")
 
 
 def test_a_joint_attribute_is_two_or_more_of_the_built_in_ones():
@@ -203,11 +262,12 @@ def test_held_out_contexts_are_a_number_or_names():
         assert caught.value.field == "heldout_contexts" and given in caught.value.problem
 
 
-def test_uploaded_probabilities_are_read_by_context():
-    data = b"context,male,female\nbakers,0.3,0.7\n"
-    form = Form(contexts="csv", csv=data)
-    assert forms.uploaded_rows(form) == {"bakers": {"male": "0.3", "female": "0.7"}}
-    assert forms.uploaded_rows(replace(form, csv=b"context\nbakers\n")) == {}
+def test_a_pasted_table_gives_contexts_and_their_rows():
+    form = Form(contexts="list", pasted="job\tmale\tfemale\nbakers\t30 %\t70 %\n")
+    assert forms.contexts_of(form).names == ("bakers",)
+    assert forms.pasted_rows(form) == {"bakers": {"male": "0.3", "female": "0.7"}}
+    assert forms.pasted_rows(replace(form, pasted="context\nbakers\n")) == {}
+    assert forms.pasted_rows(replace(form, pasted="bakers, all\npilots")) == {}
 
 
 def test_a_fitted_row_keeps_what_was_typed():

@@ -68,6 +68,13 @@ def field_label(field: str) -> str:
         "base_model": "Base model",
         "templates.seen": "Training templates",
         "templates.heldout": "Held-out templates",
+        "templates.phrasings": "Phrasings",
+        "templates.story_seen": "Story templates",
+        "templates.story_heldout": "Held-out story templates",
+        "more": "Further fields",
+        "gap": "Gap to see",
+        "SPEC": "The file",
+        "spec": "The link",
         "heldout_contexts": "Held-out contexts",
         "any_attribute": "For any attribute",
     }

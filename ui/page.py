@@ -30,7 +30,7 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         gr.HTML(cards.header())
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Train", id="train") as train_item:
-                train_tab = train.build(data)
+                train_tab = train.build(store, data, folder)
             with gr.Tab("Runs", id="runs") as runs_item:
                 runs_tab = runs.build(store, data, selected)
             with gr.Tab("Results", id="results") as results_item:
@@ -51,8 +51,7 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         page.load(opened, shown, [selected, tabs, *runs_tab.outputs], **QUIET).then(
             None, None, None, js="() => { window.distalign.ready = true }", **QUIET
         ).then(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
-        drawn = train_tab.drawn_outputs
-        page.load(partial(train.redraw, data), [drawn[0], *train_tab.inputs], drawn, **QUIET)
+        train.on_load(train_tab, store, data, page)
     return page
 
 

@@ -7,47 +7,17 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from distalign.prompts import Prompt, response_ids
+from distalign.answers import training_prompts
+from distalign.baselines.draws import Drawn, draw_answers
+from distalign.prompts import response_ids
 from distalign.spec import RunSpec
-from distalign.steering import SteeringTokens
-from distalign.training_set import build_training_set, tokens_of_steps, training_prompts
+from distalign.steering_pools import SteeringTokens
+from distalign.training_set import build_training_set, tokens_of_steps
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-Ids = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A prompt with an answer drawn from its target, and one of another category.
-
-    ``chosen`` is a draw from q(·|context), ``rejected`` one from the same row without the
-    chosen category, renormalised; ``answer`` and ``other`` are their token ids.
-    """
-
-    prompt: Prompt
-    chosen: int
-    answer: Ids
-    rejected: int
-    other: Ids
-
-    def as_answer(self) -> dict[str, Any]:
-        """A row of TRL's SFTTrainer: loss on the answer only (−100 is not read)."""
-        ids = [*self.prompt.ids, *self.answer]
-        return {"input_ids": ids, "labels": [-100] * len(self.prompt.ids) + list(self.answer)}
-
-    def as_pair(self) -> dict[str, Any]:
-        """A row of TRL's DPOTrainer."""
-        return {
-            "prompt_ids": list(self.prompt.ids),
-            "chosen_ids": list(self.answer),
-            "rejected_ids": list(self.other),
-        }
 
 
 class Source:
@@ -67,7 +37,7 @@ class Source:
         answers = [len(ids) for phrasings in self.phrasings for ids in phrasings]
         prompts = [len(prompt.ids) for prompt in self.prompts]
         self.row_tokens = sum(prompts) / len(prompts) + sum(answers) / len(answers)
-        self._draws = self._draw(spec, rng)
+        self._draws = draw_answers(spec, self.prompts, self.phrasings, rng)
 
     def take(self, count: int) -> list[Drawn]:
         return list(itertools.islice(self._draws, count))
@@ -75,22 +45,6 @@ class Source:
     def rows_per_step(self, steps: int) -> int:
         """Rows with which ``steps`` steps run as many tokens as the hybrid's steps, as nearly as can be."""
         return max(1, round(self.tokens / steps / self.row_tokens))
-
-    def _draw(self, spec: RunSpec, rng: random.Random) -> Iterator[Drawn]:
-        categories = range(len(spec.attribute))
-        while True:
-            for prompt in rng.sample(self.prompts, len(self.prompts)):
-                row = prompt.target or spec.target.rows[prompt.context]
-                (chosen,) = rng.choices(categories, row)
-                (rejected,) = rng.choices(categories, others(row, chosen))
-                answer, other = (rng.choice(self.phrasings[k]) for k in (chosen, rejected))
-                yield Drawn(prompt, chosen, answer, rejected, other)
-
-
-def others(row: tuple[float, ...], chosen: int) -> list[float]:
-    """Weights of the categories but one; even where the target gives all to that one."""
-    weights = [0.0 if k == chosen else q for k, q in enumerate(row)]
-    return weights if sum(weights) > 0 else [float(k != chosen) for k in range(len(row))]
 
 
 def _hybrid_tokens(spec: RunSpec, tokenizer: PreTrainedTokenizerBase) -> int:

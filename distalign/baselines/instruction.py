@@ -49,7 +49,8 @@ def examples(spec: RunSpec, context: int) -> Preface:
     for template in _templates(spec, rng):
         (category,) = rng.choices(range(len(spec.attribute)), spec.target.rows[context])
         question = fill(template, spec.attribute, context=spec.contexts.names[context])
-        turns += [("user", question), ("assistant", rng.choice(responses(spec.attribute, category)))]
+        answers = responses(spec.attribute, category, spec.templates.phrasings)
+        turns += [("user", question), ("assistant", rng.choice(answers))]
     return tuple(turns)
 
 

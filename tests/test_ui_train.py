@@ -1,0 +1,271 @@
+"""What the Train tab answers: fitting, filling in, previews, errors beside their section."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from distalign.errors import SpecError
+from distalign.folders import DataFolder
+from distalign.sharing import bundled, pack
+from distalign.spec import RunSpec, load_spec, parse_spec
+from distalign.spelling import Spelling
+from storage import Store
+from ui import forms, shares, sheet_preview, starts, tables, train_cards, train_fit, train_side
+from ui.forms import Form
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def values_of(form: Form) -> list:
+    """What the page hands to a handler for a form: as the controls hold it."""
+    found = [
+        update["value"] if isinstance(update, dict) and "value" in update else update
+        for update in train_fit.fill(form)[: len(forms.ALL_FIELDS)]
+    ]
+    at = forms.ALL_FIELDS.index("table")
+    found[at] = pd.DataFrame(found[at]["data"], columns=found[at]["headers"])
+    return found
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_a_filled_in_form_is_read_as_the_specification_it_was_filled_in_from(name: str) -> None:
+    spec = load_spec(bundled()[name])
+    form = starts.listed(spec)
+
+    assert forms.spec_of(train_fit.read_form(tuple(values_of(form)))) == spec
+
+
+def test_the_default_form_is_filled_in_as_it_opens() -> None:
+    assert forms.spec_of(train_fit.read_form(tuple(values_of(Form())))) == forms.spec_of(Form())
+
+
+# --- shares ----------------------------------------------------------------------
+
+
+def test_a_joint_attribute_of_two_parts_is_a_matrix() -> None:
+    attribute = parse_spec({"attribute": ["gender", "sentiment"]}).attribute
+    (group,) = json.loads(shares.row_value(attribute, tables.even_row(attribute.names)))["groups"]
+
+    assert (group["rows"], group["columns"]) == (["male", "female"], ["positive", "negative", "neutral"])
+    assert shares.read_row(shares.row_value(attribute, {"male, neutral": "1"}))["male, neutral"] == "1"
+
+
+def test_parts_are_even_real_or_shares() -> None:
+    attribute = parse_spec({"attribute": ["gender", "sentiment"]}).attribute
+    row = {"positive": "0.5", "negative": "0.25", "neutral": "0.25"}
+    given = {"gender": "real", "sentiment": row}
+    value = shares.parts_value(attribute, given, {"gender": True})
+
+    assert shares.read_parts(value) == given
+    # Without statistics there is nothing to choose.
+    assert shares.read_parts(shares.parts_value(attribute, given, {}))["gender"] == "even"
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", "x", "[]", "{}", '{"groups": 3}', '{"groups": [3, {"names": 1}]}', "[" * 9999]
+)
+def test_what_a_browser_should_not_send_is_no_shares(value: object) -> None:
+    assert shares.read_row(value) == {}
+    assert isinstance(shares.read_parts(value), dict)
+
+
+# --- fitting -----------------------------------------------------------------------
+
+
+def test_a_pasted_table_becomes_the_target_of_each_context() -> None:
+    form = Form(contexts="list", pasted="context\tmale\tfemale\nbakers\t30\t70\n", target="even")
+    radio, table, *_ = train_fit.fit(*values_of(form), pasted=True)
+
+    assert radio["value"] == "table"
+    assert table == {"headers": ["Context", "male", "female"], "data": [["bakers", "0.3", "0.7"]]}
+
+
+@pytest.mark.parametrize(
+    ("form", "target", "classes"),
+    [
+        (Form(attribute="race"), "even", ["no-real", "no-parts"]),
+        (Form(target="parts"), "even", ["no-parts"]),
+        (Form(attribute="joint", target="stated"), "even", ["no-real", "no-stated"]),
+        (Form(attribute="joint", target="parts"), None, ["no-real", "no-stated"]),
+    ],
+)
+def test_a_target_that_the_attribute_cannot_have_becomes_even(
+    form: Form, target: str | None, classes: list
+) -> None:
+    radio = train_fit.fit(*values_of(form))[0]
+
+    assert radio.get("value") == target and radio["elem_classes"] == classes
+
+
+def test_only_settings_that_count_are_shown() -> None:
+    def visible(method: str, stories: bool) -> list[str]:
+        updates = train_fit.settings("quick", method, "even", False, stories)[-len(forms.ADVANCED) :]
+        return [name for name, update in zip(forms.ADVANCED, updates, strict=True) if update["visible"]]
+
+    assert "steps" in visible("hybrid", False) and "few_shot" not in visible("hybrid", False)
+    assert "story_tokens" in visible("hybrid", True)
+    assert "few_shot" in visible("prompt", False) and "steps" not in visible("prompt", False)
+
+
+def test_writing_out_the_templates_keeps_what_was_typed() -> None:
+    form = Form(templates_seen="Mine {context}")
+    written = dict(zip(forms.TEMPLATE_BOXES, train_fit.write_out(*values_of(form)), strict=True))
+
+    assert isinstance(written["templates_seen"], dict)  # left as it is
+    full = replace(form, **{n: t for n, t in written.items() if isinstance(t, str)})
+    assert forms.spec_of(full).templates == replace(
+        forms.spec_of(form).templates, phrasings=forms.spec_of(full).templates.phrasings
+    )
+    assert len(forms.spec_of(full).templates.phrasings) == 4
+
+
+# --- pasted tables -------------------------------------------------------------------
+
+
+def test_rules_fill_the_table_and_contexts_without_a_row_keep_theirs() -> None:
+    old = {"bakers": {"male": "0.9", "female": "0.1"}}
+    form = Form(contexts="list", pasted="bakers\nnurses\npilots", target="table", table=old)
+    text = "context\tmale\tfemale\n*nurse*\t10 %\t90 %\n*lots\t80 %\t20 %"
+    table, preview = train_fit.fill_table(text, False, *values_of(form))
+
+    assert table["data"] == [["bakers", "0.9", "0.1"], ["nurses", "0.1", "0.9"], ["pilots", "0.8", "0.2"]]
+    assert "2 of 3 contexts get a row, 2 of them by a rule" in preview and "bakers" in preview
+
+
+def test_a_preview_names_wrong_rows_and_escapes_what_it_shows() -> None:
+    form = Form(contexts="list", pasted="bakers\npilots", target="table")
+    text = f"context,male,female\nbakers,0.5,0.4\n{HOSTILE},1,0\npilots,{HOSTILE},0"
+    preview = train_fit.preview_paste(text, False, *values_of(form))
+
+    assert "3 rows cannot be used" in preview
+    for words in (
+        "<b>Row 2:</b>",
+        "sum to 0.9",
+        "<b>Row 3:</b>",
+        "is not one of the contexts",
+        "<b>Row 4:</b>",
+    ):
+        assert words in preview
+    assert "<img" not in preview
+    assert train_fit.preview_paste("  ", False, *values_of(form)) == ""
+
+
+def test_the_preview_of_pasted_contexts_is_for_tables_only() -> None:
+    attribute = forms.attribute_of(Form())
+    assert sheet_preview.contexts_preview("bakers\npilots", attribute) == ""
+    assert "1 context, and shares of male, female" in sheet_preview.contexts_preview(
+        "context,male,female\nbakers,0.3,0.7", attribute
+    )
+    assert "columns" in sheet_preview.contexts_preview("context,context\na,b", attribute)
+
+
+# --- what follows from the form ------------------------------------------------------
+
+
+def redraw(form: Form, tmp_path, first: int = -1, gap: str = "5") -> dict:
+    names = [*train_side.DRAWN, *train_cards.SECTIONS]
+    return dict(
+        zip(names, train_side.redraw(DataFolder(tmp_path), "", first, gap, *values_of(form)), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "section"),
+    [
+        (Form(attribute="custom", custom_categories="one"), "attribute"),
+        (Form(contexts="list", pasted=""), "contexts"),
+        (Form(target="stated", stories=True), "target"),
+        (Form(rounds="many"), "training"),
+        (Form(templates_seen="x"), "templates"),
+        (Form(phrasings="x"), "templates"),
+        (Form(advanced={"steps": "abc"}), "advanced"),
+        (Form(more="colour: red"), "advanced"),
+    ],
+)
+def test_an_error_stands_beside_its_section_and_in_the_card_of_the_run(
+    form: Form, section: str, tmp_path
+) -> None:
+    drawn = redraw(form, tmp_path)
+
+    assert [name for name in train_cards.SECTIONS if drawn[name]] == [section]
+    assert drawn[section] == drawn["preview"]
+
+
+def test_the_planner_answers_for_the_target_and_its_buttons_set_its_figures(tmp_path) -> None:
+    form = Form(attribute="sentiment", target="even")
+    drawn = redraw(form, tmp_path)
+    alone, overall = drawn["planned_rounds"]
+
+    assert f"<b>{alone:,} rounds</b>" in drawn["planned"] and overall == -(-alone // 25)
+    assert "not a number" in redraw(form, tmp_path, gap="many")["planned"]
+    assert "out of range" in redraw(form, tmp_path, gap="0")["planned"]
+
+
+def test_examples_are_drawn_only_while_they_are_open_and_escape_what_was_typed(tmp_path) -> None:
+    form = Form(contexts="list", pasted="a & <b>bold</b>", target="even")
+    assert not isinstance(redraw(form, tmp_path)["examples"], str)
+    text = redraw(form, tmp_path, first=0)["examples"]
+
+    assert "Desirable" in text and "Undesirable" in text
+    assert "&lt;b&gt;bold" in text and "<b>bold" not in text
+
+
+@pytest.mark.parametrize("method", ["hybrid", "sft", "dpo", "prompt", "zero_shot"])
+def test_every_method_has_examples_or_says_why_not(method: str) -> None:
+    spec: RunSpec = parse_spec({"attribute": "gender", "method": method})
+    text = train_cards.examples_html(spec, Spelling())
+
+    assert "Example 1" in text
+    assert ("Desirable" in text) is (method in ("hybrid", "sft", "dpo"))
+
+
+# --- starts ----------------------------------------------------------------------------
+
+
+def test_a_form_starts_from_a_run_a_bundled_specification_a_file_or_a_link(tmp_path) -> None:
+    store = Store(tmp_path / "runs.db")
+    spec = parse_spec({"attribute": "race", "target": "even", "seed": 7, "name": "mine"})
+    run = store.insert_run(spec)
+    values = [value for _, value in starts.choices(store)]
+
+    assert values[:2] == [starts.DEFAULT, f"run:{run.id}"]
+    assert forms.spec_of(starts.start(store, f"run:{run.id}")[0]) == spec
+    assert forms.spec_of(starts.start(store, "spec:weekday")[0]) == load_spec(bundled()["weekday"])
+    assert forms.spec_of(starts.from_file(spec.to_yaml().encode())) == spec
+    assert forms.spec_of(starts.from_file(spec.to_json().encode())) == spec
+    assert forms.spec_of(starts.from_address(store, {"spec": pack(spec)})[0]) == spec
+    assert forms.spec_of(starts.from_address(store, {"from": run.id})[0]) == spec
+    assert starts.from_address(store, {"run": run.id}) is None
+
+
+@pytest.mark.parametrize("chosen", ["spec:../../etc/passwd", "run:gone"])
+def test_a_start_that_is_not_there_is_an_error(chosen: str, tmp_path) -> None:
+    with pytest.raises(Exception, match=r"gone|not bundled"):
+        starts.start(Store(tmp_path / "runs.db"), chosen)
+
+
+def test_a_file_may_name_neither_a_folder_of_the_server_nor_be_huge() -> None:
+    for data in (b"attribute: gender\nbase_model: /etc", b"\xff", b"x" * 500_000):
+        with pytest.raises(SpecError):
+            starts.from_file(data)
+
+
+def test_sharing_a_form_that_cannot_be_read_says_why() -> None:
+    form = Form(rounds="many")
+    for kind in ("link", "command"):
+        shown, note = train_side.share(kind, *values_of(form))
+        assert shown["visible"] is False and "many" in note
+    text, note = train_side.share("link", *values_of(Form()))
+    assert text["value"].startswith("?tab=train&spec=") and note == ""
+
+
+def test_the_saved_file_is_the_forms_specification(tmp_path) -> None:
+    folder = SimpleNamespace(place=lambda name: tmp_path / name)
+    path, note = train_side.save(folder, *values_of(Form(seed="3")))
+
+    assert note == "" and load_spec(tmp_path / path) == forms.spec_of(Form(seed="3"))

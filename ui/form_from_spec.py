@@ -1,0 +1,108 @@
+"""Specification → form values; the way back from :func:`ui.forms.spec_of`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from distalign.attributes import Attribute
+from distalign.contexts import SOURCES
+from distalign.spec import RunSpec, Sampling
+from distalign.story_config import StoryConfig
+from distalign.targets import Target
+from ui.form_text import (
+    categories_text,
+    heldout_text,
+    parse_heldout,
+    parse_templates,
+    parts_text,
+    templates_text,
+)
+from ui.forms import ADVANCED, CUSTOM, JOINT, PARTS, PASTED, TEMPLATE_BOXES, Form, knobs_in_use
+
+PRODUCT = "product"
+
+
+def from_spec(spec: RunSpec) -> Form:
+    """The form that describes ``spec``."""
+    mapping = spec.to_mapping()
+    templates = mapping.get("templates", {})
+    listed = spec.contexts.source not in SOURCES
+    more = _not_shown(mapping, spec)
+    return Form(
+        **_attribute_fields(spec),
+        contexts=PASTED if listed else spec.contexts.source,
+        pasted="\n".join(spec.contexts.names) if listed else "",
+        target="even" if "target" in more else PARTS if spec.target.kind == PRODUCT else spec.target.kind,
+        row=mapping["target"] if spec.target.kind == "mapping" else {},
+        parts=mapping["target"] if spec.target.kind == PRODUCT and "target" not in more else {},
+        table=mapping["target"] if spec.target.kind == "table" else {},
+        method=spec.method,
+        preset=spec.preset,
+        rounds=spec.rounds,
+        seed=spec.seed,
+        base_model=spec.base_model,
+        name=spec.name,
+        steering=spec.steering,
+        stories=spec.story.stories,
+        judge=spec.story.judge,
+        **{box: templates_text(templates.get(group, [])) for box, group in TEMPLATE_BOXES.items()},
+        heldout_contexts="" if "heldout_contexts" in more else heldout_text(spec.heldout_contexts),
+        any_attribute=spec.any_attribute,
+        advanced={n: mapping[n] for n in ADVANCED if n in mapping},
+        more=yaml.safe_dump(more, sort_keys=False, allow_unicode=True) if more else "",
+    )
+
+
+def _attribute_fields(spec: RunSpec) -> dict[str, Any]:
+    """The controls that hold the attribute."""
+    attribute, given = spec.attribute, spec.attribute.to_mapping()
+    if attribute.parts:
+        return {"attribute": JOINT, **_joint_fields(attribute)}
+    if isinstance(given, str):
+        return {"attribute": given, "custom_kind": attribute.kind}
+    return {
+        "attribute": CUSTOM,
+        "custom_name": attribute.name,
+        "custom_categories": categories_text(attribute),
+        "custom_kind": attribute.kind,
+    }
+
+
+def _joint_fields(attribute: Attribute) -> dict[str, Any]:
+    """Built-in parts are ticked, others written out; all are where a built-in one is behind another."""
+    given = [part.to_mapping() for part in attribute.parts]
+    ticked = next((i for i, part in enumerate(given) if not isinstance(part, str)), len(given))
+    if any(isinstance(part, str) for part in given[ticked:]):
+        ticked = 0
+    return {"joint": tuple(given[:ticked]), "joint_own": parts_text(attribute.parts[ticked:])}
+
+
+def _not_shown(mapping: Mapping[str, Any], spec: RunSpec) -> dict[str, Any]:
+    """The fields that no control but the YAML can hold."""
+    more: dict[str, Any] = {}
+    if spec.target.kind == PRODUCT and not all(map(_is_simple, spec.target.factors)):
+        more["target"] = mapping["target"]
+    if spec.heldout_contexts:
+        held = mapping["heldout_contexts"]
+        if parse_heldout(heldout_text(spec.heldout_contexts)) != held:
+            # The one context that is held out is called by a number.
+            more["heldout_contexts"] = held
+    templates = mapping.get("templates", {})
+    if any(parse_templates(templates_text(group)) != group for group in templates.values()):
+        more["templates"] = templates
+    used = knobs_in_use(spec.method, spec.story.stories)
+    names = [*ADVANCED, *([] if spec.story.stories else ["judge"])]
+    return more | {n: mapping[n] for n in names if n in mapping and n not in used}
+
+
+def _is_simple(factor: Target) -> bool:
+    return factor.kind in ("even", "real", "mapping")
+
+
+def default_of(name: str) -> str:
+    """The value that a knob has in every preset."""
+    owner = next(o for o in (Sampling, StoryConfig, RunSpec) if hasattr(o, name))
+    return f"{getattr(owner, name):g}"

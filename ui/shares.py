@@ -1,0 +1,122 @@
+"""The editor of shares: linked sliders, a table or a matrix of percentages that always sum to 100.
+
+Moving one share makes the others give way, in the browser (``shares.js``); what comes from there
+is read with care, as anybody can send anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from distalign.attributes import Attribute
+from ui.tables import Row, even_row
+
+SCRIPT = Path(__file__).with_name("shares.js").read_text("utf-8")
+# With more categories than this there are no sliders, only figures.
+MAX_SLIDERS = 8
+SHARES = "shares"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Shares that sum to 1.
+
+    Attributes:
+        name: of the part they are of; empty for the whole attribute.
+        names: the categories.
+        cells: their probabilities, as typed.
+        mode: "shares", or a target without any to set, one of ``modes``.
+        modes: values and labels of what may be chosen; empty where nothing is.
+        rows: where the categories are cells of two parts, the first's categories.
+        columns: and the second's.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    cells: tuple[str, ...]
+    mode: str = SHARES
+    modes: tuple[tuple[str, str], ...] = ()
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+def editor(value: str, elem_id: str) -> gr.HTML:
+    """The control; its value is what :func:`value_of` makes."""
+    return gr.HTML(
+        value,
+        html_template='<div class="da-shares" role="group" aria-label="Target shares"></div>',
+        js_on_load=SCRIPT,
+        elem_id=elem_id,
+        apply_default_css=False,
+    )
+
+
+def value_of(groups: Sequence[Group]) -> str:
+    return json.dumps({"groups": [asdict(group) for group in groups], "sliders": MAX_SLIDERS})
+
+
+def row_value(attribute: Attribute, row: Row) -> str:
+    """One group for all categories; a matrix where they are the cells of two parts."""
+    rows, columns = (part.names for part in attribute.parts) if len(attribute.parts) == 2 else ((), ())
+    group = Group("", attribute.names, _cells(row, attribute.names), rows=rows, columns=columns)
+    return value_of([group])
+
+
+def parts_value(attribute: Attribute, parts: Mapping[str, str | Row], real: Mapping[str, bool]) -> str:
+    """A group for each part of a joint attribute; ``real`` says which have statistics."""
+    groups = []
+    for part in attribute.parts:
+        given = parts.get(part.name, "even")
+        modes = [("even", "Even"), (SHARES, "Shares")]
+        if real.get(part.name):
+            modes.insert(1, ("real", "Real-world"))
+        row = even_row(part.names) if isinstance(given, str) else given
+        mode = given if isinstance(given, str) and given in dict(modes) else SHARES
+        mode = "even" if isinstance(given, str) and mode == SHARES else mode
+        groups.append(Group(part.name, part.names, _cells(row, part.names), mode, tuple(modes)))
+    return value_of(groups)
+
+
+def _cells(row: Row, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(str(row.get(name, "0")) for name in names)
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two values show the same."""
+    return _groups(one) == _groups(other)
+
+
+def read_row(value: object) -> dict[str, object]:
+    """Categories and cells of the first group."""
+    groups = _groups(value)
+    return _pairs(groups[0]) if groups else {}
+
+
+def read_parts(value: object) -> dict[str, str | Row]:
+    """Each group's name with its mode, or with its categories and cells."""
+    found: dict[str, str | Row] = {}
+    for group in _groups(value):
+        mode = str(group.get("mode", SHARES))
+        found[str(group.get("name", ""))] = _pairs(group) if mode == SHARES else mode
+    return found
+
+
+def _groups(value: object) -> list[dict[str, Any]]:
+    try:
+        groups = json.loads(str(value or "{}"))["groups"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+    return [group for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
+
+
+def _pairs(group: Mapping[str, Any]) -> dict[str, object]:
+    names, cells = group.get("names"), group.get("cells")
+    if not isinstance(names, list) or not isinstance(cells, list):
+        return {}
+    return {str(name): str(cell) for name, cell in zip(names, cells, strict=False)}
