@@ -55,6 +55,18 @@ class ListedRun:
 
 
 @dataclass(frozen=True)
+class ComparableRun:
+    """What tells a finished run from others, read without its whole specification."""
+
+    id: str
+    title: str
+    method: str
+    base_model: str
+    preset: str
+    seed: int
+
+
+@dataclass(frozen=True)
 class Run:
     """One run, as it was when it was read.
 
@@ -115,6 +127,19 @@ class Event:
         return Progress(
             self.kind, self.stage, self.step, self.total, self.fraction, self.eta, self.values, self.message
         )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One of the different answers to a prompt: its text, without spaces around it, and how often it was given.
+
+    ``category`` is an index into the attribute, None for an unclassified one; ``of`` counts all answers.
+    """
+
+    text: str
+    category: int | None
+    times: int
+    of: int
 
 
 @dataclass(frozen=True)

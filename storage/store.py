@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from storage.artifacts import Artifacts
+from storage.comparisons import Comparisons
 from storage.events import Events
 from storage.results import Results
 from storage.rounds import Rounds
 from storage.runs import Runs
 
 
-class Store(Runs, Events, Rounds, Results, Artifacts):
+class Store(Runs, Events, Rounds, Results, Artifacts, Comparisons):
     """The database of runs: ``Store(path, clock=time.time)``.
 
     It opens the file and brings its schema up to date. One connection a
