@@ -220,7 +220,7 @@ def comparison_of(store: Store, *runs: Run) -> Comparison:
 
 def test_every_field_that_is_drawn_is_in_every_row(store: Store) -> None:
     comparison = comparison_of(store, made(store), made(store, method="sft"), made(store, method="zero_shot"))
-    shown = compare_charts.contexts_shown(comparison, False)
+    shown = compare_charts.contexts_shown(comparison, "female", False)
     rows = compare_charts.share_rows(comparison, shown, "female")
     assert len(shown) == compare_charts.FEW_CONTEXTS and len(rows) == 3 * len(shown)
     charts = [compare_charts.error_chart(comparison), compare_charts.share_chart(rows, 3)]
@@ -228,13 +228,13 @@ def test_every_field_that_is_drawn_is_in_every_row(store: Store) -> None:
         spec = chart.to_dict()
         found = spec["data"].get("values") or spec["datasets"][spec["data"]["name"]]
         assert found and all(drawn_fields(spec) <= set(row) for row in found)
-    assert len(compare_charts.contexts_shown(comparison, True)) == 25
+    assert len(compare_charts.contexts_shown(comparison, "female", True)) == 25
 
 
 def test_the_rows_are_what_the_database_holds(store: Store) -> None:
     run = made(store)
     comparison = comparison_of(store, run)
-    shown = compare_charts.contexts_shown(comparison, True)
+    shown = compare_charts.contexts_shown(comparison, "male", True)
     stored = {run.spec.contexts.names[c.context]: c for c in store.result(run.id, "after", HELD_OUT).contexts}
     for row in compare_charts.share_rows(comparison, shown, "male"):
         own = stored[row["context"]]
@@ -246,9 +246,9 @@ def test_the_rows_are_what_the_database_holds(store: Store) -> None:
 
 def test_runs_of_another_attribute_are_left_out_of_its_shares(store: Store) -> None:
     comparison = comparison_of(store, made(store), made(store, attribute="race", target="even"))
-    shown = compare_charts.contexts_shown(comparison, True)
-    assert {row["series"] for row in compare_charts.share_rows(comparison, shown, "male")} == {0}
-    assert {row["series"] for row in compare_charts.share_rows(comparison, shown, "Asian")} == {1}
+    for place, category in enumerate(("male", "Asian")):
+        shown = compare_charts.contexts_shown(comparison, category, True)
+        assert {row["series"] for row in compare_charts.share_rows(comparison, shown, category)} == {place}
     assert "not measured on the same" in compare_cards.lead(comparison)
     assert "da-best" not in compare_cards.measures_table(comparison)
 
@@ -268,7 +268,7 @@ def test_colours_and_shapes_are_all_different() -> None:
 
 def test_heat_grows_with_the_ratio_and_ends(store: Store) -> None:
     comparison = comparison_of(store, made(store))
-    (result,) = next(iter(compare_charts.contexts_shown(comparison, False).values()))
+    (result,) = next(iter(compare_charts.contexts_shown(comparison, "male", False).values()))
     rows = {
         f"{times}": [replace(result, mae=times * result.noise_floor)] for times in (0.5, 1, 3.5, 6, 60)
     } | {"none": [None], "nan": [replace(result, mae=math.nan)]}
@@ -287,7 +287,7 @@ def test_what_a_model_wrote_and_a_person_named_is_escaped(store: Store) -> None:
     )
     store.add_rounds(run.id, [Round("after", HELD_OUT, 0, 0, 9, 0, None, HOSTILE)])
     comparison = comparison_of(store, run, made(store, contexts=["b", "c"], target="even", rounds=2))
-    shown = compare_charts.contexts_shown(comparison, True)
+    shown = compare_charts.contexts_shown(comparison, "male", True)
     line = comparison.lines[0]
     html = (
         compare_cards.measures_table(comparison)

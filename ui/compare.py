@@ -26,6 +26,8 @@ POLL_SECONDS = 2.0
 ADDRESS_JS = "(query) => window.distalign.compared(query)"
 # The address is read where it is: in the browser.
 READ_ADDRESS_JS = "(...given) => [window.location.search, ...given.slice(1)]"
+# Side by side where there is room, one above the other on a phone.
+WIDE: dict[str, Any] = OPEN | {"min_width": 280}
 CONTEXT_CHOICES = [("Largest errors", FEW), ("All", EVERY)]
 
 
@@ -84,9 +86,9 @@ def _build_chooser() -> dict[str, Any]:
             )
         )
         with gr.Row():
-            dataset = gr.Dropdown([], label="Dataset or finished run", elem_id="compare-dataset", **OPEN)
+            dataset = gr.Dropdown([], label="Dataset or finished run", elem_id="compare-dataset", **WIDE)
             others = gr.Dropdown(
-                [], label="Other runs beside it", elem_id="compare-others", multiselect=True, value=[], **OPEN
+                [], label="Other runs beside it", elem_id="compare-others", multiselect=True, value=[], **WIDE
             )
         ticks = [(labels.METHODS_SHORT[method], method) for method in METHODS]
         methods = gr.CheckboxGroup(ticks, label="Methods", elem_id="compare-methods", interactive=True)
@@ -123,8 +125,8 @@ def _build_details() -> dict[str, Any]:
     with gr.Column(elem_classes="da-card"):
         gr.HTML(cards.heading("Realized against target", "One block a context, the largest error first."))
         with gr.Row():
-            parts["category"] = gr.Dropdown([], label="Share of", elem_id="compare-category", **OPEN)
-            with gr.Column(min_width=200) as box:
+            parts["category"] = gr.Dropdown([], label="Share of", elem_id="compare-category", **WIDE)
+            with gr.Column(min_width=280) as box:
                 parts["contexts"] = gr.Radio(
                     CONTEXT_CHOICES, label="Contexts", value=FEW, elem_id="compare-contexts", interactive=True
                 )
@@ -148,8 +150,8 @@ def _build_details() -> dict[str, Any]:
             )
         )
         with gr.Row():
-            parts["context"] = gr.Dropdown([], label="Context", elem_id="compare-context", **OPEN)
-            parts["prompt"] = gr.Dropdown([], label="Prompt", elem_id="compare-prompt", scale=2, **OPEN)
+            parts["context"] = gr.Dropdown([], label="Context", elem_id="compare-context", **WIDE)
+            parts["prompt"] = gr.Dropdown([], label="Prompt", elem_id="compare-prompt", scale=2, **WIDE)
         parts["answers"] = gr.HTML(apply_default_css=False, elem_id="compare-answers")
     return parts
 

@@ -120,9 +120,16 @@ def _marks(base: alt.Chart, place: int, x: alt.X, tips: Sequence[Any], shift: fl
     return [rule, point.encode(x=x, tooltip=tips).properties(name=f"series{place}")]
 
 
-def contexts_shown(comparison: Comparison, every: bool) -> dict[str, list[ContextResult | None]]:
-    """The contexts of the chart: those with the largest errors, :data:`FEW_CONTEXTS` of them or many more."""
-    found = by_context(comparison)
+def contexts_shown(
+    comparison: Comparison, category: str, every: bool
+) -> dict[str, list[ContextResult | None]]:
+    """The contexts that a category was counted in, largest errors first: :data:`FEW_CONTEXTS`, or many more."""
+    known = [category_of(line, category) is not None for line in comparison.lines]
+    found = {
+        name: results
+        for name, results in by_context(comparison).items()
+        if any(result and knows for result, knows in zip(results, known, strict=True))
+    }
     return {name: found[name] for name in list(found)[: MAX_CONTEXTS if every else FEW_CONTEXTS]}
 
 

@@ -197,7 +197,7 @@ def _details(store: Store, comparison: Comparison, key: Any, controls: Controls)
     names = dict.fromkeys(name for line in comparison.lines for name in line.entry.run.spec.attribute.names)
     category = controls.category if controls.category in names else next(iter(names), None)
     every = controls.contexts == EVERY
-    shown = compare_charts.contexts_shown(comparison, every)
+    shown = compare_charts.contexts_shown(comparison, category or "", every)
     many = len(contexts) > compare_charts.FEW_CONTEXTS
     context = controls.context if controls.context in contexts else next(iter(contexts), None)
     prompts = _prompts(comparison, context)
