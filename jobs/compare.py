@@ -102,7 +102,7 @@ class Comparison:
     """Entries on one split.
 
     Attributes:
-        published: the best published MAE for what the first entry is measured on.
+        published: the best published MAE for what all are measured on.
         differ: fields of the specifications in which the runs differ, the method aside.
         same_data: whether all are measured on the same; only then is one better than another.
     """
@@ -141,13 +141,9 @@ def compare(store: Store, entries: Sequence[Entry], split: str, words: Mapping[s
     )
     specs = [entry.run.spec for entry in entries]
     data = [{n: v for n, v in identity(spec).items() if n not in FREE} for spec in specs]
-    return Comparison(
-        split,
-        lines,
-        published_mae(specs[0], split) if specs else None,
-        differing(specs),
-        all(one == data[0] for one in data),
-    )
+    same_data = all(one == data[0] for one in data)
+    reference = published_mae(specs[0], split) if specs and same_data else None
+    return Comparison(split, lines, reference, differing(specs), same_data)
 
 
 def splits_of(store: Store, entries: Sequence[Entry]) -> list[str]:

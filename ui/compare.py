@@ -162,7 +162,7 @@ def _wire(tab: CompareTab, store: Store, data: DataFolder, parts: dict[str, Any]
     gr.on(chosen, partial(changed, store, data), inputs, tab.outputs, **ONE_BY_ONE).then(
         None, tab.address, None, **noted
     )
-    parts["queue"].click(partial(queue_all, store, data), inputs, tab.outputs, **ONE_BY_ONE)
+    parts["queue"].click(partial(queue_all, store, data), inputs, tab.outputs, **QUIET)
     parts["timer"].tick(partial(polled, store, data), inputs, tab.outputs, **LATEST).then(
         None, tab.address, None, **noted
     )
