@@ -59,7 +59,7 @@ def build(store: Store, data: DataFolder, selected: gr.Textbox) -> CompareTab:
     tab = CompareTab(
         partial(show, store, data), [parts["address"], selected, shown, *controls], outputs, parts["address"]
     )
-    _wire(tab, store, data, parts, [shown, *controls])
+    _wire(tab, store, data, parts, [parts["address"], shown, *controls])
     return tab
 
 
@@ -175,22 +175,24 @@ def show(store: Store, data: DataFolder, query: str, selected: str, shown: Shown
     return _sent(store, data, shown, choice, controls, "")
 
 
-def changed(store: Store, data: DataFolder, shown: Shown, *values: Any) -> list[Any]:
+def changed(store: Store, data: DataFolder, address: str, shown: Shown, *values: Any) -> list[Any]:
     """The tab after a person used one of its controls."""
     controls = Controls(*values)
-    return _sent(store, data, shown, chosen_by(store, shown.choice, controls), controls, "")
+    return _sent(store, data, shown, chosen_by(store, before(store, address, shown), controls), controls, "")
 
 
-def polled(store: Store, data: DataFolder, shown: Shown, *values: Any) -> list[Any]:
+def polled(store: Store, data: DataFolder, address: str, shown: Shown, *values: Any) -> list[Any]:
     """The tab while runs are under way; what was noted stays."""
     controls = Controls(*values)
-    return _sent(store, data, shown, chosen_by(store, shown.choice, controls), controls, gr.skip())
+    return _sent(
+        store, data, shown, chosen_by(store, before(store, address, shown), controls), controls, gr.skip()
+    )
 
 
-def queue_all(store: Store, data: DataFolder, shown: Shown, *values: Any) -> list[Any]:
+def queue_all(store: Store, data: DataFolder, address: str, shown: Shown, *values: Any) -> list[Any]:
     """Queue a run for each ticked method that has none."""
     controls = Controls(*values)
-    choice = chosen_by(store, shown.choice, controls)
+    choice = chosen_by(store, before(store, address, shown), controls)
     preset = controls.preset if controls.preset in PRESETS else ""
     try:
         spec = spec_of(store, choice.dataset)
@@ -209,13 +211,17 @@ def _sent(
     return [now, note, *updates]
 
 
+def before(store: Store, address: str, shown: Shown) -> Choice:
+    """What was compared so far; the browser knows it where the server has forgotten the session."""
+    return shown.choice if shown.sent else read_address(store, address or "") or Choice()
+
+
 def chosen_by(store: Store, old: Choice, controls: Controls) -> Choice:
     """The choice that the controls hold; another dataset drops the runs beside the one before."""
     dataset = str(controls.dataset or "")[:MAX_TEXT]
     methods = [method for method in METHODS if method in (controls.methods or ())]
     others = tuple(str(run_id)[:MAX_TEXT] for run_id in controls.others or ())
     split = controls.split if controls.split in SPLITS else HEADLINE
-    # A session that the server has forgotten has no dataset before this one.
     if dataset == old.dataset or not old.dataset:
         return Choice(dataset, tuple(methods), old.pinned, others, split)
     try:

@@ -12,7 +12,7 @@ from jobs.datasets import Standing
 from storage import Answer, Event, Run
 from ui import cards, labels
 from ui.compare_charts import category_of, glyph
-from ui.present import NONE, duration, esc, figure, percent, plural, rough_duration
+from ui.present import NONE, esc, figure, percent, plural, rough_duration
 from ui.report import interval
 
 MAX_HEAT_ROWS = 60
@@ -98,7 +98,7 @@ def legend(comparison: Comparison, shares: bool) -> str:
             f'<span><i class="dash"></i>best published: {figure(comparison.published)} '
             f"({esc(published.SOURCE)}, on models 10 to 60 times larger than the bundled one)</span>"
         )
-    items.append("<span>lines: 95 % intervals</span>")
+    items.append(f"<span>lines: 95 % intervals{'' if shares else '; square-root scale'}</span>")
     return f'<div class="da-legend">{"".join(items)}</div>'
 
 
@@ -155,8 +155,12 @@ def _row(place: int, line: Line, best: Mapping[str, int | None]) -> str:
         + cell("kl", result and result.kl)
         + _rate_cell(line.unclassified, best["unclassified"] == place)
         + effects_cell
-        + f'<td class="n">{duration(train)}</td><td class="n">{duration(sample)}</td></tr>'
+        + f'<td class="n">{_seconds(train)}</td><td class="n">{_seconds(sample)}</td></tr>'
     )
+
+
+def _seconds(value: float | None) -> str:
+    return NONE if value is None else f"{value:,.0f} s"
 
 
 def _source(line: Line) -> str:
@@ -209,7 +213,7 @@ def _heat_cell(result: ContextResult | None) -> str:
     ratio = result.mae / result.noise_floor if result.noise_floor > 0 else math.inf
     heat = min(1.0, max(0.0, (ratio - 1) / (HOT - 1)))
     many = f"{ratio:.1f} times the noise floor" if math.isfinite(ratio) else "the noise floor is 0"
-    return f'<td class="n" style="--heat:{heat:.2f}" title="{many}">{figure(result.mae)}</td>'
+    return f'<td class="n" style="--heat:{heat:.2f}" title="{many}">{result.mae:.3f}</td>'
 
 
 def shares_table(

@@ -28,6 +28,7 @@ SHAPES = {
     "triangle-left": "M-5.5,0L4.5,-5.5V5.5Z",
     "triangle-right": "M5.5,0L-4.5,-5.5V5.5Z",
 }
+PADDING = {"left": 2, "right": 14, "top": 2, "bottom": 4}
 FEW_CONTEXTS = 10
 ERROR_LANE = 40
 # Above the marks of a lane: its name; between two lines of a lane; beneath the last.
@@ -77,7 +78,7 @@ def error_chart(comparison: Comparison) -> alt.LayerChart:
     layers = _error_layers(
         len(comparison.lines), comparison.published is not None, math.ceil(end * 105) / 100
     )
-    return _finish(layers, len(rows), ERROR_LANE).properties(data=source)
+    return _finish(layers, len(rows), ERROR_LANE).properties(data=source, padding=PADDING)
 
 
 # Altair takes tens of milliseconds to compose and check layers; they do not depend on the data.
@@ -87,7 +88,8 @@ def _error_layers(count: int, published: bool, end: float) -> alt.LayerChart:
     axis = alt.Axis(
         title=None, orient="top", format=".2f", tickCount=5, domain=False, ticks=False, labelPadding=6
     )
-    x = alt.X("mae:Q", scale=alt.Scale(domain=[0, end], nice=False), axis=axis)
+    # The base model is so far off that on a linear scale all that is trained would be one point.
+    x = alt.X("mae:Q", scale=alt.Scale(type="sqrt", domain=[0, end], nice=False), axis=axis)
     base = alt.Chart(source).encode(y=_lane("place"))
     band = base.mark_bar(height=18, yOffset=9, color=BAND, opacity=0.3, cornerRadius=3).encode(
         x=alt.X("zero:Q", axis=axis), x2="floor:Q"
@@ -115,7 +117,7 @@ def _marks(base: alt.Chart, place: int, x: alt.X, tips: Sequence[Any], shift: fl
     one = base.transform_filter(alt.datum.series == place)
     rule = one.mark_rule(strokeWidth=1.8, color=colour, yOffset=shift).encode(x="low:Q", x2="high:Q")
     point = one.mark_point(
-        shape=shape, size=60, filled=True, opacity=1, color=colour, strokeWidth=0, yOffset=shift
+        shape=shape, size=80, filled=True, opacity=1, color=colour, strokeWidth=0, yOffset=shift
     )
     return [rule, point.encode(x=x, tooltip=tips).properties(name=f"series{place}")]
 
@@ -171,7 +173,7 @@ def share_chart(rows: Sequence[Mapping[str, Any]], count: int) -> alt.LayerChart
     """Realized shares of one category, a lane a context and in it a line each, with target and noise floor."""
     source = table(rows, SHARE_FIELDS)
     lanes = len({row["place"] for row in rows})
-    return _finish(_share_layers(count), lanes, _lane_height(count)).properties(data=source)
+    return _finish(_share_layers(count), lanes, _lane_height(count)).properties(data=source, padding=PADDING)
 
 
 def _lane_height(count: int) -> int:
