@@ -225,14 +225,19 @@ def answers_of(store: Store, line: Line, split: str, context: str, prompt: str) 
 
 
 def by_context(comparison: Comparison) -> dict[str, list[Any]]:
-    """For each context the ContextResult of every line, None where it has none; the largest error first."""
+    """For each context the ContextResult of every line, None where it has none.
+
+    Those that all lines have stand first, then by the largest error.
+    """
     found: dict[str, list[Any]] = {}
     for place, line in enumerate(comparison.lines):
         names = line.entry.run.spec.contexts.names
         for result in line.result.contexts if line.result else ():
             row = found.setdefault(names[result.context], [None] * len(comparison.lines))
             row[place] = result
-    return dict(sorted(found.items(), key=lambda item: -_mean(r.mae for r in item[1] if r)))
+    return dict(
+        sorted(found.items(), key=lambda item: (item[1].count(None), -_mean(r.mae for r in item[1] if r)))
+    )
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -97,7 +97,7 @@ class Standing:
 
     Attributes:
         done: the newest run that is done.
-        latest: the newest run in any state; None where there was never one.
+        latest: the run that is under way, else the newest; None where there was never one.
         base: for zero-shot only: a run of another method that measured the base model
             before it trained, which is the same measurement.
         problem: why the method cannot be run on this dataset; empty where it can.
@@ -136,9 +136,10 @@ def standings(store: Store, spec: RunSpec, methods: Sequence[str] = METHODS) -> 
     for method in methods:
         own = [run for run in members if run.method == method]
         done = next((run for run in own if run.state == RunState.DONE), None)
+        latest = next((run for run in own if not run.state.ended), own[0] if own else None)
         problem = "" if own else _problem(spec, method)
         borrowed = base if method == "zero_shot" and not done else None
-        found.append(Standing(method, done, own[0] if own else None, borrowed, problem))
+        found.append(Standing(method, done, latest, borrowed, problem))
     return found
 
 

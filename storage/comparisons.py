@@ -10,20 +10,22 @@ from storage.connection import Connections
 from storage.records import Answer, ComparableRun, Run
 from storage.runs import run_from
 
-MAX_ALIKE = 500
-
 
 class Comparisons(Connections):
     """Methods that read several runs, or several rounds, as one."""
 
     def runs_alike(self, spec: RunSpec, ignored: Sequence[str]) -> list[Run]:
-        """Newest first: the runs whose specification is ``spec`` but for some of its fields."""
+        """The runs whose specification is ``spec`` but for some of its fields, newest first.
+
+        Of each method and state it is the newest only.
+        """
         paths = [f"$.{name}" for name in ignored]
         marks = ", ".join("?" * len(paths))
         rows = self._rows(
-            f"SELECT * FROM runs WHERE json_valid(spec) AND json_remove(spec, {marks}) = "
-            f"json_remove(?, {marks}) ORDER BY number DESC LIMIT ?",
-            [*paths, spec.to_json(), *paths, MAX_ALIKE],
+            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY method, state ORDER BY number DESC) "
+            f"AS place FROM runs WHERE json_valid(spec) AND json_remove(spec, {marks}) = "
+            f"json_remove(?, {marks})) WHERE place = 1 ORDER BY number DESC",
+            [*paths, spec.to_json(), *paths],
         )
         return [run_from(row) for row in rows]
 

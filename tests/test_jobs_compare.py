@@ -140,6 +140,9 @@ def test_a_method_is_done_under_way_or_missing(store: Store) -> None:
     assert list(found) == list(METHODS)
     assert found["hybrid"].done.id == newer.id != older.id
     assert found["sft"].waiting.id == waiting.id and not found["sft"].missing
+    store.insert_run(waiting.spec, state=RunState.RUNNING)
+    store.interrupt_running(lambda _: False)
+    assert standings(store, waiting.spec, ("sft",))[0].waiting.id == waiting.id
     assert found["dpo"].missing and found["dpo"].latest.id == failed.id
     assert found["kl_only"].missing and found["prompt"].missing
     # Each run measures the base model first, which is what zero-shot is.

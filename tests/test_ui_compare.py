@@ -21,6 +21,7 @@ from storage import Answer, Run, RunState, Store
 from tests.test_ui_charts import HOSTILE, drawn_fields
 from ui import compare as tab
 from ui import compare_cards, compare_charts, labels
+from ui.compare_charts import mark_of, styles_of
 from ui.compare_choice import Choice, of_dataset, read_address, resolve, write_address
 from ui.compare_view import Controls, Shown
 
@@ -225,7 +226,7 @@ def test_every_field_that_is_drawn_is_in_every_row(store: Store) -> None:
     shown = compare_charts.contexts_shown(comparison, "female", False)
     rows = compare_charts.share_rows(comparison, shown, "female")
     assert len(shown) == compare_charts.FEW_CONTEXTS and len(rows) == 3 * len(shown)
-    charts = [compare_charts.error_chart(comparison), compare_charts.share_chart(rows, 3)]
+    charts = [compare_charts.error_chart(comparison), compare_charts.share_chart(rows, (0, 1, 6))]
     for chart in charts:
         spec = chart.to_dict()
         found = spec["data"].get("values") or spec["datasets"][spec["data"]["name"]]
@@ -263,9 +264,14 @@ def test_the_table_marks_the_best_only_where_no_interval_overlaps(store: Store) 
     assert "seed" in compare_cards.lead(same)
 
 
-def test_colours_and_shapes_are_all_different() -> None:
-    styles = [compare_charts.style_of(place) for place in range(8)]
-    assert len({colour for colour, _ in styles}) == len({shape for _, shape in styles}) == 8
+def test_a_method_keeps_its_colour_and_shape_and_no_two_lines_share_one(store: Store) -> None:
+    runs = [made(store, method=method, rounds=1) for method in ("zero_shot", "sft", "hybrid")]
+    assert [mark_of(s) for s in styles_of(comparison_of(store, *runs[1:]))] == [
+        mark_of(s) for s in styles_of(comparison_of(store, *runs))
+    ][1:]
+    many = comparison_of(store, *runs, *[runs[2]] * 5)
+    marks = [mark_of(style) for style in styles_of(many)]
+    assert len({colour for colour, _ in marks}) == len({shape for _, shape in marks}) == 8
 
 
 def test_heat_grows_with_the_ratio_and_ends(store: Store) -> None:
@@ -290,13 +296,12 @@ def test_what_a_model_wrote_and_a_person_named_is_escaped(store: Store) -> None:
     store.add_rounds(run.id, [Round("after", HELD_OUT, 0, 0, 9, 0, None, HOSTILE)])
     comparison = comparison_of(store, run, made(store, contexts=["b", "c"], target="even", rounds=2))
     shown = compare_charts.contexts_shown(comparison, "male", True)
-    line = comparison.lines[0]
     html = (
         compare_cards.measures_table(comparison)
         + compare_cards.legend(comparison, shares=True)
         + compare_cards.heat_map(comparison, shown)
         + compare_cards.shares_table(comparison, shown, "male")
-        + compare_cards.answers_grid(HOSTILE, [(line, [Answer(HOSTILE, None, 1, 1)])])
+        + compare_cards.answers_grid(comparison, HOSTILE, [[Answer(HOSTILE, None, 1, 1)], None])
     )
     assert "<img" not in html and "&lt;img" in html
     assert "unclassified" in html

@@ -11,7 +11,7 @@ from jobs.compare import Comparison, Line
 from jobs.datasets import Standing
 from storage import Answer, Event, Run
 from ui import cards, labels
-from ui.compare_charts import category_of, glyph
+from ui.compare_charts import category_of, glyph, styles_of
 from ui.present import NONE, esc, figure, percent, plural, rough_duration
 from ui.report import interval
 
@@ -90,7 +90,7 @@ def legend(comparison: Comparison, shares: bool) -> str:
     """The key of a chart; of the errors' chart without the names, which stand in it."""
     items = ['<span><i class="band"></i>noise floor</span>']
     if shares:
-        items = [f"<span>{glyph(i)}{esc(line.name)}</span>" for i, line in enumerate(comparison.lines)]
+        items = [f"<span>{name}</span>" for name in _names(comparison)]
         items += ['<span><i class="tick"></i>target</span>']
         items += ['<span><i class="band"></i>noise floor around it</span>']
     elif comparison.published is not None:
@@ -100,6 +100,12 @@ def legend(comparison: Comparison, shares: bool) -> str:
         )
     items.append(f"<span>lines: 95 % intervals{'' if shares else '; square-root scale'}</span>")
     return f'<div class="da-legend">{"".join(items)}</div>'
+
+
+def _names(comparison: Comparison) -> list[str]:
+    """The lines' names, each behind its mark."""
+    pairs = zip(styles_of(comparison), comparison.lines, strict=True)
+    return [f"{glyph(style)}{esc(line.name)}" for style, line in pairs]
 
 
 HEADERS = (
@@ -122,7 +128,8 @@ def measures_table(comparison: Comparison) -> str:
         for name, hint in HEADERS
     )
     best = comparison.best
-    body = "".join(_row(i, line, best) for i, line in enumerate(comparison.lines))
+    named = zip(_names(comparison), comparison.lines, strict=True)
+    body = "".join(_row(place, name, line, best) for place, (name, line) in enumerate(named))
     return (
         '<div class="da-scroll" tabindex="0" role="region" aria-label="Figures of each method">'
         f'<table class="da-table da-compared"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -133,7 +140,7 @@ def measures_table(comparison: Comparison) -> str:
     )
 
 
-def _row(place: int, line: Line, best: Mapping[str, int | None]) -> str:
+def _row(place: int, name: str, line: Line, best: Mapping[str, int | None]) -> str:
     result, effects = line.result, line.effects
 
     def cell(measure: str, value: Interval | None, digits: int = 3) -> str:
@@ -148,7 +155,7 @@ def _row(place: int, line: Line, best: Mapping[str, int | None]) -> str:
         )
     train, sample = line.seconds
     return (
-        f'<tr><th scope="row">{glyph(place)}{esc(line.name)}<small>{_source(line)}</small></th>'
+        f'<tr><th scope="row">{name}<small>{_source(line)}</small></th>'
         + cell("mae", result and result.mae)
         + f'<td class="n">{figure(result.noise_floor) if result else NONE}</td>'
         + cell("ratio", result and result.ratio, 2)
@@ -190,10 +197,7 @@ def heat_map(comparison: Comparison, contexts: Mapping[str, Sequence[ContextResu
     """MAE by context and line; the colour says how many times its noise floor it is."""
     if not contexts:
         return ""
-    head = "".join(
-        f'<th scope="col" class="n">{glyph(i)}{esc(line.name)}</th>'
-        for i, line in enumerate(comparison.lines)
-    )
+    head = "".join(f'<th scope="col" class="n">{name}</th>' for name in _names(comparison))
     body = "".join(
         f'<tr><th scope="row">{esc(name)}</th>{"".join(map(_heat_cell, results))}</tr>'
         for name, results in list(contexts.items())[:MAX_HEAT_ROWS]
@@ -245,11 +249,11 @@ def _share(result: ContextResult | None, k: int | None) -> str:
     return f"{percent(result.realized[k], 1)}<small>{ends}</small>"
 
 
-def answers_grid(prompt: str, found: Sequence[tuple[Line, Sequence[Answer] | None]]) -> str:
+def answers_grid(comparison: Comparison, prompt: str, found: Sequence[Sequence[Answer] | None]) -> str:
     """The answers of each line to one prompt, the commonest first."""
     columns = "".join(
-        f'<section class="da-answers"><h3>{glyph(i)}{esc(line.name)}</h3>{_answers(line, answers)}</section>'
-        for i, (line, answers) in enumerate(found)
+        f'<section class="da-answers"><h3>{name}</h3>{_answers(line, answers)}</section>'
+        for name, line, answers in zip(_names(comparison), comparison.lines, found, strict=True)
     )
     return f'<blockquote class="da-prompt">{esc(prompt)}</blockquote><div class="da-columns">{columns}</div>'
 

@@ -206,16 +206,19 @@ def _details(store: Store, comparison: Comparison, key: Any, controls: Controls)
 
     def chart() -> Any:
         rows = compare_charts.share_rows(comparison, shown, category or "")
-        return charts.plot_data(compare_charts.share_chart(rows, len(comparison.lines))) if rows else None
+        return (
+            charts.plot_data(compare_charts.share_chart(rows, compare_charts.styles_of(comparison)))
+            if rows
+            else None
+        )
 
     def answers() -> str:
         if not prompts or context is None:
             return ""
         found = [
-            (line, answers_of(store, line, comparison.split, context, prompts[prompt]))
-            for line in comparison.lines
+            answers_of(store, line, comparison.split, context, prompts[prompt]) for line in comparison.lines
         ]
-        return compare_cards.answers_grid(prompts[prompt], found)
+        return compare_cards.answers_grid(comparison, prompts[prompt], found)
 
     return {
         "details": Part(bool(contexts), lambda: gr.update(visible=bool(contexts))),
