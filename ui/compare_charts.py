@@ -92,7 +92,7 @@ def error_chart(comparison: Comparison) -> alt.LayerChart:
     ends = [value for row in rows for value in (row["high"], row["mae"], row["floor"])]
     end = max([0.05, comparison.published or 0, *(value for value in ends if math.isfinite(value))])
     layers = _error_layers(
-        len(comparison.lines), comparison.published is not None, math.ceil(end * 105) / 100
+        styles_of(comparison), comparison.published is not None, math.ceil(end * 105) / 100
     )
     return _finish(layers, len(rows), ERROR_LANE).properties(data=source, padding=PADDING)
 
