@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -192,15 +191,16 @@ _MARKS: tuple[Callable[[Run], str], ...] = (
 
 
 def names_of(entries: Sequence[Entry], words: Mapping[str, str]) -> list[str]:
-    """A name for each entry: its method and, where several have that, what tells them apart."""
-    shared = Counter(entry.method for entry in entries)
-    names = []
-    for entry in entries:
-        parts = [words.get(entry.method, entry.method)]
-        rivals = [one.run for one in entries if one.method == entry.method]
-        if shared[entry.method] > 1:
-            parts += [mark(entry.run) for mark in _MARKS if len({mark(run) for run in rivals}) > 1]
-        names.append(", ".join(parts))
+    """A name for each entry: its method and, where several have that, as much as tells them apart."""
+    marks = {entry.key: [words.get(entry.method, entry.method)] for entry in entries}
+    for method in {entry.method for entry in entries}:
+        rivals = [entry for entry in entries if entry.method == method]
+        for mark in _MARKS:
+            alike = len({tuple(marks[entry.key]) for entry in rivals}) < len(rivals)
+            if alike and len({mark(entry.run) for entry in rivals}) > 1:
+                for entry in rivals:
+                    marks[entry.key].append(mark(entry.run))
+    names = [", ".join(marks[entry.key]) for entry in entries]
     return [
         f"{name}, run {entry.run.id[:6]}" if names.count(name) > 1 else name
         for name, entry in zip(names, entries, strict=True)

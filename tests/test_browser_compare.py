@@ -123,8 +123,7 @@ def test_the_same_prompt_is_answered_by_each(app, chromium):
         assert sum(int(text.rstrip("×")) for text in counts) in (12, 13)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_the_tab_fits_its_width(app, chromium, width, theme):
     with opened(chromium, f"{app.url}?tab=compare&__theme={theme}", width) as page:
         page.wait_for_selector("#compare-shares svg.marks")
@@ -132,11 +131,3 @@ def test_the_tab_fits_its_width(app, chromium, width, theme):
         for name in ("errors", "shares"):
             box = page.locator(f"#compare-{name} svg.marks").bounding_box()
             assert box["width"] > 0.6 * min(width, 500)
-
-
-def test_an_empty_database_offers_to_queue(chromium, tmp_path):
-    with without_worker(tmp_path), start_app(tmp_path) as empty, opened(chromium, empty.url) as page:
-        page.wait_for_selector("#preview .da-plan")
-        go_to(page, "Compare")
-        page.locator("#compare-lead", has_text="Nothing to compare yet").wait_for()
-        page.locator("#compare-queue", has_text="Queue 3 missing runs").wait_for()

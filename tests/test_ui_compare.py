@@ -269,7 +269,7 @@ def test_a_method_keeps_its_colour_and_shape_and_no_two_lines_share_one(store: S
     assert [mark_of(s) for s in styles_of(comparison_of(store, *runs[1:]))] == [
         mark_of(s) for s in styles_of(comparison_of(store, *runs))
     ][1:]
-    many = comparison_of(store, *runs, *[runs[2]] * 5)
+    many = comparison_of(store, *runs, *(made(store, seed=seed, rounds=1) for seed in range(1, 6)))
     marks = [mark_of(style) for style in styles_of(many)]
     assert len({colour for colour, _ in marks}) == len({shape for _, shape in marks}) == 8
 

@@ -139,7 +139,8 @@ def _build_details() -> dict[str, Any]:
     with gr.Column(elem_classes="da-card"):
         gr.HTML(
             cards.heading(
-                "Where the error is", "MAE of each context; the darker, the further above its noise floor."
+                "Where the error is",
+                "MAE of each context; the stronger the colour, the further above its noise floor.",
             )
         )
         parts["heat"] = gr.HTML(apply_default_css=False, elem_id="compare-heat")
