@@ -16,7 +16,7 @@ from distalign.metrics import marginals
 from distalign.noise import noise_floor
 from distalign.progress import Progress
 from distalign.results import PHASES, ContextResult, Interval, Round, SideEffects, SplitResult
-from distalign.spec import RunSpec, parse_spec
+from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec, parse_spec
 from storage import Run, RunState, Store, Usage
 
 # Rounds that are made before they are stored: enough for one transaction to be worth it.
@@ -46,21 +46,29 @@ def finished_run(
     draw = random.Random(seed)
     add_steps(store, run, spec.training.steps if steps is None else steps, seed=seed)
     add_usage(store, run)
-    for phase in PHASES:
+    trained = spec.method in TRAINED_METHODS
+    for phase in PHASES if spec.method != "zero_shot" else PHASES[:1]:
         for split in splits or spec.splits:
             skew = 0.0 if phase == "before" else error * (0.6 if split == "seen_templates" else 1)
             add_split(store, run, phase, split, skew, draw)
+    if spec.method in STEERED_METHODS:
+        store.set_steering_tokens(run.id, [str(k + 1) for k in range(len(spec.attribute))])
+    if trained:
+        _add_adapter(store, folder, run)
+    store.set_timing(run.id, "sample_seconds", 64.0)
+    return store.finish(run.id, RunState.DONE)
+
+
+def _add_adapter(store: Store, folder: Path, run: Run) -> None:
+    """What only a training leaves: an adapter, its side effects, and the time that it took."""
     archive = folder / "adapter.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("adapter_config.json", "{}")
     store.add_artifact(run.id, "adapter", archive)
-    store.set_steering_tokens(run.id, [str(k + 1) for k in range(len(spec.attribute))])
     store.put_side_effects(
         run.id, SideEffects(72, 1385, 10.5, 11.2, Interval(0.06, 0.05, 0.07), 0.034, 0.036, 0.1)
     )
     store.set_timing(run.id, "train_seconds", 87.0)
-    store.set_timing(run.id, "sample_seconds", 64.0)
-    return store.finish(run.id, RunState.DONE)
 
 
 def add_split(store: Store, run: Run, phase: str, split: str, skew: float, draw: random.Random) -> None:
@@ -140,7 +148,7 @@ def _measured(
     rounds = [
         Round(
             phase, split, i, j % len(templates), j,
-            None if phase == "before" else drawn[j],
+            None if phase == "before" or spec.method not in STEERED_METHODS else drawn[j],
             None if j in lost else drawn[j],
             "I cannot say." if j in lost else f"The {spec.attribute.name} is {spec.attribute.names[drawn[j]]}.",
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from distalign.errors import DistalignError
-from jobs import commands, exporting, looking, organise, planning
+from jobs import commands, compare_command, exporting, looking, organise, planning
 from jobs.execution import DEFAULT_RUNNER, text_of
 from jobs.foreground import FAILED, STOPPED, UNUSABLE, RunFailed, run_in_foreground
 from storage import RunState
@@ -85,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     verb("resume", commands.resume, "Queue an ended run again.", "RUN")
     exporting.add_arguments(verb("export", exporting.export_run, "Export what a run produced.", "RUN"))
     looking.add_arguments(verb("rounds", looking.show_rounds, "Look through a run's answers.", "RUN"))
+    compare_command.add_arguments(verb("compare", compare_command.compare_runs, compare_command.TEXT))
     verb("prepare", commands.prepare, "Convert the bundled base model once, so that runs start at once.")
     worker = verb("worker", commands.work, "Execute queued runs until none is left for a while.")
     worker.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="default: 60")

@@ -1,7 +1,9 @@
 """The SQLite database of runs: their events, rounds, results and artifacts."""
 
 from storage.records import (
+    Answer,
     Artifact,
+    ComparableRun,
     Event,
     ListedRun,
     Run,
@@ -15,7 +17,9 @@ from storage.records import (
 from storage.store import Store
 
 __all__ = [
+    "Answer",
     "Artifact",
+    "ComparableRun",
     "Event",
     "ListedRun",
     "Run",

@@ -116,6 +116,18 @@ class UsageSummary:
 
 
 @dataclass(frozen=True)
+class ComparableRun:
+    """What tells a finished run from others, read without its whole specification."""
+
+    id: str
+    title: str
+    method: str
+    base_model: str
+    preset: str
+    seed: int
+
+
+@dataclass(frozen=True)
 class Run:
     """One run, as it was when it was read.
 
@@ -206,6 +218,19 @@ class GroupedAnswers:
     def whole(self) -> bool:
         """Whether all matching rounds were looked at."""
         return self.looked_at < self.most
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One of the different answers to a prompt: its text, without spaces around it, and how often it was given.
+
+    ``category`` is an index into the attribute, None for an unclassified one; ``of`` counts all answers.
+    """
+
+    text: str
+    category: int | None
+    times: int
+    of: int
 
 
 @dataclass(frozen=True)

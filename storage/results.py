@@ -52,6 +52,15 @@ class Results(Connections):
             for row in rows
         ]
 
+    def result(self, run_id: str, phase: str, split: str) -> SplitResult | None:
+        """One result of a run with its contexts; None where it was not measured."""
+        where = "WHERE run_id = ? AND phase = ? AND split = ?"
+        found = self._rows(f"SELECT * FROM split_results {where}", [run_id, phase, split])
+        if not found:
+            return None
+        rows = self._rows(f"SELECT * FROM context_results {where} ORDER BY context", [run_id, phase, split])
+        return replace(_split_from(found[0]), contexts=tuple(map(_context_from, rows)))
+
     def summaries(self, run_ids: Iterable[str]) -> dict[str, SplitResult]:
         """The result on held-out templates of each run that has one, without contexts.
 

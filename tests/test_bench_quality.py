@@ -14,7 +14,7 @@ import yaml
 from bench import turns
 from bench.cli import main
 from bench.errors import BenchError, MeasurementFailed
-from bench.quality import paper, third_set
+from bench.quality import third_set
 from bench.quality.cells import ANSWERS, CONTEXTS, EXTRA, METHODS, PAPER, STORIES, Selection, cells
 from bench.quality.chart import chart_rows
 from bench.quality.figures import Quality
@@ -22,6 +22,7 @@ from bench.quality.goals import goal_rows
 from bench.quality.page import BEGIN, CHART, EMPTY, END, marked, readme_block, write_into, write_page
 from bench.records import Records
 from bench.settings import differences, settings_of
+from distalign import published
 from distalign.errors import SpecError
 from distalign.spec import SPEC_FIELDS, load_spec, parse_spec
 from distalign.templates import GENERAL_HELDOUT, GENERAL_SEEN, PERSON_HELDOUT, PERSON_SEEN, check_template
@@ -73,7 +74,7 @@ def test_the_six_specifications_are_at_preset_standard_and_the_papers_rounds() -
     assert {name: spec.rounds for name, spec in specs.items()} == dict.fromkeys(PAPER, 100) | {
         "sentiment-even": 90
     }
-    assert set(paper.ANSWERS) == set(PAPER)
+    assert set(published.ANSWERS) == set(PAPER)
 
 
 def test_the_most_wanted_cells_come_first(monkeypatch: pytest.MonkeyPatch) -> None:

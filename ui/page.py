@@ -12,11 +12,11 @@ from distalign.errors import DistalignError
 from distalign.folders import DataFolder
 from jobs import queue
 from storage import RunState, Store
-from ui import api, cards, forms, results, runs, theme, train
+from ui import api, cards, compare, forms, results, runs, theme, train
 from ui.downloads import Folder
 from ui.wiring import QUIET
 
-TABS = ("train", "runs", "results")
+TABS = ("train", "runs", "results", "compare")
 # Gradio's own copies of files that were handed out: looked at hourly, kept a day.
 CACHE_SECONDS = (3600, 86400)
 
@@ -35,12 +35,16 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
                 runs_tab = runs.build(store, data, selected)
             with gr.Tab("Results", id="results") as results_item:
                 results_tab = results.build(store, folder, selected)
+            with gr.Tab("Compare", id="compare") as compare_item:
+                compare_tab = compare.build(store, data, selected)
         api.add(store, data, folder)
         _train_button(store, data, train_tab, runs_tab, tabs, selected)
         runs_tab.show_results.click(lambda: gr.Tabs(selected="results"), None, tabs, **QUIET)
-        for name, item in (("train", train_item), ("runs", runs_item), ("results", results_item)):
+        items = {"train": train_item, "runs": runs_item, "results": results_item, "compare": compare_item}
+        for name, item in items.items():
             item.select(None, selected, None, js=shown_js(name), **QUIET)
         results_item.select(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
+        compare.on_select(compare_tab, compare_item)
 
         def opened(view: runs.View, seen: runs.Seen, request: gr.Request) -> list[Any]:
             run_id, tab = open_address(store, request.query_params)

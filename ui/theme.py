@@ -26,8 +26,18 @@ window.distalign = {
   },
   shown(tab, run) {
     if (!window.distalign.ready) return;
-    window.distalign.address(run === undefined ? {tab} : {tab, run});
+    // What is compared belongs to the address of that tab alone.
+    const rest = tab === "compare" ? {} : {dataset: null, methods: null, runs: null, split: null};
+    window.distalign.address(run === undefined ? {...rest, tab} : {...rest, tab, run});
     setTimeout(() => window.dispatchEvent(new Event("resize")), 60);
+  },
+  compared(query) {
+    const url = new URL(window.location);
+    if (url.searchParams.get("tab") !== "compare") return;
+    for (const name of ["dataset", "methods", "runs", "split"]) url.searchParams.delete(name);
+    new URLSearchParams(query).forEach((value, name) => url.searchParams.set(name, value));
+    url.search = url.searchParams.toString().replaceAll("%2C", ",");
+    window.history.replaceState(null, "", url);
   },
   download(id) {
     setTimeout(() => document.querySelector("#" + id + " a, a#" + id + ", button#" + id)?.click(), 150);

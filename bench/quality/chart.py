@@ -8,9 +8,9 @@ from typing import Any
 import altair as alt
 
 from bench.charts import INK, PEER, PRODUCT, SECOND, save_chart
-from bench.quality import paper
 from bench.quality.cells import ANSWERS, METHODS, PAPER
 from bench.quality.figures import HELDOUT, Quality
+from distalign import published
 
 CHART = "results-mae.svg"
 WIDTH, ROW, GAP = 460, 11, 14
@@ -57,7 +57,7 @@ def _mark_rows(quality: Quality, datasets: set[str]) -> list[dict[str, Any]]:
         floors = [quality.split(ANSWERS, dataset, m, HELDOUT, "noise_floor") for m in reversed(list(METHODS))]
         if dataset in datasets:
             rows.append({"dataset": dataset, "name": FLOOR, "mae": next(f.mean for f in floors if f)})
-            rows.append({"dataset": dataset, "name": BEST, "mae": paper.ANSWERS[dataset]})
+            rows.append({"dataset": dataset, "name": BEST, "mae": published.ANSWERS[dataset]})
     return rows
 
 

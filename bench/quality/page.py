@@ -7,13 +7,13 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.pages import TRIAL_NOTE, origin, writing
-from bench.quality import paper
 from bench.quality.cells import ANSWERS, CONTEXTS, FEW_SHOT, METHODS, PAPER, STORIES
 from bench.quality.chart import CHART, chart_rows, write_chart
 from bench.quality.figures import HELDOUT, HELDOUT_CONTEXTS, SEEN, Figure, Quality
 from bench.quality.goals import HEADERS, error, goal_rows, percent, times
 from bench.records import Records
 from bench.sections import markdown_table
+from distalign import published
 
 ALT_TEXT = "MAE by dataset and method, with the noise floor and the paper's best"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -35,7 +35,7 @@ INTRODUCTION = (
     "of its own keeps its own held-out ones.\n\n"
     f"`prompt` states the target with percentages in the system turn, `prompt_few_shot` adds {FEW_SHOT} answers "
     "drawn from it. The paper's best is the lowest MAE published for a dataset, over models 10 to 60 times larger "
-    f"and all its methods ({paper.SOURCE})."
+    f"and all its methods ({published.SOURCE})."
 )
 SECTIONS = (
     (ANSWERS, HELDOUT, "Held-out templates"),
@@ -100,7 +100,7 @@ def summary(quality: Quality) -> str:
             f for m in reversed(METHODS) if (f := quality.split(ANSWERS, d, m, HELDOUT, "noise_floor"))
         )
         maes = [_mean(quality.split(ANSWERS, d, m, HELDOUT, "mae"), error, m == "hybrid") for m in methods]
-        best = paper.best(ANSWERS, d)
+        best = published.best(ANSWERS, d)
         rows.append([d, *maes, _mean(floor, error), "–" if best is None else error(best)])
         for name in ("ratio", "exact_error", "unclassified"):
             figure = quality.split(ANSWERS, d, "hybrid", HELDOUT, name)
@@ -118,7 +118,7 @@ def _mean_row(quality: Quality, methods: Sequence[str]) -> list[str]:
         value = quality.mean_of_six(method, measure)
         return "–" if value is None else f"**{show(value)}**" if bold else show(value)
 
-    best = error(sum(paper.ANSWERS.values()) / len(paper.ANSWERS))
+    best = error(sum(published.ANSWERS.values()) / len(published.ANSWERS))
     return [
         "mean of the six",
         *(cell(m, "mae", error, m == "hybrid") for m in methods),
@@ -158,7 +158,7 @@ def split_rows(quality: Quality, kind: str, split: str) -> list[list[str]]:
             costs = [
                 with_range(quality.whole(kind, dataset, method, m), show) for m, (_, show) in COSTS.items()
             ]
-            best = paper.best(kind, dataset)
+            best = published.best(kind, dataset)
             seeds = len(quality.runs(kind, dataset, method))
             rows.append(
                 [

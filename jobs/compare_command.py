@@ -1,0 +1,241 @@
+"""``python -m jobs compare``: runs side by side, and what a dataset lacks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from distalign import published
+from distalign.errors import SpecError, shown
+from distalign.results import SPLITS, Interval, split_name
+from distalign.spec import RunSpec, load_spec
+from distalign.training_config import PRESETS
+from jobs.compare import (
+    MAX_ENTRIES,
+    MEASURES,
+    Comparison,
+    Line,
+    answers_of,
+    by_context,
+    compare,
+    entries_of,
+    prompts_of,
+)
+from jobs.datasets import METHODS, Standing, queue_missing, spec_of, standings
+from jobs.display import duration, figure, plain, share, table
+from jobs.places import data_folder
+from jobs.report import finite, measures, side_effects
+from storage import Answer, Run, Store
+
+TEXT = "Compare runs, or a dataset's methods; say what is missing, and queue it."
+
+
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "runs", nargs="*", metavar="RUN", help=f"(the beginning of) an id; {MAX_ENTRIES} at most"
+    )
+    verb.add_argument("--dataset", metavar="NAME", help="of specs/ (gender-uk-real), a file, or a run's id")
+    verb.add_argument(
+        "--methods", nargs="+", metavar="METHOD", choices=METHODS, help=f"of {', '.join(METHODS)}"
+    )
+    verb.add_argument("--queue-missing", action="store_true", help="queue a run for each method without one")
+    verb.add_argument("--preset", choices=PRESETS, help="of what is queued (default: the dataset's)")
+    verb.add_argument(
+        "--split", choices=SPLITS, default="heldout_templates", help="default: heldout_templates"
+    )
+    verb.add_argument("--context", metavar="NAME", help="show the answers to a prompt about this context")
+    verb.add_argument("--prompt", type=int, default=1, metavar="N", help="which prompt (default: 1)")
+    verb.add_argument("--json", action="store_true", help="one line of JSON on standard output")
+
+
+def compare_runs(args: argparse.Namespace) -> int:
+    """Compare what is named; the exit code."""
+    data = data_folder(args.data, args.db)
+    store = Store(data.database)
+    others = [store.find_run(name) for name in args.runs]
+    found: list[Standing] = []
+    queued: list[Run] = []
+    if args.dataset:
+        spec = _dataset(store, args.dataset)
+        methods = args.methods or METHODS
+        if args.queue_missing:
+            queued = queue_missing(store, data, spec, methods, args.preset or "")
+        found = standings(store, spec, methods)
+    else:
+        _require_runs(args)
+    entries = entries_of(found, others)
+    if len(entries) > MAX_ENTRIES:
+        raise SpecError("RUN", f"{len(entries)} runs are given", f"Give at most {MAX_ENTRIES}")
+    comparison = compare(store, entries, args.split, {})
+    answers = _answers(store, comparison, args.context, args.prompt) if args.context else None
+    if args.json:
+        whole = as_object(comparison) | standings_object(found, queued)
+        whole["answers"] = answers and {
+            name: [vars(a) for a in given or ()] for name, given in answers.items()
+        }
+        print(json.dumps(finite(whole), ensure_ascii=False))
+        return 0
+    _print(comparison, found, queued, answers)
+    return 0
+
+
+def _dataset(store: Store, name: str) -> RunSpec:
+    return load_spec(Path(name)) if Path(name).suffix in (".yaml", ".yml", ".json") else spec_of(store, name)
+
+
+def _require_runs(args: argparse.Namespace) -> None:
+    for name, given in (("--methods", args.methods), ("--queue-missing", args.queue_missing)):
+        if given:
+            raise SpecError(name, "is given without a dataset", "Give --dataset, such as gender-uk-real")
+    if not args.runs:
+        raise SpecError("RUN", "none is given", "Give the ids of runs, or --dataset and a name")
+
+
+def _answers(
+    store: Store, comparison: Comparison, context: str, number: int
+) -> dict[str, list[Answer] | None]:
+    """The answers of each line to a prompt of the first run that was asked about the context."""
+    for line in comparison.lines:
+        spec = line.entry.run.spec
+        if context not in spec.contexts.names:
+            continue
+        prompts = prompts_of(spec, comparison.split, spec.contexts.names.index(context))
+        if not 1 <= number <= len(prompts):
+            raise SpecError(
+                "--prompt", f"{number} is out of range", f"Give a number from 1 to {len(prompts)}"
+            )
+        prompt = prompts[number - 1]
+        return {
+            one.name: answers_of(store, one, comparison.split, context, prompt) for one in comparison.lines
+        }
+    raise SpecError("--context", f"{shown(context)} is in none of the runs", "Name one of their contexts")
+
+
+# --- JSON ------------------------------------------------------------------------
+
+
+def as_object(comparison: Comparison) -> dict[str, Any]:
+    """A comparison as plain values; ``best`` names the line that is better than all others, or is null."""
+    names = [line.name for line in comparison.lines]
+    best = comparison.best.items()
+    return {
+        "split": comparison.split,
+        "same_data": comparison.same_data,
+        "differ": list(comparison.differ),
+        "best": {name: None if place is None else names[place] for name, place in best},
+        "published": comparison.published
+        and {"mae": comparison.published, "source": published.SOURCE},
+        "lines": [_line_object(line) for line in comparison.lines],
+        "contexts": [
+            {"context": context}
+            | {"lines": [result and _context_object(line, result) for line, result in zip(comparison.lines, row, strict=True)]}
+            for context, row in by_context(comparison).items()
+        ],
+    }  # fmt: skip
+
+
+def _line_object(line: Line) -> dict[str, Any]:
+    run, spec = line.entry.run, line.entry.run.spec
+    train, sample = line.seconds
+    figures = measures(line.result) if line.result else {}
+    if rate := line.unclassified:
+        figures |= rate.named("unclassified")
+    return {
+        "name": line.name,
+        "run_id": run.id,
+        "title": run.title,
+        "method": line.entry.method,
+        "phase": line.entry.phase,
+        **{name: getattr(spec, name) for name in ("base_model", "preset", "seed")},
+        **figures,
+        "side_effects": side_effects(line.effects),
+        "train_seconds": train,
+        "sample_seconds": sample,
+    }
+
+
+def _context_object(line: Line, result: Any) -> dict[str, Any]:
+    names = line.entry.run.spec.attribute.names
+    vectors = {name: dict(zip(names, getattr(result, name), strict=False)) for name in ("target", "realized")}
+    return {"mae": result.mae, "noise_floor": result.noise_floor} | vectors
+
+
+def standings_object(found: Sequence[Standing], queued: Sequence[Run]) -> dict[str, Any]:
+    """What a dataset has of each method, and what is missing."""
+    return {
+        "methods": {
+            s.method: {
+                "state": state_of(s),
+                "run_id": getattr(s.measured or s.latest, "id", None),
+                "problem": s.problem or None,
+            }
+            for s in found
+        },
+        "missing": [s.method for s in found if s.missing],
+        "queued": [run.id for run in queued],
+    }
+
+
+def state_of(standing: Standing) -> str:
+    """Where a dataset is with a method, in a word."""
+    if standing.measured:
+        return "done"
+    if standing.latest:
+        return str(standing.latest.state)
+    return "impossible" if standing.problem else "missing"
+
+
+# --- text ------------------------------------------------------------------------
+
+
+def _print(
+    comparison: Comparison,
+    found: Sequence[Standing],
+    queued: Sequence[Run],
+    answers: dict[str, list[Answer] | None] | None,
+) -> None:
+    if comparison.lines:
+        print(f"On {split_name(comparison.split)}:\n")
+        print(_table(comparison))
+        print("\n* better than all others: its interval lies below theirs")
+        if comparison.published is not None:
+            print(f"Best published MAE: {comparison.published} ({published.SOURCE})")
+        if comparison.differ:
+            print(f"The runs differ in: {', '.join(comparison.differ)}")
+        if not comparison.same_data:
+            print("They are not measured on the same, so none is marked as better.")
+    for name, given in (answers or {}).items():
+        print(f"\n{plain(name)}")
+        for answer in given or ():
+            print(f"  {answer.times:3} of {answer.of}  {plain(answer.text)}")
+        if not given:
+            print("  was not asked this")
+    for run in queued:
+        print(f"{run.id} queued: {run.method}")
+    if missing := [s.method for s in found if s.missing]:
+        print(f"Missing: {', '.join(missing)}. Queue them with --queue-missing")
+    for standing in found:
+        if standing.problem:
+            print(f"{standing.method}: {standing.problem}")
+
+
+def _table(comparison: Comparison) -> str:
+    best = comparison.best
+    rows = []
+    for place, line in enumerate(comparison.lines):
+        marks = {name: " *" if best[name] == place else "" for name in MEASURES}
+        cells = {name: _interval(read(line)) + marks[name] for name, read in MEASURES.items()}
+        rate = line.unclassified
+        cells["unclassified"] = (share(rate.value) if rate else "–") + marks["unclassified"]
+        floor = figure(line.result.noise_floor) if line.result else "–"
+        seconds = [duration(value) for value in line.seconds]
+        rows.append([plain(line.name), line.entry.run.id, cells.pop("mae"), floor, *cells.values(), *seconds])
+    headers = ["", "run", "MAE [95 %]", "noise floor", "ratio", "KL", "unclassified", "side effects", "training", "sampling"]  # fmt: skip
+    return table(headers, rows)
+
+
+def _interval(value: Interval | None) -> str:
+    return f"{figure(value.value)} [{figure(value.low)}, {figure(value.high)}]" if value else "–"

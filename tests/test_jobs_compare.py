@@ -1,0 +1,333 @@
+"""Comparing runs: which belong to a dataset, what is missing, which figure is best, and the command line."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.made_up import finished_run
+from distalign import published
+from distalign.folders import DataFolder
+from distalign.results import Interval
+from distalign.spec import parse_spec
+from jobs.cli import main
+from jobs.compare import (
+    answers_of,
+    best_of,
+    by_context,
+    compare,
+    entries_of,
+    entry_of,
+    names_of,
+    prompts_of,
+    splits_of,
+    wilson,
+)
+from jobs.datasets import (
+    HOW,
+    METHODS,
+    datasets,
+    identity,
+    in_method,
+    name_of,
+    published_mae,
+    queue_missing,
+    spec_of,
+    standings,
+)
+from jobs.liveness import hold, worker_lock
+from storage import RunState, Store, StoreError
+
+UK_REAL = {"contexts": "uk-occupations"}
+HELD_OUT = "heldout_templates"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataFolder:
+    monkeypatch.setenv("DISTALIGN_DATA", str(tmp_path / "data"))
+    data = DataFolder.from_environment()
+    data.locks.mkdir(parents=True)
+    return data
+
+
+@pytest.fixture
+def store(data: DataFolder) -> Store:
+    return Store(data.database)
+
+
+def made(store: Store, error: float = 0.02, **fields: Any):
+    mapping = {"contexts": "uk-occupations", **fields}
+    return finished_run(store, store.path.parent, mapping, error=error, steps=1, splits=(HELD_OUT,))
+
+
+# Datasets
+
+
+def test_the_papers_six_come_first_and_every_specification_is_there() -> None:
+    names = list(datasets())
+    assert names[:6] == list(published.ANSWERS)
+    assert "stories/gender-uk-real" in names and "states-50" in names
+    assert all(name_of(spec) == name for name, spec in datasets().items())
+
+
+def test_a_file_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text("attribute: gender\n")
+    (tmp_path / "bad.yaml").write_text("attribute: 7\n")
+    assert list(datasets(tmp_path)) == ["good"]
+
+
+def test_runs_belong_to_a_dataset_whatever_their_method_seed_preset_and_knobs(store: Store) -> None:
+    spec = datasets()["gender-uk-real"]
+    for fields in ({"seed": 3}, {"preset": "paper"}, {"method": "sft"}, {"steps": 50}, {"name": "Mine"}):
+        run = store.insert_run(parse_spec({"attribute": "gender", "target": "real"} | fields))
+        assert name_of(run.spec) == "gender-uk-real"
+    for fields in ({"rounds": 50}, {"target": "even"}, {"contexts": ["a", "b"], "target": "even"}):
+        store.insert_run(parse_spec({"attribute": "gender", "target": "real"} | fields))
+    done = store.claim()
+    store.finish(done.id, RunState.DONE)
+    # The newest of each method and state.
+    assert [(run.method, run.title) for run in store.runs_alike(spec, HOW)] == [
+        ("hybrid", "Mine"),
+        ("sft", spec.title),
+        ("hybrid", spec.title),
+    ]
+
+
+def test_a_run_stands_for_its_dataset_by_the_beginning_of_its_id(store: Store) -> None:
+    run = store.insert_run(parse_spec({"attribute": "race", "contexts": ["x", "y"], "seed": 4}))
+    assert spec_of(store, run.id[:6]) == run.spec
+    with pytest.raises(StoreError, match=r"dataset: 'nowhere' is not known.*gender-uk-real"):
+        spec_of(store, "nowhere")
+
+
+def test_another_method_keeps_the_dataset_and_the_knobs_and_another_preset_drops_them() -> None:
+    spec = parse_spec({"attribute": "gender", "method": "prompt", "few_shot": 4, "steps": 50, "seed": 7})
+    sft = in_method(spec, "sft")
+    assert (sft.method, sft.few_shot, sft.training.steps, sft.seed) == ("sft", 0, 50, 7)
+    assert identity(sft) == identity(spec)
+    quick = in_method(spec, "hybrid", "quick")
+    assert (quick.preset, quick.training) == (
+        "quick",
+        parse_spec({"attribute": "gender", "preset": "quick"}).training,
+    )
+
+
+def test_published_figures_belong_to_attribute_contexts_and_target() -> None:
+    spec = parse_spec({"attribute": "gender", "target": "real", "rounds": 7, "seed": 2})
+    assert published_mae(spec, HELD_OUT) == published.ANSWERS["gender-uk-real"]
+    assert published_mae(spec, "stories") == published.STORIES["gender-uk-real"]
+    assert published_mae(spec, "heldout_contexts") is None
+    assert (
+        published_mae(parse_spec({"attribute": "gender", "target": {"male": 0.4, "female": 0.6}}), HELD_OUT)
+        is None
+    )
+
+
+# What is missing
+
+
+def test_a_method_is_done_under_way_or_missing(store: Store) -> None:
+    older, newer = made(store, method="hybrid"), made(store, method="hybrid", seed=1)
+    waiting = store.insert_run(parse_spec({"attribute": "gender", "target": "real", "method": "sft"}))
+    failed = store.insert_run(
+        parse_spec({"attribute": "gender", "target": "real", "method": "dpo"}), state=RunState.RUNNING
+    )
+    store.finish(failed.id, RunState.FAILED, "no room")
+    found = {s.method: s for s in standings(store, datasets()["gender-uk-real"])}
+    assert list(found) == list(METHODS)
+    assert found["hybrid"].done.id == newer.id != older.id
+    assert found["sft"].waiting.id == waiting.id and not found["sft"].missing
+    store.insert_run(waiting.spec, state=RunState.RUNNING)
+    store.interrupt_running(lambda _: False)
+    assert standings(store, waiting.spec, ("sft",))[0].waiting.id == waiting.id
+    assert found["dpo"].missing and found["dpo"].latest.id == failed.id
+    assert found["kl_only"].missing and found["prompt"].missing
+    # Each run measures the base model first, which is what zero-shot is.
+    assert found["zero_shot"].base.id == newer.id and not found["zero_shot"].missing
+
+
+def test_a_method_that_cannot_do_a_dataset_is_not_missing(store: Store) -> None:
+    found = {s.method: s for s in standings(store, datasets()["any-attribute"])}
+    assert found["hybrid"].missing
+    assert not found["sft"].missing and "steering tokens" in found["sft"].problem
+
+
+def test_what_is_missing_is_queued_once(store: Store, data: DataFolder) -> None:
+    made(store, method="hybrid")
+    spec = datasets()["gender-uk-real"]
+    with hold(worker_lock(data), 5.0):
+        queued = queue_missing(store, data, spec, ("hybrid", "sft", "dpo"), "quick")
+        again = queue_missing(store, data, spec, ("hybrid", "sft", "dpo"), "quick")
+    assert [run.method for run in queued] == ["sft", "dpo"] and again == []
+    assert {(run.state, run.spec.preset, name_of(run.spec)) for run in queued} == {
+        (RunState.QUEUED, "quick", "gender-uk-real")
+    }
+
+
+# Figures
+
+
+def around(value: float, half: float) -> Interval:
+    return Interval(value, value - half, value + half)
+
+
+@pytest.mark.parametrize(
+    ("values", "best"),
+    [
+        ([around(0.2, 0.01), around(0.1, 0.02), around(0.3, 0.01)], 1),
+        ([around(0.2, 0.01), around(0.1, 0.1), around(0.3, 0.01)], None),
+        ([around(0.1, 0.01), around(0.12, 0.01)], None),
+        ([around(0.1, 0.001), None, around(0.2, 0.001)], 0),
+        ([around(0.1, 0.01)], None),
+        ([around(math.nan, 0.01), around(0.1, 0.001)], None),
+        ([around(0.1, math.nan), around(0.3, 0.001)], None),
+        ([], None),
+    ],
+)
+def test_best_is_only_what_lies_below_all_others(values: list[Interval | None], best: int | None) -> None:
+    assert best_of(values) == best
+
+
+def test_wilsons_interval() -> None:
+    # Worked by hand for 10 of 100: (0.10 + 0.0192 ± 1.96·√(0.0009 + 0.000096)) / 1.0384.
+    rate = wilson(0.1, 100)
+    assert (rate.low, rate.high) == pytest.approx((0.0552, 0.1744), abs=1e-4)
+    assert wilson(0.0, 50).low == 0.0 and 0.05 < wilson(0.0, 50).high < 0.08
+    assert math.isnan(wilson(0.0, 0).low)
+
+
+def test_a_comparison_marks_the_best_and_names_what_differs(store: Store) -> None:
+    good, bad = made(store, error=0.01), made(store, error=0.2, method="sft", preset="standard", seed=5)
+    found = standings(store, good.spec, ("zero_shot", "sft", "hybrid"))
+    comparison = compare(store, entries_of(found), HELD_OUT, {"sft": "Fine-tuning"})
+    assert [line.name for line in comparison.lines] == ["zero_shot", "Fine-tuning", "hybrid"]
+    assert comparison.lines[0].entry.run.id == bad.id and comparison.lines[0].seconds == (None, None)
+    assert comparison.best["mae"] == 2 and comparison.best["side_effects"] is None
+    assert comparison.published == 0.084 and comparison.same_data
+    assert set(comparison.differ) == {"preset", "seed"}
+    worst, *_, least = by_context(comparison).values()
+    assert sum(r.mae for r in worst) > sum(r.mae for r in least)
+    assert splits_of(store, entries_of(found)) == [HELD_OUT]
+
+
+def test_runs_on_other_data_stand_side_by_side_without_a_best(store: Store) -> None:
+    runs = [made(store, error=0.01), made(store, error=0.3, target="even")]
+    comparison = compare(store, [entry_of(run) for run in runs], HELD_OUT, {})
+    assert not comparison.same_data and "target" in comparison.differ
+    assert set(comparison.best.values()) == {None}
+    assert set(by_context(comparison)) == set(runs[0].spec.contexts.names)
+
+
+def test_runs_of_one_method_are_named_by_what_tells_them_apart(store: Store) -> None:
+    specs = [{"seed": 0}, {"seed": 1}, {"seed": 1, "preset": "quick"}, {"method": "sft"}]
+    runs = [store.insert_run(parse_spec({"attribute": "gender"} | fields)) for fields in specs]
+    twin = store.insert_run(runs[0].spec)
+    names = names_of([entry_of(run) for run in [*runs, twin]], {"hybrid": "Hybrid"})
+    assert names == [
+        f"Hybrid, standard, seed 0, run {runs[0].id[:6]}",
+        "Hybrid, standard, seed 1",
+        "Hybrid, quick, seed 1",
+        "sft",
+        f"Hybrid, standard, seed 0, run {twin.id[:6]}",
+    ]
+
+
+def test_the_same_prompt_is_found_by_its_words(store: Store) -> None:
+    runs = [made(store), made(store, method="zero_shot")]
+    comparison = compare(store, [entry_of(run) for run in runs], HELD_OUT, {})
+    context = runs[0].spec.contexts.names[2]
+    prompt = prompts_of(runs[0].spec, HELD_OUT, 2)[1]
+    for line in comparison.lines:
+        answers = answers_of(store, line, HELD_OUT, context, prompt)
+        own = [
+            r
+            for r in store.rounds(line.entry.run.id, line.entry.phase, HELD_OUT, context=2, limit=200)
+            if r.template == 1
+        ]
+        assert sum(a.times for a in answers) == answers[0].of == len(own) > 5
+        assert [a.times for a in answers] == sorted((a.times for a in answers), reverse=True)
+        texts = [r.text for r in own]
+        assert all(a.times == texts.count(a.text) for a in answers)
+    assert answers_of(store, comparison.lines[0], HELD_OUT, context, "Something else?") is None
+    assert answers_of(store, comparison.lines[0], HELD_OUT, "nobody", prompt) is None
+
+
+# The command line
+
+
+def run_json(capsys: pytest.CaptureFixture, *arguments: str) -> dict[str, Any]:
+    assert main(["compare", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_runs_are_compared_in_json(store: Store, capsys: pytest.CaptureFixture) -> None:
+    good, bad = made(store, error=0.01), made(store, error=0.2, method="sft")
+    found = run_json(capsys, good.id[:6], bad.id)
+    assert [line["run_id"] for line in found["lines"]] == [good.id, bad.id]
+    stored = store.result(good.id, "after", HELD_OUT)
+    assert found["lines"][0]["mae"] == stored.mae.value and found["lines"][0]["mae_low"] == stored.mae.low
+    assert found["best"]["mae"] == "hybrid" and found["published"]["mae"] == 0.084
+    first = found["contexts"][0]["lines"][0]
+    assert set(first["target"]) == {"male", "female"} and first["noise_floor"] > 0
+    assert found["missing"] == [] and found["lines"][0]["side_effects"]["kl"] == 0.06
+
+
+def test_what_a_dataset_lacks_is_told_and_queued(
+    store: Store, data: DataFolder, capsys: pytest.CaptureFixture
+) -> None:
+    made(store)
+    arguments = ["--dataset", "gender-uk-real", "--methods", "hybrid", "prompt", "zero_shot"]
+    found = run_json(capsys, *arguments)
+    assert found["missing"] == ["prompt"] and found["queued"] == []
+    assert found["methods"]["zero_shot"]["state"] == "done"
+    with hold(worker_lock(data), 5.0):
+        found = run_json(capsys, *arguments, "--queue-missing", "--preset", "quick")
+    (queued,) = found["queued"]
+    assert found["missing"] == [] and found["methods"]["prompt"] == {
+        "state": "queued", "run_id": queued, "problem": None,
+    }  # fmt: skip
+    assert (store.run(queued).method, store.run(queued).spec.preset) == ("prompt", "quick")
+
+
+def test_the_table_says_what_it_shows(store: Store, capsys: pytest.CaptureFixture) -> None:
+    good = made(store, error=0.01)
+    made(store, error=0.2, method="sft")
+    context = good.spec.contexts.names[0]
+    assert (
+        main(["compare", "--dataset", good.id, "--methods", "sft", "hybrid", "dpo", "--context", context])
+        == 0
+    )
+    out = capsys.readouterr().out
+    assert "On held-out templates" in out and "Missing: dpo" in out
+    assert "Best published MAE: 0.084" in out and " *" in out
+    assert "of 1" in out and "The gender is" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "RUN: none is given"),
+        (["nothing"], "run: 'nothing' is not known"),
+        (["--dataset", "gender-xx"], "dataset: 'gender-xx' is not known"),
+        (["RUN", "--queue-missing"], "--queue-missing: is given without a dataset"),
+        (["RUN", "--split", "none"], "invalid choice"),
+        (["RUN", "--context", "nobody"], "--context: 'nobody' is in none of the runs"),
+        (["RUN", "--context", "CONTEXT", "--prompt", "99"], "--prompt: 99 is out of range"),
+    ],
+)
+def test_mistakes_are_one_line(
+    store: Store, capsys: pytest.CaptureFixture, arguments: list[str], told: str
+) -> None:
+    run = made(store)
+    words = {"RUN": run.id, "CONTEXT": run.spec.contexts.names[0]}
+    try:
+        code = main(["compare", *(words.get(a, a) for a in arguments)])
+    except SystemExit as error:
+        code = error.code
+    assert code == 2
+    err = capsys.readouterr().err
+    assert told in err and err.count("\n") == 1

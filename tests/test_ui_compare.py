@@ -1,0 +1,314 @@
+"""The Compare tab: the choice and its address, what is sent to a session, its charts and fragments."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from browser_support import finished_run
+
+from distalign.folders import DataFolder
+from distalign.results import Round
+from distalign.spec import parse_spec
+from jobs.compare import Comparison, compare, entry_of
+from jobs.liveness import hold, worker_lock
+from storage import Answer, Run, RunState, Store
+from tests.test_ui_charts import HOSTILE, drawn_fields
+from ui import compare as tab
+from ui import compare_cards, compare_charts, labels
+from ui.compare_charts import mark_of, styles_of
+from ui.compare_choice import Choice, of_dataset, read_address, resolve, write_address
+from ui.compare_view import Controls, Shown
+
+HELD_OUT = "heldout_templates"
+DATASET = "gender-uk-real"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    (tmp_path / "locks").mkdir()
+    return DataFolder(tmp_path)
+
+
+@pytest.fixture
+def store(data: DataFolder) -> Store:
+    return Store(data.database)
+
+
+def made(store: Store, error: float = 0.02, splits: tuple[str, ...] = (HELD_OUT,), **fields: Any) -> Run:
+    mapping = {"contexts": "uk-occupations", **fields}
+    return finished_run(store, store.path.parent, mapping, error=error, steps=1, splits=splits)
+
+
+# The choice and its address
+
+
+def test_a_dataset_opens_with_what_it_has_and_what_to_beat(store: Store) -> None:
+    made(store, method="sft")
+    assert of_dataset(store, DATASET).methods == ("zero_shot", "prompt", "sft", "hybrid")
+    resolved = resolve(store, of_dataset(store, DATASET))
+    assert [entry.method for entry in resolved.entries] == ["zero_shot", "sft"]
+    assert resolved.missing == ("prompt", "hybrid")
+
+
+def test_an_address_brings_back_what_it_was_written_from(store: Store) -> None:
+    older, _, other = made(store), made(store, seed=1), made(store, attribute="race", target="even")
+    choice = Choice(DATASET, ("zero_shot", "dpo", "hybrid"), (older.id,), (other.id,), HELD_OUT)
+    written = resolve(store, choice)
+    address = write_address(written)
+    assert f"runs={older.id},{other.id}" in address and "dataset=gender-uk-real" in address
+    read = resolve(store, read_address(store, f"?tab=compare&{address}"))
+    # The older run was shown, and is shown again.
+    assert [e.run.id for e in read.entries] == [e.run.id for e in written.entries]
+    assert read.entries[1].run.id == older.id
+    assert read.choice == written.choice and write_address(read) == address
+
+
+def test_runs_alone_are_an_address(store: Store) -> None:
+    hybrid, seed, sft = made(store), made(store, seed=1), made(store, method="sft")
+    other = made(store, attribute="race", target="even")
+    ids = (hybrid.id, seed.id, sft.id, other.id)
+    choice = read_address(store, f"tab=compare&runs={','.join(ids)}&split=seen_templates")
+    assert (choice.dataset, choice.methods) == (DATASET, ("hybrid", "sft"))
+    assert choice.others == (seed.id, other.id) and choice.split == "seen_templates"
+    assert {e.run.id for e in resolve(store, choice).entries} == set(ids)
+
+
+@pytest.mark.parametrize("query", ["", "tab=compare", "tab=compare&split=stories", "run=abc"])
+def test_an_address_without_a_choice_is_none(store: Store, query: str) -> None:
+    assert read_address(store, query) is None
+
+
+def test_what_an_address_makes_up_falls_away(store: Store) -> None:
+    choice = read_address(store, "dataset=<b>&runs=nothing,,x" + "y" * 5000 + "&methods=dance&split=up")
+    resolved = resolve(store, choice)
+    assert resolved.entries == () and resolved.choice.dataset == "" and choice.split == HELD_OUT
+    assert resolve(store, read_address(store, "dataset=nowhere")).entries == ()
+
+
+def test_no_more_runs_are_compared_than_can_be_told_apart(store: Store) -> None:
+    runs = [made(store, seed=seed, rounds=1) for seed in range(10)]
+    ids = ",".join(run.id for run in runs)
+    assert len(resolve(store, read_address(store, f"runs={ids}")).entries) == 8
+
+
+# What is sent
+
+
+def show(store: Store, data: DataFolder, query: str = "", selected: str = "", shown: Shown | None = None):
+    """What the tab gets when it is opened, by output, and what the browser's controls then hold."""
+    sent = tab.show(
+        store, data, query, selected, shown or Shown(), *[None] * len(Controls.__dataclass_fields__)
+    )
+    found = dict(zip(["shown", "note", *tab.OUTPUTS], sent, strict=True))
+    held = {name: found[name].get("value") for name in Controls.__dataclass_fields__}
+    return found, Controls(**held)
+
+
+def values(controls: Controls) -> list[Any]:
+    return [getattr(controls, name) for name in Controls.__dataclass_fields__]
+
+
+def change(
+    store: Store, data: DataFolder, shown: Shown, controls: Controls, address: str = ""
+) -> dict[str, Any]:
+    sent = tab.changed(store, data, address, shown, *values(controls))
+    return dict(zip(["shown", "note", *tab.OUTPUTS], sent, strict=True))
+
+
+def skipped(found: dict[str, Any]) -> set[str]:
+    return {name for name, value in found.items() if value == gr.skip()}
+
+
+def test_what_is_on_the_tab_is_not_sent_again(store: Store, data: DataFolder) -> None:
+    run = made(store)
+    found, controls = show(store, data, selected=run.id)
+    assert controls.dataset == DATASET and controls.preset == "quick"
+    assert not skipped(found) - {"timer"}
+    again = change(store, data, found["shown"], controls)
+    assert skipped(again) == set(tab.OUTPUTS)
+
+
+def test_another_split_redraws_the_figures_and_leaves_the_controls(store: Store, data: DataFolder) -> None:
+    run = made(store, splits=(HELD_OUT, "seen_templates"))
+    found, controls = show(store, data, selected=run.id)
+    seen = change(store, data, found["shown"], replace(controls, split="seen_templates"))
+    assert {"error_chart", "share_chart", "table", "heat", "answers", "address"}.isdisjoint(skipped(seen))
+    assert {"dataset", "methods", "others", "standings", "split", "category", "queue"} <= skipped(seen)
+    assert "split=seen_templates" in seen["address"]
+
+
+def test_another_category_redraws_the_shares_alone(store: Store, data: DataFolder) -> None:
+    run = made(store)
+    found, controls = show(store, data, selected=run.id)
+    other = change(store, data, found["shown"], replace(controls, category="female"))
+    assert set(tab.OUTPUTS) - skipped(other) == {"share_chart", "share_table"}
+    prompt = change(store, data, other["shown"], replace(controls, category="female", prompt=2))
+    assert set(tab.OUTPUTS) - skipped(prompt) == {"answers"}
+
+
+def test_missing_methods_are_queued_shown_and_polled(store: Store, data: DataFolder) -> None:
+    run = made(store)
+    found, controls = show(store, data, selected=run.id)
+    controls = replace(controls, methods=["hybrid", "sft", "dpo"], preset="quick")
+    ticked = change(store, data, found["shown"], controls)
+    assert ticked["queue"].startswith("Queue 2 missing runs") and "Missing" in ticked["standings"]
+    with hold(worker_lock(data), 5.0):
+        sent = tab.queue_all(store, data, "", ticked["shown"], *values(controls))
+    queued = dict(zip(["shown", "note", *tab.OUTPUTS], sent, strict=True))
+    assert "Fine-tuning, DPO" in queued["note"] and "Waiting" in queued["standings"]
+    assert queued["timer"]["active"] is True and queued["queue_box"]["visible"] is False
+    sft, dpo = sorted((r for r in store.runs() if r.state == RunState.QUEUED), key=lambda r: r.method)[::-1]
+    assert (sft.method, dpo.method, sft.spec.preset) == ("sft", "dpo", "quick")
+    # A poll that brings nothing new sends nothing.
+    polled = tab.polled(store, data, "", queued["shown"], *values(controls))
+    assert all(value == gr.skip() for value in polled[1:])
+    claimed = store.claim()
+    store.finish(claimed.id, RunState.DONE)
+    last = dict(
+        zip(
+            ["shown", "note", *tab.OUTPUTS],
+            tab.polled(store, data, "", polled[0], *values(controls)),
+            strict=True,
+        )
+    )
+    assert claimed.id in last["address"] and last["table"] != gr.skip()
+
+
+def test_a_folder_of_the_server_is_not_queued_from_the_page(store: Store, data: DataFolder) -> None:
+    run = store.insert_run(parse_spec({"attribute": "gender", "base_model": "/models/mine"}))
+    store.claim()
+    store.finish(run.id, RunState.DONE)
+    controls = Controls(dataset=run.id, methods=["sft"], others=[], split=HELD_OUT)
+    note = tab.queue_all(store, data, "", Shown(), *values(controls))[1]
+    assert "is not on the list" in note and store.count_runs() == 1
+
+
+def test_a_session_that_the_server_forgot_gets_all_of_it(store: Store, data: DataFolder) -> None:
+    run, other = made(store), made(store, seed=1)
+    first, controls = show(store, data, f"?tab=compare&runs={run.id},{other.id}")
+    found = change(store, data, Shown(), controls, first["address"])
+    assert not skipped(found) & {"table", "share_chart", "heat", "answers"}
+    assert found["address"] == first["address"] and f"{run.id},{other.id}" in found["address"]
+
+
+def test_another_dataset_keeps_the_ticks_and_drops_the_other_runs(store: Store, data: DataFolder) -> None:
+    run, other = made(store), made(store, seed=1)
+    found, controls = show(store, data, f"?runs={run.id},{other.id}")
+    assert controls.others == [run.id] or controls.others == [other.id]
+    moved = change(store, data, found["shown"], replace(controls, dataset="race-even"))
+    assert moved["shown"].choice == Choice("race-even", tuple(controls.methods))
+    assert moved["lead"].startswith('<div class="da-empty">') and moved["body"]["visible"] is False
+    lost = change(store, data, found["shown"], replace(controls, dataset="typed"))
+    assert lost["dataset"]["value"] == DATASET and lost["shown"].choice == found["shown"].choice
+
+
+def test_an_empty_database_says_what_to_do(store: Store, data: DataFolder) -> None:
+    found, controls = show(store, data)
+    assert "Nothing to compare yet" in found["lead"] and controls.dataset == DATASET
+    assert found["queue"].startswith("Queue 3 missing runs")
+
+
+# Charts and fragments
+
+
+def comparison_of(store: Store, *runs: Run) -> Comparison:
+    return compare(store, [entry_of(run) for run in runs], HELD_OUT, labels.METHODS_SHORT)
+
+
+def test_every_field_that_is_drawn_is_in_every_row(store: Store) -> None:
+    comparison = comparison_of(store, made(store), made(store, method="sft"), made(store, method="zero_shot"))
+    shown = compare_charts.contexts_shown(comparison, "female", False)
+    rows = compare_charts.share_rows(comparison, shown, "female")
+    assert len(shown) == compare_charts.FEW_CONTEXTS and len(rows) == 3 * len(shown)
+    charts = [compare_charts.error_chart(comparison), compare_charts.share_chart(rows, (0, 1, 6))]
+    for chart in charts:
+        spec = chart.to_dict()
+        found = spec["data"].get("values") or spec["datasets"][spec["data"]["name"]]
+        assert found and all(drawn_fields(spec) <= set(row) for row in found)
+    assert len(compare_charts.contexts_shown(comparison, "female", True)) == 25
+
+
+def test_the_rows_are_what_the_database_holds(store: Store) -> None:
+    run = made(store)
+    comparison = comparison_of(store, run)
+    shown = compare_charts.contexts_shown(comparison, "male", True)
+    stored = {run.spec.contexts.names[c.context]: c for c in store.result(run.id, "after", HELD_OUT).contexts}
+    for row in compare_charts.share_rows(comparison, shown, "male"):
+        own = stored[row["context"]]
+        assert (row["realized"], row["low"], row["target"]) == (own.realized[0], own.low[0], own.target[0])
+        assert row["floor_low"] <= row["target"] <= row["floor_high"]
+    (error,) = compare_charts.error_rows(comparison)
+    assert error["mae"] == comparison.lines[0].result.mae.value and error["published"] == 0.084
+
+
+def test_runs_of_another_attribute_are_left_out_of_its_shares(store: Store) -> None:
+    comparison = comparison_of(store, made(store), made(store, attribute="race", target="even"))
+    for place, category in enumerate(("male", "Asian")):
+        shown = compare_charts.contexts_shown(comparison, category, True)
+        assert {row["series"] for row in compare_charts.share_rows(comparison, shown, category)} == {place}
+    assert "not measured on the same" in compare_cards.lead(comparison)
+    assert "da-best" not in compare_cards.measures_table(comparison)
+
+
+def test_the_table_marks_the_best_only_where_no_interval_overlaps(store: Store) -> None:
+    clear = comparison_of(store, made(store, error=0.005), made(store, error=0.3, method="sft"))
+    assert compare_cards.measures_table(clear).count("da-best") >= 2
+    same = comparison_of(store, made(store, seed=1), made(store, seed=2))
+    assert compare_cards.measures_table(same).count("da-best") == 0
+    assert "seed" in compare_cards.lead(same)
+
+
+def test_a_method_keeps_its_colour_and_shape_and_no_two_lines_share_one(store: Store) -> None:
+    runs = [made(store, method=method, rounds=1) for method in ("zero_shot", "sft", "hybrid")]
+    assert [mark_of(s) for s in styles_of(comparison_of(store, *runs[1:]))] == [
+        mark_of(s) for s in styles_of(comparison_of(store, *runs))
+    ][1:]
+    many = comparison_of(store, *runs, *(made(store, seed=seed, rounds=1) for seed in range(1, 6)))
+    marks = [mark_of(style) for style in styles_of(many)]
+    assert len({colour for colour, _ in marks}) == len({shape for _, shape in marks}) == 8
+
+
+def test_heat_grows_with_the_ratio_and_ends(store: Store) -> None:
+    comparison = comparison_of(store, made(store))
+    (result,) = next(iter(compare_charts.contexts_shown(comparison, "male", False).values()))
+    rows = {
+        f"{times}": [replace(result, mae=times * result.noise_floor)] for times in (0.5, 1, 3.5, 6, 60)
+    } | {"none": [None], "nan": [replace(result, mae=math.nan)]}
+    html = compare_cards.heat_map(comparison, rows)
+    assert [f"--heat:{h}" in html for h in ("0.00", "0.50", "1.00")] == [True] * 3
+    assert "nan" not in html.replace(">nan<", "") and html.count("<tr>") == len(rows) + 1
+
+
+def test_what_a_model_wrote_and_a_person_named_is_escaped(store: Store) -> None:
+    run = made(
+        store,
+        name=HOSTILE,
+        contexts=[HOSTILE.replace("<", "(").replace(">", ")"), "b"],
+        target="even",
+        rounds=2,
+    )
+    store.add_rounds(run.id, [Round("after", HELD_OUT, 0, 0, 9, 0, None, HOSTILE)])
+    comparison = comparison_of(store, run, made(store, contexts=["b", "c"], target="even", rounds=2))
+    shown = compare_charts.contexts_shown(comparison, "male", True)
+    html = (
+        compare_cards.measures_table(comparison)
+        + compare_cards.legend(comparison, shares=True)
+        + compare_cards.heat_map(comparison, shown)
+        + compare_cards.shares_table(comparison, shown, "male")
+        + compare_cards.answers_grid(comparison, HOSTILE, [[Answer(HOSTILE, None, 1, 1)], None])
+    )
+    assert "<img" not in html and "&lt;img" in html
+    assert "unclassified" in html
+
+
+def test_plots_reach_gradio_as_it_takes_them(store: Store, data: DataFolder) -> None:
+    found, _ = show(store, data, selected=made(store).id)
+    for name in ("error_chart", "share_chart"):
+        spec = json.loads(found[name].plot)
+        assert "$schema" not in spec and spec["width"] == "container"

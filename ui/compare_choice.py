@@ -1,0 +1,149 @@
+"""What is compared, as a person chose it, and as the page's address keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs, urlencode
+
+from distalign.errors import DistalignError
+from distalign.results import SPLITS
+from distalign.spec import RunSpec
+from jobs.compare import MAX_ENTRIES, Entry, entries_of, known_runs
+from jobs.datasets import METHODS, Standing, identity, name_of, spec_of, standings
+from storage import Run, RunState, Store
+
+HEADLINE = "heldout_templates"
+# Ticked beside what is there already where nobody chose: quick to have, and what a method has to beat.
+FIRST = ("zero_shot", "prompt", "hybrid")
+MAX_TEXT = 200
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is compared.
+
+    Attributes:
+        dataset: a dataset's name, or the id of a run whose dataset it is; empty for none.
+        methods: those that are ticked.
+        pinned: runs that stand for their method where a newer one might; of the dataset.
+        others: runs beside those of the dataset.
+        split: the split that is looked at.
+    """
+
+    dataset: str = ""
+    methods: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    split: str = HEADLINE
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A choice with the runs that it stands for."""
+
+    choice: Choice
+    spec: RunSpec | None
+    standings: tuple[Standing, ...]
+    entries: tuple[Entry, ...]
+
+    @property
+    def waiting(self) -> tuple[Run, ...]:
+        return tuple(s.waiting for s in self.standings if s.waiting)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(s.method for s in self.standings if s.missing)
+
+
+def resolve(store: Store, choice: Choice) -> Resolved:
+    """The runs of a choice as the database has them now; what is not known falls away."""
+    spec, found = None, []
+    try:
+        if choice.dataset:
+            spec = spec_of(store, choice.dataset)
+            found = standings(store, spec, [m for m in METHODS if m in choice.methods])
+    except DistalignError:
+        choice = replace(choice, dataset="")
+    found = _pin(store, found, choice.pinned)
+    own = {standing.done.id for standing in found if standing.done}
+    others = [run for run in known_runs(store, choice.others) if run.id not in own]
+    entries = entries_of(found, others)[:MAX_ENTRIES]
+    kept = replace(
+        choice,
+        methods=tuple(standing.method for standing in found),
+        pinned=tuple(standing.done.id for standing in found if standing.done),
+        others=tuple(run.id for run in others),
+    )
+    return Resolved(kept, spec, tuple(found), tuple(entries))
+
+
+def _pin(store: Store, found: Sequence[Standing], pinned: Sequence[str]) -> list[Standing]:
+    """Standings with the pinned runs in place of newer ones, so that what was shared stays as it was."""
+    chosen = {run.method: run for run in reversed(known_runs(store, pinned)) if run.state == RunState.DONE}
+    return [replace(s, done=chosen.get(s.method, s.done)) for s in found]
+
+
+def of_dataset(store: Store, dataset: str, methods: Sequence[str] = ()) -> Choice:
+    """A dataset with some methods ticked; else with those that it has, and :data:`FIRST`.
+
+    A run in place of a dataset's name stands for its own method.
+    """
+    choice = Choice(dataset, tuple(methods))
+    for run in known_runs(store, [dataset]):
+        ticked = (*methods, run.method) if methods else ()
+        choice = replace(choice, pinned=(run.id,), methods=ticked)
+    if choice.methods:
+        return choice
+    try:
+        found = standings(store, spec_of(store, dataset))
+    except DistalignError:
+        return replace(choice, methods=FIRST)
+    return replace(choice, methods=tuple(s.method for s in found if s.measured or s.method in FIRST))
+
+
+def of_runs(store: Store, ids: Sequence[str], dataset: str = "", methods: Sequence[str] = ()) -> Choice:
+    """Runs, those of the dataset under its methods; without a name it is that of the first run."""
+    runs = known_runs(store, ids)
+    if not dataset and runs:
+        dataset = name_of(runs[0].spec) or runs[0].id
+    try:
+        members = identity(spec_of(store, dataset)) if dataset else None
+    except DistalignError:
+        dataset, members = "", None
+    pinned: dict[str, str] = {}
+    for run in runs:
+        if run.method not in pinned and identity(run.spec) == members:
+            pinned[run.method] = run.id
+    if methods:
+        pinned = {method: run_id for method, run_id in pinned.items() if method in methods}
+    others = tuple(run.id for run in runs if run.id not in pinned.values())
+    return Choice(dataset, tuple(methods or pinned), tuple(pinned.values()), others)
+
+
+def read_address(store: Store, query: str) -> Choice | None:
+    """The choice that an address names; None where it names none."""
+    fields = {name: values[-1] for name, values in parse_qs(query.lstrip("?")).items()}
+    dataset = fields.get("dataset", "")[:MAX_TEXT]
+    ids = [text[:MAX_TEXT] for text in fields.get("runs", "").split(",") if text][:MAX_ENTRIES]
+    methods = [method for method in METHODS if method in fields.get("methods", "").split(",")]
+    if not dataset and not ids:
+        return None
+    choice = of_runs(store, ids, dataset, methods) if ids else of_dataset(store, dataset, methods)
+    split = fields.get("split", "")
+    return replace(choice, split=split if split in SPLITS else HEADLINE)
+
+
+def write_address(resolved: Resolved) -> str:
+    """The address that names a choice: dataset, methods, runs and split."""
+    choice = resolved.choice
+    ids = dict.fromkeys(
+        e.run.id for e in resolved.entries if not (e.phase == "before" and e.run.method != e.method)
+    )
+    fields = {
+        "dataset": choice.dataset,
+        "methods": ",".join(choice.methods),
+        "runs": ",".join(ids),
+        "split": choice.split,
+    }
+    return urlencode({name: value for name, value in fields.items() if value}, safe=",")

@@ -1,0 +1,244 @@
+"""From a choice of runs to what the Compare tab shows, and what of it a session does not have yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import gradio as gr
+
+from distalign.folders import DataFolder
+from distalign.plan import estimate, read_speed
+from distalign.spec import DEFAULT_MODEL
+from distalign.training_config import PRESETS
+from jobs.compare import Comparison, answers_of, by_context, compare, prompts_of, splits_of
+from jobs.datasets import datasets, in_method
+from storage import ComparableRun, Store
+from ui import cards, charts, compare_cards, compare_charts, labels
+from ui.compare_choice import Choice, Resolved, resolve, write_address
+
+FEW, EVERY = "few", "every"
+NOTHING = (
+    "Tick methods and queue what is missing, or add finished runs. Each shows here as soon as it is done."
+)
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What the controls hold in the browser, in the order in which they are handed over; ``prompt`` is a place."""
+
+    dataset: Any = None
+    methods: Any = None
+    others: Any = None
+    preset: Any = None
+    split: Any = None
+    category: Any = None
+    contexts: Any = None
+    context: Any = None
+    prompt: Any = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a session has on the tab, so that only what differs is sent.
+
+    Attributes:
+        choice: what is compared.
+        sent: by output: a control's choices, or a key of what was drawn.
+        key, comparison: what the comparison was read for, and the comparison.
+    """
+
+    choice: Choice = field(default_factory=Choice)
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    key: Any = None
+    comparison: Comparison | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A fragment: drawn anew when its key is another."""
+
+    key: Any
+    make: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control: its value and, where they are not fixed, its choices (label and value)."""
+
+    value: Any
+    choices: tuple[tuple[str, Any], ...] | None = None
+
+
+def look(
+    store: Store, data: DataFolder, shown: Shown, choice: Choice, controls: Controls
+) -> tuple[Shown, dict[str, Part | Control]]:
+    """What the tab shows for a choice, by output."""
+    resolved = resolve(store, choice)
+    splits = splits_of(store, resolved.entries)
+    if splits and choice.split not in splits:
+        resolved = replace(resolved, choice=replace(resolved.choice, split=splits[0]))
+    choice = resolved.choice
+    key = (tuple(entry.key for entry in resolved.entries), choice.split)
+    same = shown.comparison is not None and shown.key == key
+    comparison = (
+        shown.comparison if same else compare(store, resolved.entries, choice.split, labels.METHODS_SHORT)
+    )
+    now = replace(shown, choice=choice, key=key, comparison=comparison)
+    parts = _chooser(store, data, resolved, controls, shown)
+    parts |= _figures(comparison, key, splits)
+    parts |= _details(store, comparison, key, controls)
+    return now, parts
+
+
+def changes(parts: Mapping[str, Part | Control], shown: Shown, controls: Controls) -> tuple[Shown, list[Any]]:
+    """An update for each part that a session does not have, and what it has then."""
+    sent, updates = {}, []
+    for name, part in parts.items():
+        new = name not in shown.sent
+        if isinstance(part, Control):
+            sent[name] = part.choices
+            update: dict[str, Any] = {}
+            if getattr(controls, name) != part.value:
+                update["value"] = part.value
+            if part.choices is not None and (new or shown.sent[name] != part.choices):
+                update |= {"choices": list(part.choices), "value": part.value}
+            updates.append(gr.update(**update) if update else gr.skip())
+        else:
+            sent[name] = part.key
+            updates.append(part.make() if new or shown.sent[name] != part.key else gr.skip())
+    return replace(shown, sent=sent), updates
+
+
+def _chooser(
+    store: Store, data: DataFolder, resolved: Resolved, controls: Controls, shown: Shown
+) -> dict[str, Part | Control]:
+    """The upper card: what is compared, how far it is, and what can be queued."""
+    choice, missing = resolved.choice, resolved.missing
+    also = (choice.dataset, *choice.others)
+    runs = tuple((run_label(run), run.id) for run in store.comparable_runs(also=also))
+    named = tuple((f"{spec.title} · {name}", name) for name, spec in datasets().items())
+    preset = controls.preset if shown.choice.dataset == choice.dataset else None
+    if preset not in PRESETS:
+        preset = _usual_preset(resolved)
+    told = {run.id: store.last_event(run.id) for run in resolved.waiting}
+    states = tuple((s.method, s.measured, s.latest, s.problem) for s in resolved.standings)
+    address = write_address(resolved)
+    return {
+        "address": Part(address, lambda: address),
+        "dataset": Control(choice.dataset or None, (*named, *((f"Run: {label}", i) for label, i in runs))),
+        "methods": Control(_as_ticked(controls.methods, choice.methods)),
+        "others": Control(list(choice.others), runs),
+        "standings": Part(
+            (states, tuple(told.items())), lambda: compare_cards.standings_list(resolved.standings, told)
+        ),
+        "preset": Control(preset),
+        "queue_box": Part(bool(missing), lambda: gr.update(visible=bool(missing))),
+        "queue": Part((choice.dataset, missing, preset), lambda: _queue_label(data, resolved, preset)),
+        "timer": Part(bool(resolved.waiting), lambda: gr.update(active=bool(resolved.waiting))),
+    }
+
+
+def _as_ticked(received: Any, methods: Sequence[str]) -> list[str]:
+    """The methods in the order in which the browser has them, if it has the same."""
+    return list(received) if received and set(received) == set(methods) else list(methods)
+
+
+def run_label(run: ComparableRun) -> str:
+    """A finished run in a list: what tells it from the others."""
+    model = [run.base_model] if run.base_model != DEFAULT_MODEL else []
+    method = labels.METHODS_SHORT.get(run.method, run.method)
+    return " · ".join([run.title, method, *model, run.preset, f"seed {run.seed}", run.id[:6]])
+
+
+def _usual_preset(resolved: Resolved) -> str:
+    """The preset of the newest of the dataset's runs, so that what is queued can be held against them."""
+    measured = [standing.measured for standing in resolved.standings if standing.measured]
+    newest = max(measured, key=lambda run: run.created_at, default=None)
+    if newest:
+        return newest.spec.preset
+    return resolved.spec.preset if resolved.spec else "standard"
+
+
+def _queue_label(data: DataFolder, resolved: Resolved, preset: str) -> Any:
+    if not resolved.missing or resolved.spec is None:
+        return gr.skip()
+    speed = read_speed(data)
+    specs = [in_method(resolved.spec, method, preset) for method in resolved.missing]
+    seconds = sum(estimate(spec, speed).seconds for spec in specs)
+    return compare_cards.queue_label(resolved.missing, seconds)
+
+
+def _figures(comparison: Comparison, key: Any, splits: list[str]) -> dict[str, Part | Control]:
+    """What is known of the lines as a whole."""
+    there = bool(comparison.lines)
+    choices = tuple((labels.SPLITS[split], split) for split in splits)
+    return {
+        "lead": Part(
+            key,
+            lambda: (
+                compare_cards.lead(comparison) if there else cards.empty("Nothing to compare yet", NOTHING)
+            ),
+        ),
+        "body": Part(there, lambda: gr.update(visible=there)),
+        "split": Control(comparison.split, choices or None),
+        "error_legend": Part(key, lambda: compare_cards.legend(comparison, shares=False)),
+        "error_chart": Part(
+            key, lambda: charts.plot_data(compare_charts.error_chart(comparison)) if there else gr.skip()
+        ),
+        "table": Part(key, lambda: compare_cards.measures_table(comparison) if there else ""),
+    }
+
+
+def _details(store: Store, comparison: Comparison, key: Any, controls: Controls) -> dict[str, Part | Control]:
+    """What is known of each context, and the answers to one prompt."""
+    contexts = by_context(comparison)
+    names = dict.fromkeys(name for line in comparison.lines for name in line.entry.run.spec.attribute.names)
+    category = controls.category if controls.category in names else next(iter(names), None)
+    every = controls.contexts == EVERY
+    shown = compare_charts.contexts_shown(comparison, category or "", every)
+    many = len(contexts) > compare_charts.FEW_CONTEXTS
+    context = controls.context if controls.context in contexts else next(iter(contexts), None)
+    prompts = _prompts(comparison, context)
+    prompt = controls.prompt if controls.prompt in range(len(prompts)) else 0
+    drawn = (key, category, every)
+
+    def chart() -> Any:
+        rows = compare_charts.share_rows(comparison, shown, category or "")
+        return (
+            charts.plot_data(compare_charts.share_chart(rows, compare_charts.styles_of(comparison)))
+            if rows
+            else None
+        )
+
+    def answers() -> str:
+        if not prompts or context is None:
+            return ""
+        found = [
+            answers_of(store, line, comparison.split, context, prompts[prompt]) for line in comparison.lines
+        ]
+        return compare_cards.answers_grid(comparison, prompts[prompt], found)
+
+    return {
+        "details": Part(bool(contexts), lambda: gr.update(visible=bool(contexts))),
+        "category": Control(category, tuple((name, name) for name in names)),
+        "contexts": Control(EVERY if every else FEW),
+        "contexts_box": Part(many, lambda: gr.update(visible=many)),
+        "share_legend": Part(key, lambda: compare_cards.legend(comparison, shares=True)),
+        "share_chart": Part(drawn, chart),
+        "share_table": Part(drawn, lambda: compare_cards.shares_table(comparison, shown, category or "")),
+        "heat": Part(key, lambda: compare_cards.heat_map(comparison, contexts)),
+        "context": Control(context, tuple((name, name) for name in contexts)),
+        "prompt": Control(prompt if prompts else None, tuple((text, i) for i, text in enumerate(prompts))),
+        "answers": Part((key, context, prompt), answers),
+    }
+
+
+def _prompts(comparison: Comparison, context: str | None) -> list[str]:
+    """What the first run that knows a context asked about it."""
+    for line in comparison.lines:
+        spec = line.entry.run.spec
+        if context in spec.contexts.names:
+            return prompts_of(spec, comparison.split, spec.contexts.names.index(context))
+    return []
