@@ -8,7 +8,7 @@ import sys
 from typing import NoReturn
 
 from distalign.errors import DistalignError
-from jobs import commands
+from jobs import commands, play_command
 from jobs.execution import DEFAULT_RUNNER, text_of
 from jobs.foreground import FAILED, STOPPED, UNUSABLE, RunFailed, run_in_foreground
 
@@ -61,6 +61,9 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument("--format", choices=("csv", "json"), help="default: csv (a specification: YAML)")
     export.add_argument(
         "--out", metavar="FILE", help="default: standard output (an adapter: a new file here)"
+    )
+    play_command.add_arguments(
+        verb("play", play_command.play, "Ask a base model or adapters one prompt many times.", "PROMPT")
     )
     verb("prepare", commands.prepare, "Convert the bundled base model once, so that runs start at once.")
     worker = verb("worker", commands.work, "Execute queued runs until none is left for a while.")

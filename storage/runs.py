@@ -114,6 +114,21 @@ class Runs(Connections):
             rows = self._rows(f"SELECT {_LISTED} FROM runs WHERE id = ? AND {found}", [also]) + rows
         return [listed_from(row) for row in rows]
 
+    def runs_with_adapter(self, limit: int = 200, also: str = "") -> list[ListedRun]:
+        """Newest first: runs that are done and left an adapter.
+
+        Args:
+            also: a run that is put in front if it left one and is not among them.
+        """
+        query = (
+            f"SELECT {_LISTED} FROM runs WHERE state = 'done' AND EXISTS "
+            "(SELECT 1 FROM artifacts WHERE run_id = runs.id AND kind = 'adapter') "
+        )
+        rows = self._rows(f"{query} ORDER BY number DESC LIMIT ?", [limit])
+        if also and all(row["id"] != also for row in rows):
+            rows = self._rows(f"{query} AND id = ?", [also]) + rows
+        return [listed_from(row) for row in rows]
+
     def count_runs(self, state: RunState | None = None) -> int:
         """How many runs there are, or how many in ``state``."""
         return self._rows(
