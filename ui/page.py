@@ -12,11 +12,11 @@ from distalign.errors import DistalignError
 from distalign.folders import DataFolder
 from jobs import queue
 from storage import RunState, Store
-from ui import api, cards, forms, results, runs, theme, train
+from ui import api, cards, forms, play, results, runs, theme, train
 from ui.downloads import Folder
 from ui.wiring import QUIET
 
-TABS = ("train", "runs", "results")
+TABS = ("train", "runs", "results", "play")
 # Gradio's own copies of files that were handed out: looked at hourly, kept a day.
 CACHE_SECONDS = (3600, 86400)
 
@@ -35,12 +35,15 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
                 runs_tab = runs.build(store, data, selected)
             with gr.Tab("Results", id="results") as results_item:
                 results_tab = results.build(store, folder, selected)
+            with gr.Tab("Play", id="play") as play_item:
+                play_tab = play.build(store, data, selected)
         api.add(store, data, folder)
         _train_button(store, data, train_tab, runs_tab, tabs, selected)
         runs_tab.show_results.click(lambda: gr.Tabs(selected="results"), None, tabs, **QUIET)
-        for name, item in (("train", train_item), ("runs", runs_item), ("results", results_item)):
+        for name, item in zip(TABS, (train_item, runs_item, results_item, play_item), strict=True):
             item.select(None, selected, None, js=shown_js(name), **QUIET)
         results_item.select(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
+        play_item.select(play_tab.show, play_tab.inputs, play_tab.outputs, **QUIET)
 
         def opened(limit: int, seen: runs.Seen, request: gr.Request) -> list[Any]:
             run_id, tab = open_address(store, request.query_params)
@@ -50,7 +53,9 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         shown = [runs_tab.limit, runs_tab.outputs[0]]
         page.load(opened, shown, [selected, tabs, *runs_tab.outputs], **QUIET).then(
             None, None, None, js="() => { window.distalign.ready = true }", **QUIET
-        ).then(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
+        ).then(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET).then(
+            play_tab.show, play_tab.inputs, play_tab.outputs, **QUIET
+        )
         drawn = train_tab.drawn_outputs
         page.load(partial(train.redraw, data), [drawn[0], *train_tab.inputs], drawn, **QUIET)
     return page
