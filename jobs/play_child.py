@@ -15,13 +15,13 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from distalign.errors import Cancelled
 from distalign.folders import DataFolder
 from distalign.memory import share_one_heap
-from distalign.play import Question
+from distalign.play import Question, Voice
 from jobs.execution import text_of
 from jobs.places import data_folder
 from jobs.play import voices_of
@@ -81,10 +81,11 @@ def serve(inbox: Inbox, output: TextIO, data: DataFolder, idle: float) -> None:
             output.flush()
 
         try:
+            voices = voices_of(store, message["runs"], base=message["base"])
             if player is None:
                 tell("status", text="Starting")
                 player = new_player(data)
-            answer(store, player, message, tell, inbox)
+            answer(player, voices, message, tell, inbox)
         except Cancelled:
             tell("end")
         except Exception as error:
@@ -104,10 +105,13 @@ def new_player(data: DataFolder) -> Player:
 
 
 def answer(
-    store: Store, player: Player, message: dict[str, Any], tell: Callable[..., None], inbox: Inbox
+    player: Player,
+    voices: Sequence[Voice],
+    message: dict[str, Any],
+    tell: Callable[..., None],
+    inbox: Inbox,
 ) -> None:
     """Draw what one message asks for, telling of each batch."""
-    voices = voices_of(store, message["runs"], base=message["base"])
     batches = player.sample(
         voices,
         Question(**message["question"]),
