@@ -100,7 +100,7 @@ class Player:
             # Before the next one is loaded: two might not fit into memory.
             self._base = None
             give_back()
-            on_status(f"Loading the base model {Voice(name).base_name}")
+            on_status(f"Loading the base model {Voice(name).base_name}, which then stays ready for a while")
             self._base = _Base(name, *load(name, self._data))
         return self._base
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from distalign.errors import Cancelled
 from distalign.folders import DataFolder
-from distalign.memory import share_one_heap
+from distalign.memory import give_back, share_one_heap
 from distalign.play import Question, Voice
 from jobs.execution import text_of
 from jobs.places import data_folder
@@ -95,6 +95,7 @@ def serve(inbox: Inbox, output: TextIO, data: DataFolder, idle: float) -> None:
             player = None
         else:
             tell("end")
+        give_back()
 
 
 def new_player(data: DataFolder) -> Player:

@@ -13,7 +13,7 @@ from storage import Run, RunState, Store
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
 
 TARGETS = {"Nurses": {"male": 0.2, "female": 0.8}, "Pilots": {"male": 0.7, "female": 0.3}}
-PROMPT = "Job: Nurses. Gender?"
+PROMPT = "Job: Nurses. gender?"
 
 
 def tiny_base(folder: Path, seed: int = 0) -> Path:

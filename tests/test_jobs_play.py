@@ -140,7 +140,7 @@ def test_voices_take_turns_batch_by_batch(player: Player, store: Store, run: Run
 def test_of_two_base_models_one_is_loaded_at_a_time_and_said_so(
     player: Player, store: Store, data: DataFolder, run: Run
 ) -> None:
-    other = other_run(store, data, tiny_base(data.root / "another-llama", seed=1))
+    other = other_run(store, data, tiny_base(data.root / "another-llama", seed=1), run)
     voices = voices_of(store, [run.id, other.id, run.id[:7]], base=True)
     said: list[str] = []
     told = list(player.sample(voices, Question(PROMPT, rounds=10), said.append))
@@ -149,17 +149,15 @@ def test_of_two_base_models_one_is_loaded_at_a_time_and_said_so(
         ("tiny-llama", False), ("tiny-llama", True), ("another-llama", False), ("another-llama", True),
     ]  # fmt: skip
     assert [drawn.voice for drawn in told] == [0, 1, 2, 3]
-    assert "Loading the base model another-llama" in said
+    assert any("Loading the base model another-llama" in text for text in said)
     assert player._base.name == str(data.root / "another-llama")
 
 
-def other_run(store: Store, data: DataFolder, base: Path, archive: Path | None = None) -> Run:
-    """A done run of another base model, with the adapter of the run that was trained, or another."""
-    given = archive or next(
-        a.path for r in store.runs() for a in store.artifacts(r.id) if a.kind == "adapter"
-    )
+def other_run(store: Store, data: DataFolder, base: Path, trained: Run) -> Run:
+    """A done run of another base model, with the adapter of the run that was trained."""
+    (adapter,) = store.artifacts(trained.id)
     other = store.insert_run(tiny_spec({"base_model": str(base), "target": TARGETS}), state=RunState.RUNNING)
-    store.add_artifact(other.id, "adapter", shutil.copy(given, data.root / f"{other.id}.zip"))
+    store.add_artifact(other.id, "adapter", shutil.copy(adapter.path, data.root / f"{other.id}.zip"))
     return store.finish(other.id, RunState.DONE)
 
 
@@ -208,7 +206,7 @@ def test_an_adapter_that_is_none_is_told_by_its_runs_title(
 def test_a_base_model_that_is_gone_is_told_and_the_next_question_is_answered(
     desk: Desk, store: Store, data: DataFolder, run: Run
 ) -> None:
-    gone = other_run(store, data, data.root / "no-such-model")
+    gone = other_run(store, data, data.root / "no-such-model", run)
 
     with pytest.raises(PlayError, match=r"base_model: .*no-such-model' is not known"):
         list(desk.ask(Question(PROMPT), [gone.id], base=False))

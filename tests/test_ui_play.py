@@ -199,7 +199,7 @@ def test_histograms_fill_while_rounds_come(store: Store, run: Run) -> None:
         gr.update(interactive=False),
         gr.update(interactive=True),
     ]
-    assert "1 question before yours" in sent[0][0] and sent[0][1] == SKIP
+    assert "1 before yours" in sent[0][0] and sent[0][1] == SKIP
     assert "Loading x" in sent[1][0]
     assert "10 of 20 rounds each" in sent[3][0] and "width:50%" in sent[3][0]
     assert sent[3][1].count("10 rounds") == 4

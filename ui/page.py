@@ -40,7 +40,8 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         api.add(store, data, folder)
         _train_button(store, data, train_tab, runs_tab, tabs, selected)
         runs_tab.show_results.click(lambda: gr.Tabs(selected="results"), None, tabs, **QUIET)
-        for name, item in zip(TABS, (train_item, runs_item, results_item, play_item), strict=True):
+        items = (("train", train_item), ("runs", runs_item), ("results", results_item), ("play", play_item))
+        for name, item in items:
             item.select(None, selected, None, js=shown_js(name), **QUIET)
         results_item.select(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
         play_item.select(play_tab.show, play_tab.inputs, play_tab.outputs, **QUIET)

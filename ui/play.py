@@ -155,5 +155,8 @@ def _wire_sampling(store: Store, desk: Desk, c: Controls, results: list[Any]) ->
             asking.stop()
 
     inputs = [c.runs, c.base, c.prompt, c.rounds, c.tokens, c.seed]
-    c.sample.click(sample, inputs, results, js=SAMPLE_JS, concurrency_limit=MAX_WAITING, **QUIET)
+    gr.on(
+        [c.sample.click, c.prompt.submit], sample, inputs, results,
+        js=SAMPLE_JS, concurrency_limit=MAX_WAITING, trigger_mode="once", **QUIET,
+    )  # fmt: skip
     c.stop.click(stop, None, None, **QUIET)

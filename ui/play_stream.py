@@ -63,7 +63,7 @@ def _buttons(*, busy: bool) -> list[Any]:
 def doing(told: Told) -> str:
     """What a person reads while it is being done."""
     if isinstance(told, Waiting):
-        return f"One at a time: {plural(told.ahead, 'question')} before yours"
+        return f"One question is answered at a time: {told.ahead:,} before yours"
     if isinstance(told, Status) and told.text != "Sampling":
         return f"{told.text} …"
     return "Sampling"
