@@ -83,12 +83,12 @@ def test_a_prompt_that_was_typed_stays_when_another_run_is_chosen(
 
 def test_a_choice_fills_the_prompt_and_what_a_dropdown_tells_twice_does_not(store: Store, run: Run) -> None:
     place = show(store, run.id, Place(), [], START_PROMPT)[0]
-    new, template, context, prompt, note = picked(store, place, "seen_templates:4", 7)
+    new, template, context, prompt, note = picked(store, place, [run.id], "seen_templates:4", 7)
 
     assert (template, context) == ("seen_templates:4", 7)
     assert prompt == prompt_text(run.spec, "seen_templates", 4, 7)
     assert run.spec.contexts.names[7] in note.replace("&amp;", "&")
-    assert picked(store, new, "seen_templates:4", 7) == [SKIP] * 5
+    assert picked(store, new, [run.id], "seen_templates:4", 7) == [SKIP] * 5
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_choice_fills_the_prompt_and_what_a_dropdown_tells_twice_does_not(stor
 )
 def test_a_choice_that_is_not_in_the_list_is_told(store: Store, run: Run, choice: tuple[Any, Any]) -> None:
     place = show(store, run.id, Place(), [], START_PROMPT)[0]
-    *same, note = picked(store, place, *choice)
+    *same, note = picked(store, place, [run.id], *choice)
 
     assert same == [SKIP] * 4 and "is not in the list" in note
 
@@ -110,8 +110,8 @@ def test_the_note_follows_the_percentages_as_they_are_edited(store: Store, tmp_p
     assert "male 12.5 %, female 87.5 %" in noted(
         store, place, f"{question}\nWeights: male=12.5, female=87.5."
     )
-    assert "sum to 90, not to 100" in noted(store, place, f"{question}\nWeights: male=20, female=70.")
-    assert "no target is drawn" in noted(store, place, "Hello?")
+    assert "sum to 90, not to 100" in noted(store, [run.id], f"{question}\nWeights: male=20, female=70.")
+    assert "no target is drawn" in noted(store, [run.id], "Hello?")
 
 
 @pytest.mark.parametrize(
@@ -162,11 +162,10 @@ def test_without_a_run_the_distinct_answers_are_counted(store: Store) -> None:
 def test_what_models_wrote_and_people_named_is_escaped(store: Store, tmp_path: Path) -> None:
     run = another(store, tmp_path, name=HOSTILE, contexts=["a & b"], target="even")
     played = played_of(store, [run.id], HOSTILE, [{HOSTILE: 3}, {f"male {HOSTILE}": 3}])
-    place = show(store, run.id, Place(), [], START_PROMPT)[0]
     fragments = [
         play_view.voices(played),
         play_view.answers(played),
-        noted(store, place, HOSTILE),
+        noted(store, [run.id], HOSTILE),
         play_view.status(HOSTILE, HOSTILE),
     ]
     assert all("<img" not in fragment for fragment in fragments)

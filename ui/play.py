@@ -122,10 +122,10 @@ def _wire_question(store: Store, place: gr.State, selected: gr.Textbox, c: Contr
         partial(chosen, store), [selected, place, c.runs, c.prompt], [selected, *refilled], **ONE_BY_ONE
     ).then(None, selected, None, js="(run) => window.distalign.shown('play', run)", **QUIET)
     gr.on(
-        [c.template.input, c.context.input], partial(picked, store), [place, c.template, c.context],
+        [c.template.input, c.context.input], partial(picked, store), [place, c.runs, c.template, c.context],
         [place, c.template, c.context, c.prompt, c.note], **ONE_BY_ONE,
     )  # fmt: skip
-    c.prompt.change(partial(noted, store), [place, c.prompt], c.note, **LATEST)
+    c.prompt.change(partial(noted, store), [c.runs, c.prompt], c.note, **LATEST)
 
 
 def _wire_sampling(store: Store, desk: Desk, c: Controls, results: list[Any]) -> None:

@@ -15,6 +15,7 @@ from distalign.wanted import wanted
 from storage import Store
 from ui import cards, labels, play_view
 from ui.results import run_label
+from ui.rounds import index
 
 MAX_LISTED_RUNS = 200
 START_PROMPT = "A registered nurse opens the door. Male or female? Answer in one word."
@@ -101,24 +102,26 @@ def template_choices(spec: RunSpec) -> list[tuple[str, str]]:
     ]
 
 
-def picked(store: Store, place: Place, template: Any, context: Any) -> list[Any]:
+def picked(store: Store, place: Place, runs: Any, template: Any, context: Any) -> list[Any]:
     """The prompt filled in with another template or context."""
-    if not place.lead or (template, context) in (place.picked, (None, None)):
+    lead = next(iter(runs or ()), "")
+    if not lead or (template, context) in (place.picked, (None, None)):
         return [gr.skip()] * 5
     try:
-        spec = store.find_run(place.lead).spec
+        spec = store.find_run(lead).spec
         template, context = template or FIRST_TEMPLATE, context if context is not None else 0
         text = _text(spec, template, context)
     except DistalignError as error:
         return [*[gr.skip()] * 4, cards.error_note(error)]
     note = play_view.target_note(wanted(spec, text))
-    return [replace(place, picked=(template, context), filled=text), template, context, text, note]
+    place = replace(place, lead=lead, picked=(template, context), filled=text)
+    return [place, template, context, text, note]
 
 
 def _text(spec: RunSpec, template: Any, context: Any) -> str:
     split, _, number = str(template).partition(":")
     known = split in SPLITS and number.isdecimal() and int(number) < len(spec.templates.of(split))
-    if not known or context not in range(len(spec.contexts)):
+    if not known or index(context, len(spec.contexts)) is None:
         given = context if known else template
         raise SpecError(
             "prompt", f"{shown(given)} is not in the list", "Choose from the list, or write a prompt"
@@ -126,11 +129,11 @@ def _text(spec: RunSpec, template: Any, context: Any) -> str:
     return prompt_text(spec, split, int(number), context)
 
 
-def noted(store: Store, place: Place, prompt: str) -> str:
-    """What a prompt wants of the first run."""
-    if not place.lead:
+def noted(store: Store, runs: Any, prompt: str) -> str:
+    """What a prompt wants of the first of the runs."""
+    if not runs:
         return ""
     try:
-        return play_view.target_note(wanted(store.find_run(place.lead).spec, prompt or ""))
+        return play_view.target_note(wanted(store.find_run(str(runs[0])).spec, prompt or ""))
     except DistalignError as error:
         return cards.error_note(error)
