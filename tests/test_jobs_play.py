@@ -112,14 +112,14 @@ def test_what_is_drawn_repeats_with_the_seed_and_begins_alike_with_more_rounds(
     def drawn(rounds: int, seed: int) -> list[object]:
         return list(player.sample(voices, Question(PROMPT, rounds, seed), lambda _: None))
 
-    assert drawn(100, 3) == drawn(100, 3) == drawn(200, 3)[:6]
-    assert drawn(100, 3) != drawn(100, 4)
+    assert drawn(30, 3) == drawn(30, 3) == drawn(60, 3)[:4]
+    assert drawn(30, 3) != drawn(30, 4)
 
 
 def test_the_base_model_answers_as_if_no_adapter_lay_on_it(
     player: Player, data: DataFolder, store: Store, run: Run
 ) -> None:
-    question = Question(PROMPT, rounds=60)
+    question = Question(PROMPT, rounds=30)
     both = played_by(player, store, [run.id], True, question)
     fresh = played_by(Player(data), store, [run.id], True, question)
 
@@ -235,7 +235,7 @@ def test_the_process_draws_what_this_one_would_and_stays(
 
 
 def test_questions_are_answered_one_after_another_and_told_their_place(desk: Desk, run: Run) -> None:
-    first = desk.ask(Question(PROMPT, 200), [run.id], base=True)
+    first = desk.ask(Question(PROMPT, 100), [run.id], base=True)
     second = desk.ask(Question(PROMPT, 10, seed=1), [run.id], base=True)
     third = desk.ask(Question(PROMPT, 10, seed=2), [run.id], base=True)
     rounds: list[int] = []
@@ -245,7 +245,7 @@ def test_questions_are_answered_one_after_another_and_told_their_place(desk: Des
     listening.join(SECONDS)
 
     assert [t.ahead for t in told if isinstance(t, Waiting)] == [2, 1]
-    assert rounds == [400]
+    assert rounds == [200]
     assert rounds_told(second) == rounds_told(told) == 20
 
 

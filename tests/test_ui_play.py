@@ -108,7 +108,7 @@ def test_the_note_follows_the_percentages_as_they_are_edited(store: Store, tmp_p
 
     question = prompt.splitlines()[0]
     assert "male 12.5 %, female 87.5 %" in noted(
-        store, place, f"{question}\nWeights: male=12.5, female=87.5."
+        store, [run.id], f"{question}\nWeights: male=12.5, female=87.5."
     )
     assert "sum to 90, not to 100" in noted(store, [run.id], f"{question}\nWeights: male=20, female=70.")
     assert "no target is drawn" in noted(store, [run.id], "Hello?")
