@@ -53,7 +53,7 @@ def test_histograms_of_base_and_adapter_fill_side_by_side(app, chromium, width):
         page.locator("#play-note", has_text="male 70 %, female 30 %").wait_for()
         assert "Pilots" in prompt.input_value()
         sample(page, 200)
-        page.locator("#play-status", has_text="200 rounds each").wait_for()
+        page.locator("#play-status", has_text="Seed 0").wait_for()
         panels = page.locator(".da-voices[data-by=category] .da-voice")
         assert panels.count() == 2
         for i, title in enumerate(("Base model", run.title)):
@@ -84,7 +84,7 @@ def test_a_question_is_stopped_and_another_is_asked(app, chromium):
         page.locator("#play-stop").click()
         page.locator("#play-status", has_text="Stopped at").wait_for()
         sample(page, 10)
-        page.locator("#play-status", has_text="10 rounds each").wait_for()
+        page.locator("#play-status", has_text="Seed 0").wait_for()
 
 
 def test_mistakes_are_explained_and_what_was_typed_stays(app, chromium):

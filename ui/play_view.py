@@ -109,7 +109,7 @@ def _bar(label: str, count: int, rounds: int, target: float | None, kind: str) -
     mark = aim = ""
     if target is not None:
         mark = f'<b style="left:{100 * target:.2f}%"></b>'
-        aim = f"<small>target {percent(target)}</small>"
+        aim = f"<small>target {percent(target)}</small> "
     value = percent(share, 0 if rounds < 200 else 1) if rounds else NONE
     text = label or EMPTY_ANSWER
     return (
