@@ -37,6 +37,7 @@ class Histogram:
 class Fit:
     """How far the shares of the classified rounds are from the target, and a perfect sampler's would be."""
 
+    rounds: int
     mae: float
     noise_floor: float
 
@@ -87,7 +88,7 @@ def _fit(counts: tuple[int, ...], target: tuple[float, ...]) -> Fit | None:
     if not n:
         return None
     error = sum(abs(count / n - q) for count, q in zip(counts, target, strict=True)) / len(target)
-    return Fit(error, noise_floor(target, n))
+    return Fit(n, error, noise_floor(target, n))
 
 
 def _classified(played: Played, wanted: Wanted) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:

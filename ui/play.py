@@ -107,7 +107,7 @@ def _controls() -> Controls:
             for name, value, label, info in (
                 ("rounds", START.rounds, "Rounds", f"1 to {MAX_ROUNDS:,}"),
                 ("tokens", START.tokens, "Longest answer", f"2 to {MAX_TOKENS} tokens"),
-                ("seed", START.seed, "Seed", "Same seed, same answers"),
+                ("seed", START.seed, "Seed", "0 or more"),
             )
         ]
     with gr.Row(elem_classes="da-actions"):

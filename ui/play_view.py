@@ -15,7 +15,7 @@ from jobs.play_report import NO_CATEGORY, OTHERS, Fit, Histogram, by_answer, by_
 from ui import cards, labels
 from ui.present import NONE, esc, figure, percent, plural
 
-MAX_ANSWERS = 50
+MAX_ANSWERS = 30
 BASE_COLOUR = "var(--da-before)"
 COLOURS = ("var(--da-after)", "var(--da-blue)", "var(--da-orange)", "var(--da-green)")
 EMPTY_ANSWER = "(no text)"
@@ -84,7 +84,9 @@ def _panel(played: Played, histogram: Histogram, v: int, fit: Fit | None, colour
     ]
     if histogram.unclassified:
         bars.append(_bar(NO_CATEGORY, histogram.unclassified[v], rounds, None, "none"))
-    foot = f"MAE {figure(fit.mae)} · noise floor {figure(fit.noise_floor)}" if fit else ""
+    foot = ""
+    if fit:
+        foot = f"MAE {figure(fit.mae)} · noise floor {figure(fit.noise_floor)} · {fit.rounds:,} classified"
     # The foot has its room from the start, so that nothing moves when it comes.
     foot = f'<p class="foot">{foot or "&nbsp;"}</p>' if histogram.target else ""
     return (
@@ -136,17 +138,25 @@ def answers(played: Played) -> str:
     left = len(total) - MAX_ANSWERS
     more = cards.quiet(f"And {plural(left, 'other answer')}, rarer than these.") if left > 0 else ""
     return (
-        '<div class="da-scroll" tabindex="0"><table class="da-table da-said"><thead><tr>'
-        f'<th scope="col">Answer</th>{read_as}{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
+        '<div class="da-scroll da-said" tabindex="0" aria-label="Answers"><table class="da-table"><thead><tr>'
+        f'<th scope="col">Answer</th>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
     )
+
+
+def _heading(voice: Voice) -> str:
+    return f"Run {esc(voice.run[:6])}" if voice.run else f"Base model<br>{esc(voice.base_name)}"
 
 
 def _answer_row(played: Played, text: str, aim: Wanted | None) -> str:
     cells = "".join(f'<td class="n">{counts.get(text) or NONE}</td>' for counts in played.counts)
-    read = f"<td>{_read_as(text, aim)}</td>" if aim else ""
-    return f'<tr><td class="da-text">{esc(text) or EMPTY_ANSWER}</td>{read}{cells}</tr>'
+    read = f"<small>{_read_as(text, aim)}</small>" if aim else ""
+    return f'<tr><td class="da-text">{esc(text) or EMPTY_ANSWER}{read}</td>{cells}</tr>'
 
 
 def _read_as(text: str, aim: Wanted) -> str:
     k = aim.attribute.classify(text)
-    return '<span class="da-none">unclassified</span>' if k is None else esc(aim.attribute.names[k])
+    return (
+        f'<span class="da-none">{NO_CATEGORY}</span>'
+        if k is None
+        else f"read as {esc(aim.attribute.names[k])}"
+    )
