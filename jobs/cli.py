@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from distalign.errors import DistalignError
-from jobs import commands, compare_command, exporting, looking, organise, planning
+from jobs import commands, compare_command, exporting, looking, organise, planning, play_command
 from jobs.execution import DEFAULT_RUNNER, text_of
 from jobs.foreground import FAILED, STOPPED, UNUSABLE, RunFailed, run_in_foreground
 from storage import RunState
@@ -86,6 +86,9 @@ def build_parser() -> argparse.ArgumentParser:
     exporting.add_arguments(verb("export", exporting.export_run, "Export what a run produced.", "RUN"))
     looking.add_arguments(verb("rounds", looking.show_rounds, "Look through a run's answers.", "RUN"))
     compare_command.add_arguments(verb("compare", compare_command.compare_runs, compare_command.TEXT))
+    play_command.add_arguments(
+        verb("play", play_command.play, "Ask a base model or adapters one prompt many times.", "PROMPT")
+    )
     verb("prepare", commands.prepare, "Convert the bundled base model once, so that runs start at once.")
     worker = verb("worker", commands.work, "Execute queued runs until none is left for a while.")
     worker.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="default: 60")

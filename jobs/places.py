@@ -32,3 +32,8 @@ def run_log(data: DataFolder, run_id: str) -> Path:
 
 def worker_log(data: DataFolder) -> Path:
     return data.root / "logs" / "worker.log"
+
+
+def play_log(data: DataFolder) -> Path:
+    """What the process that answers on the Play tab prints."""
+    return data.root / "logs" / "play.log"

@@ -91,6 +91,21 @@ class Shelves(Runs):
             )
         return [listed_from(row) for row in rows]
 
+    def runs_with_adapter(self, limit: int = 200, also: str = "") -> list[ListedRun]:
+        """Newest first: current runs that are done and left an adapter.
+
+        Args:
+            also: a run that is put in front if it left one, is not deleted and is not among them.
+        """
+        query = (
+            f"SELECT {_LISTED} FROM runs WHERE state = 'done' AND EXISTS "
+            "(SELECT 1 FROM artifacts WHERE run_id = runs.id AND kind = 'adapter') AND "
+        )
+        rows = self._rows(f"{query} {_SHELVES['current']} ORDER BY number DESC LIMIT ?", [limit])
+        if also and all(row["id"] != also for row in rows):
+            rows = self._rows(f"{query} deleted_at IS NULL AND id = ?", [also]) + rows
+        return [listed_from(row) for row in rows]
+
     def rename(self, run_id: str, name: str) -> Run:
         """Give the run another title; an empty one restores the specification's.
 

@@ -12,11 +12,11 @@ from distalign.errors import DistalignError
 from distalign.folders import DataFolder
 from jobs import queue
 from storage import RunState, Store
-from ui import api, cards, compare, forms, results, runs, theme, train
+from ui import api, cards, compare, forms, play, results, runs, theme, train
 from ui.downloads import Folder
 from ui.wiring import QUIET
 
-TABS = ("train", "runs", "results", "compare")
+TABS = ("train", "runs", "results", "compare", "play")
 # Gradio's own copies of files that were handed out: looked at hourly, kept a day.
 CACHE_SECONDS = (3600, 86400)
 
@@ -37,14 +37,17 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
                 results_tab = results.build(store, folder, selected)
             with gr.Tab("Compare", id="compare") as compare_item:
                 compare_tab = compare.build(store, data, selected)
+            with gr.Tab("Play", id="play") as play_item:
+                play_tab = play.build(store, data, selected)
         api.add(store, data, folder)
         _train_button(store, data, train_tab, runs_tab, tabs, selected)
         runs_tab.show_results.click(lambda: gr.Tabs(selected="results"), None, tabs, **QUIET)
-        items = {"train": train_item, "runs": runs_item, "results": results_item, "compare": compare_item}
+        items = dict(zip(TABS, (train_item, runs_item, results_item, compare_item, play_item), strict=True))
         for name, item in items.items():
             item.select(None, selected, None, js=shown_js(name), **QUIET)
         results_item.select(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
         compare.on_select(compare_tab, compare_item)
+        play_item.select(play_tab.show, play_tab.inputs, play_tab.outputs, **QUIET)
 
         def opened(view: runs.View, seen: runs.Seen, request: gr.Request) -> list[Any]:
             run_id, tab = open_address(store, request.query_params)
@@ -54,7 +57,9 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         shown = [runs_tab.view, runs_tab.outputs[0]]
         page.load(opened, shown, [selected, tabs, *runs_tab.outputs], **QUIET).then(
             None, None, None, js="() => { window.distalign.ready = true }", **QUIET
-        ).then(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
+        ).then(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET).then(
+            play_tab.show, play_tab.inputs, play_tab.outputs, **QUIET
+        )
         train.on_load(train_tab, store, data, page)
     return page
 

@@ -1,0 +1,82 @@
+"""Play: what base models and adapters answer to one prompt. Who answers, and what came so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from distalign.errors import DistalignError, SpecError, shown
+from distalign.play import Drawn, Question, Voice
+from distalign.spec import DEFAULT_MODEL
+from distalign.wanted import Wanted, wanted
+from storage import Run, Store, StoreError
+
+MAX_RUNS = 4
+
+
+class PlayError(DistalignError):
+    """The process that answers could not be started, or has ended."""
+
+
+def voices_of(store: Store, runs: Sequence[str], *, base: bool) -> tuple[Voice, ...]:
+    """Who answers: the adapters of some runs and, if wanted, the base models that these are for.
+
+    Args:
+        runs: ids, or beginnings of ids; the first one's base model comes first.
+        base: the base models too; the default one where no run is given.
+
+    Raises:
+        DistalignError: for nobody, too many, an unknown run, or one without an adapter.
+    """
+    if not runs and not base:
+        raise SpecError("models", "none is chosen", "Choose the base model, a run, or both")
+    if len(runs) > MAX_RUNS:
+        raise SpecError("models", f"{len(runs)} runs are chosen", f"Choose at most {MAX_RUNS}")
+    found = {run.id: run for run in (store.find_run(str(run_id)) for run_id in runs)}
+    tuned = [_tuned(store, run) for run in found.values()]
+    names = dict.fromkeys(voice.base_model for voice in tuned) or {DEFAULT_MODEL: None}
+    return tuple(
+        voice
+        for name in names
+        for voice in (*([Voice(name)] if base else []), *(v for v in tuned if v.base_model == name))
+    )
+
+
+def _tuned(store: Store, run: Run) -> Voice:
+    adapter = next((a for a in store.artifacts(run.id) if a.kind == "adapter"), None)
+    if adapter is None or adapter.path.is_symlink() or not adapter.path.is_file():
+        raise StoreError(f"run: {shown(run.title)} has no adapter. Take a run that was trained to its end")
+    return Voice(run.spec.base_model, run.id, run.title, run.spec, adapter.path, adapter.sha256)
+
+
+@dataclass(frozen=True)
+class Played:
+    """A question, who answers, and for each of them how often which answer came so far."""
+
+    question: Question
+    voices: tuple[Voice, ...]
+    counts: tuple[Mapping[str, int], ...]
+
+    @classmethod
+    def nothing(cls, question: Question, voices: tuple[Voice, ...]) -> Played:
+        return cls(question, voices, ({},) * len(voices))
+
+    def with_drawn(self, drawn: Drawn) -> Played:
+        counts = [dict(of_voice) for of_voice in self.counts]
+        for text, count in drawn.answers:
+            counts[drawn.voice][text] = counts[drawn.voice].get(text, 0) + count
+        return replace(self, counts=tuple(counts))
+
+    def rounds(self, voice: int) -> int:
+        return sum(self.counts[voice].values())
+
+    @property
+    def rounds_of_all(self) -> int:
+        """Rounds that every voice has."""
+        return min(self.rounds(voice) for voice in range(len(self.voices)))
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """What the prompt wants by the first adapter; None where only base models answer."""
+        spec = next((voice.spec for voice in self.voices if voice.spec), None)
+        return wanted(spec, self.question.prompt) if spec else None

@@ -1,0 +1,89 @@
+"""``python -m jobs play``: one prompt, asked many times, here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import redirect_stdout
+
+from distalign.play import MAX_ROUNDS, MAX_TOKENS, Question
+from jobs.display import figure, plain, share, table
+from jobs.places import data_folder
+from jobs.play import MAX_RUNS, Played, voices_of
+from jobs.play_report import NO_CATEGORY, Histogram, as_json, by_answer, by_category, fits
+from storage import Store
+
+DEFAULTS = Question("?")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--run", metavar="RUN", action="append", default=[],
+        help=f"a run whose adapter is asked; up to {MAX_RUNS} times",
+    )  # fmt: skip
+    parser.add_argument(
+        "--base", action="store_true", help="ask the base model too (without --run: it alone)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=DEFAULTS.rounds, help=f"1 to {MAX_ROUNDS:,} (default: 100)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=DEFAULTS.seed, help="same seed, same answers (default: 0)"
+    )
+    parser.add_argument(
+        "--tokens", type=int, default=DEFAULTS.tokens, help=f"longest answer, 2 to {MAX_TOKENS} (default: 16)"
+    )
+    parser.add_argument("--json", action="store_true", help="one line of JSON on standard output")
+
+
+def play(args: argparse.Namespace) -> int:
+    """Ask, and print histograms and answers; the exit code."""
+    question = Question(args.prompt, args.rounds, args.seed, args.tokens)
+    data = data_folder(args.data, args.db)
+    voices = voices_of(Store(data.database), args.run, base=args.base or not args.run)
+    # Libraries print as they load; standard output is for the result alone.
+    with redirect_stdout(sys.stderr):
+        from distalign.player import Player
+
+        played = Played.nothing(question, voices)
+        for drawn in Player(data).sample(voices, question, _say):
+            played = played.with_drawn(drawn)
+            done = sum(map(played.rounds, range(len(voices))))
+            _say(f"{done:,} of {question.rounds * len(voices):,} rounds")
+    print(json.dumps(as_json(played), ensure_ascii=False) if args.json else _tables(played))
+    return 0
+
+
+def _say(text: str) -> None:
+    print(plain(text), file=sys.stderr)
+
+
+def _tables(played: Played) -> str:
+    """Histograms side by side, then the answers where the histogram is of categories."""
+    aim = played.wanted
+    answers = _table(played, by_answer(played), "answer")
+    if aim is None:
+        return answers
+    histogram = by_category(played, aim)
+    notes = [f"{plain(aim.note)}." if aim.target else f"{plain(aim.note)}, so there is no target."]
+    for voice, fit in zip(played.voices, fits(played, aim), strict=True):
+        if fit is not None:
+            who = plain(voice.name)
+            notes.append(f"{who}: MAE {figure(fit.mae)}, noise floor {figure(fit.noise_floor)}")
+    return "\n".join([_table(played, histogram, aim.attribute.name), "", *notes, "", answers])
+
+
+def _table(played: Played, histogram: Histogram, what: str) -> str:
+    headers = [what, *(plain(voice.name) for voice in played.voices)]
+    rows = [
+        [plain(label), *(share(counts[b] / played.question.rounds) for counts in histogram.counts)]
+        for b, label in enumerate(histogram.labels)
+    ]
+    if histogram.target:
+        headers.append("target")
+        rows = [[*row, share(q)] for row, q in zip(rows, histogram.target, strict=True)]
+    if histogram.unclassified:
+        none = [share(count / played.question.rounds) for count in histogram.unclassified]
+        rows.append([NO_CATEGORY, *none, *([""] if histogram.target else [])])
+    return table(headers, rows)

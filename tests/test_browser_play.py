@@ -1,0 +1,114 @@
+"""The Play tab in a real browser, with a tiny model that was really trained."""
+
+from __future__ import annotations
+
+import pytest
+from browser_support import browser, choose, finished_run, go_to, opened, start_app, without_worker
+
+from distalign.folders import DataFolder
+from tests.play_support import trained_run
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = (1440, 390)
+STATED = "\nFollow this distribution: male 25 %, female 75 %."
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def app(chromium, tmp_path_factory):
+    """The app with a run whose tiny adapter works, and newer ones whose adapters cannot be read."""
+    folder = tmp_path_factory.mktemp("data")
+    run = trained_run(DataFolder(folder))
+    with without_worker(folder), start_app(folder) as started:
+        made_up = {"base_model": run.spec.base_model, "rounds": 4}
+        finished_run(started.store, folder, made_up | {"target": "stated", "name": "Stated"}, steps=2)
+        finished_run(started.store, folder, made_up | {"name": "Made up"}, steps=2)
+        yield started
+
+
+def run_named(app, title):
+    return next(run for run in app.store.runs() if run.title.startswith(title))
+
+
+def sample(page, rounds):
+    page.locator("#play-rounds textarea, #play-rounds input").fill(str(rounds))
+    page.locator("#play-sample").click()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_histograms_of_base_and_adapter_fill_side_by_side(app, chromium, width):
+    run = run_named(app, "Gender, 2 contexts")
+    with opened(chromium, f"{app.url}?tab=play&run={run.id}", width) as page:
+        prompt = page.locator("#play-prompt textarea")
+        page.locator("#play-note", has_text="male 20 %, female 80 %").wait_for()
+        assert "Nurses" in prompt.input_value()
+        page.locator("#play-context input").click()
+        page.get_by_role("option", name="Pilots").click()
+        page.locator("#play-note", has_text="male 70 %, female 30 %").wait_for()
+        assert "Pilots" in prompt.input_value()
+        sample(page, 200)
+        page.locator("#play-status", has_text="Seed 0").wait_for()
+        panels = page.locator(".da-voices[data-by=category] .da-voice")
+        assert panels.count() == 2
+        for i, title in enumerate(("Base model", run.title)):
+            assert title in panels.nth(i).inner_text() and "200 rounds" in panels.nth(i).inner_text()
+            assert panels.nth(i).locator(".t b").count() == 2
+            assert panels.nth(i).locator("li").count() == 3
+        assert "noise floor" in panels.nth(1).inner_text()
+        assert panels.nth(1).locator(".t i").first.bounding_box()["width"] > 40
+        choose(page, "play-by", "Answers")
+        panels.first.wait_for(state="hidden")
+        assert page.locator(".da-voices[data-by=answer] .da-voice").first.is_visible()
+        assert page.locator("#play-answers tbody tr").count() > 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert f"tab=play&run={run.id}" in page.url
+        go_to(page, "Runs")
+        go_to(page, "Play")
+        assert "Pilots" in prompt.input_value() and panels.count() == 2
+
+
+def test_a_question_is_stopped_and_another_is_asked(app, chromium):
+    run = run_named(app, "Gender, 2 contexts")
+    with opened(chromium, f"{app.url}?tab=play&run={run.id}") as page:
+        page.locator("#play-note", has_text="male 20 %").wait_for()
+        page.locator("#play-tokens textarea, #play-tokens input").fill("64")
+        sample(page, 1000)
+        page.locator("#play-status", has_text="of 1,000 rounds each").wait_for()
+        assert page.locator("#play-sample").is_disabled()
+        page.locator("#play-stop").click()
+        page.locator("#play-status", has_text="Stopped at").wait_for()
+        sample(page, 10)
+        page.locator("#play-status", has_text="Seed 0").wait_for()
+
+
+def test_mistakes_are_explained_and_what_was_typed_stays(app, chromium):
+    made_up = run_named(app, "Made up")
+    with opened(chromium, f"{app.url}?tab=play&run={made_up.id}") as page:
+        prompt = page.locator("#play-prompt textarea")
+        page.locator("#play-note", has_text="The run’s target").wait_for()
+        prompt.fill("<i>Who</i> is it?")
+        page.locator("#play-note", has_text="names none of the run’s contexts").wait_for()
+        sample(page, "many")
+        page.locator("#play-status", has_text="'many' is not a whole number").wait_for()
+        sample(page, 10)
+        page.locator("#play-status", has_text="cannot be read").wait_for()
+        assert prompt.input_value() == "<i>Who</i> is it?"
+        assert page.locator("#play-sample").is_enabled()
+
+
+def test_the_target_follows_the_words_of_the_prompt(app, chromium):
+    stated = run_named(app, "Stated")
+    with opened(chromium, f"{app.url}?tab=play&run={stated.id}") as page:
+        prompt = page.locator("#play-prompt textarea")
+        page.locator("#play-note", has_text="The target in the prompt: male").wait_for()
+        question = prompt.input_value().splitlines()[0]
+        prompt.fill(question + STATED)
+        page.locator("#play-note", has_text="male 25 %, female 75 %").wait_for()
+        prompt.fill(question + STATED.replace("75", "65"))
+        page.locator("#play-note", has_text="sum to 90, not to 100").wait_for()

@@ -1,0 +1,162 @@
+"""Fragments of HTML for the Play tab. Pure; every text is escaped.
+
+A fragment that is sent again has the same nodes in the same places, so that its bars
+only grow. Both histograms, of categories and of answers, are there; style.css shows one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from distalign.play import Voice
+from distalign.wanted import Wanted
+from jobs.play import Played
+from jobs.play_report import NO_CATEGORY, OTHERS, Fit, Histogram, by_answer, by_category, fits
+from ui import cards, labels
+from ui.present import NONE, esc, figure, percent, plural
+
+MAX_ANSWERS = 30
+BASE_COLOUR = "var(--da-before)"
+COLOURS = ("var(--da-after)", "var(--da-blue)", "var(--da-orange)", "var(--da-green)")
+EMPTY_ANSWER = "(no text)"
+
+
+def nothing_yet() -> str:
+    return cards.empty("Nothing asked yet", "Press Sample: the answers are counted here as they come.")
+
+
+def target_note(aim: Wanted | None) -> str:
+    """What the prompt wants, beneath it."""
+    if aim is None:
+        return ""
+    if aim.target is None:
+        return cards.quiet(f"{aim.note}: no target is drawn.")
+    shares = zip(aim.attribute.names, aim.target, strict=True)
+    listed = [f"{name} {percent(q, 0 if round(100 * q, 6) % 1 == 0 else 1)}" for name, q in shares]
+    more = f" and {len(listed) - 6} more" if len(listed) > 7 else ""
+    return cards.quiet(f"{aim.note}: {', '.join(listed[:6] if more else listed)}{more}.")
+
+
+def status(left: str, right: str = "", share: float = 0.0, *, tone: str = "") -> str:
+    """The bar and the line above the histograms; ``tone`` is "busy", "stopped" or empty."""
+    width = f"{100 * share:.0f}"
+    return (
+        f'<div class="da-bar {esc(tone)}" role="progressbar" aria-label="Rounds" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{width}"><span style="width:{width}%"></span></div>'
+        f'<div class="da-status" role="status"><span>{esc(left)}</span><span>{esc(right)}</span></div>'
+    )
+
+
+def voices(played: Played) -> str:
+    """A histogram for each voice, side by side."""
+    aim = played.wanted
+    fit = fits(played, aim)
+    categories = "" if aim is None else _side_by_side(played, by_category(played, aim), fit, "category")
+    no_fit = (None,) * len(played.voices)
+    return categories + _side_by_side(played, by_answer(played), no_fit, "answer")
+
+
+def _side_by_side(played: Played, histogram: Histogram, fit: tuple[Fit | None, ...], by: str) -> str:
+    panels = [
+        _panel(played, histogram, v, fit[v], colour) for v, colour in enumerate(colours_of(played.voices))
+    ]
+    return f'<div class="da-voices" data-by="{by}">{_legend(histogram)}<div>{"".join(panels)}</div></div>'
+
+
+def colours_of(voices: tuple[Voice, ...]) -> list[str]:
+    """Grey for base models, a colour of its own for each adapter."""
+    rest = iter(COLOURS)
+    return [next(rest, COLOURS[-1]) if voice.run else BASE_COLOUR for voice in voices]
+
+
+def _legend(histogram: Histogram) -> str:
+    marks = '<span><i class="tick"></i>target</span>' if histogram.target else ""
+    what = "Shares of all rounds" if histogram.unclassified else "Shares of all rounds, by answer"
+    return f'<div class="da-legend">{marks}<span>{what}</span></div>'
+
+
+def _panel(played: Played, histogram: Histogram, v: int, fit: Fit | None, colour: str) -> str:
+    voice, rounds = played.voices[v], played.rounds(v)
+    target = histogram.target or (None,) * len(histogram.labels)
+    bars = [
+        _bar(label, count, rounds, q, "others" if label == OTHERS else "")
+        for label, count, q in zip(histogram.labels, histogram.counts[v], target, strict=True)
+    ]
+    if histogram.unclassified:
+        bars.append(_bar(NO_CATEGORY, histogram.unclassified[v], rounds, None, "none"))
+    foot = ""
+    if fit:
+        foot = f"MAE {figure(fit.mae)} · noise floor {figure(fit.noise_floor)} · {fit.rounds:,} classified"
+    # The foot has its room from the start, so that nothing moves when it comes.
+    foot = f'<p class="foot">{foot or "&nbsp;"}</p>' if histogram.target else ""
+    return (
+        f'<section class="da-voice" style="--voice:{colour}"><h3>{esc(_title(voice))}</h3>'
+        f'<p class="da-quiet">{esc(_who(voice))} · {plural(rounds, "round")}</p>'
+        f"<ul>{''.join(bars)}</ul>{foot}</section>"
+    )
+
+
+def _title(voice: Voice) -> str:
+    return voice.title if voice.run else "Base model"
+
+
+def _who(voice: Voice) -> str:
+    if voice.spec is None:
+        return voice.base_name
+    return f"{labels.METHODS_SHORT.get(voice.spec.method, voice.spec.method)}, run {voice.run[:6]}"
+
+
+def _bar(label: str, count: int, rounds: int, target: float | None, kind: str) -> str:
+    share = count / rounds if rounds else 0.0
+    mark = aim = ""
+    if target is not None:
+        mark = f'<b style="left:{100 * target:.2f}%"></b>'
+        aim = f"<small>target {percent(target)}</small> "
+    value = percent(share, 0 if rounds < 200 else 1) if rounds else NONE
+    text = label or EMPTY_ANSWER
+    return (
+        f'<li class="{kind}"><span class="l" title="{esc(text)}">{esc(text)}</span>'
+        f'<span class="n">{aim}{value}</span>'
+        f'<span class="t"><i style="width:{100 * share:.2f}%"></i>{mark}</span></li>'
+    )
+
+
+def answers(played: Played) -> str:
+    """The distinct answers, the most frequent first, with how often each voice gave them."""
+    total: Counter[str] = Counter()
+    for counts in played.counts:
+        total.update(counts)
+    if not total:
+        return ""
+    aim = played.wanted
+    read_as = '<th scope="col">Read as</th>' if aim else ""
+    head = "".join(
+        f'<th class="n" scope="col">{esc(_title(voice))}<br>{esc(_who(voice))}</th>'
+        for voice in played.voices
+    )
+    body = "".join(_answer_row(played, text, aim) for text, _ in total.most_common(MAX_ANSWERS))
+    left = len(total) - MAX_ANSWERS
+    more = cards.quiet(f"And {plural(left, 'other answer')}, rarer than these.") if left > 0 else ""
+    return (
+        '<div class="da-scroll da-said" tabindex="0" aria-label="Answers"><table class="da-table"><thead><tr>'
+        f'<th scope="col">Answer</th>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
+    )
+
+
+def _heading(voice: Voice) -> str:
+    return f"Run {esc(voice.run[:6])}" if voice.run else f"Base model<br>{esc(voice.base_name)}"
+
+
+def _answer_row(played: Played, text: str, aim: Wanted | None) -> str:
+    cells = "".join(f'<td class="n">{counts.get(text) or NONE}</td>' for counts in played.counts)
+    read = f"<small>{_read_as(text, aim)}</small>" if aim else ""
+    return f'<tr><td class="da-text">{esc(text) or EMPTY_ANSWER}{read}</td>{cells}</tr>'
+
+
+def _read_as(text: str, aim: Wanted) -> str:
+    k = aim.attribute.classify(text)
+    return (
+        f'<span class="da-none">{NO_CATEGORY}</span>'
+        if k is None
+        else f"read as {esc(aim.attribute.names[k])}"
+    )
