@@ -103,7 +103,7 @@ def test_a_choice_that_is_not_in_the_list_is_told(store: Store, run: Run, choice
 
 def test_the_note_follows_the_percentages_as_they_are_edited(store: Store, tmp_path: Path) -> None:
     run = another(store, tmp_path, target="stated")
-    place, _, _, _, prompt, note = show(store, run.id, Place(), [], START_PROMPT)
+    _place, _, _, _, prompt, note = show(store, run.id, Place(), [], START_PROMPT)
     assert "The target in the prompt: male" in note
 
     question = prompt.splitlines()[0]

@@ -15,7 +15,17 @@ import altair as alt
 from distalign.noise import mean_absolute_deviation
 from distalign.results import ContextResult
 from jobs.compare import Comparison, Line, by_context
-from ui.charts import BAND, INK, MAX_CONTEXTS, PALETTE, _finish, _lane, _lane_names, _share_axis, table
+from jobs.reporting.layers import (
+    BAND,
+    INK,
+    MAX_CONTEXTS,
+    PALETTE,
+    finish,
+    lane,
+    lane_names,
+    share_axis,
+    table,
+)
 
 # Vega's names of shapes, and the same as paths in a box from -6 to 6.
 SHAPES = {
@@ -94,7 +104,8 @@ def error_chart(comparison: Comparison) -> alt.LayerChart:
     layers = _error_layers(
         styles_of(comparison), comparison.published is not None, math.ceil(end * 105) / 100
     )
-    return _finish(layers, len(rows), ERROR_LANE).properties(data=source, padding=PADDING)
+    said = f"Mean absolute error of {len(rows)} methods, with intervals and noise floor"
+    return finish(layers, ERROR_LANE * len(rows), 0, said).properties(data=source, padding=PADDING)
 
 
 # Altair takes tens of milliseconds to compose and check layers; they do not depend on the data.
@@ -106,7 +117,7 @@ def _error_layers(styles: tuple[int, ...], published: bool, end: float) -> alt.L
     )
     # The base model is so far off that on a linear scale all that is trained would be one point.
     x = alt.X("mae:Q", scale=alt.Scale(type="sqrt", domain=[0, end], nice=False), axis=axis)
-    base = alt.Chart(source).encode(y=_lane("place"))
+    base = alt.Chart(source).encode(y=lane("place"))
     band = base.mark_bar(height=18, yOffset=9, color=BAND, opacity=0.3, cornerRadius=3).encode(
         x=alt.X("zero:Q", axis=axis), x2="floor:Q"
     )
@@ -124,7 +135,7 @@ def _error_layers(styles: tuple[int, ...], published: bool, end: float) -> alt.L
         layers.append(rule.encode(x="published:Q").properties(name="published"))
     for place, style in enumerate(styles):
         layers += _marks(base, place, style, x, tips, 9)
-    return alt.layer(*layers, _lane_names(source, [0]))
+    return alt.layer(*layers, lane_names(source, [0]))
 
 
 def _marks(
@@ -191,9 +202,9 @@ def share_chart(rows: Sequence[Mapping[str, Any]], styles: tuple[int, ...]) -> a
     """Realized shares of one category, a lane a context and in it a line each, with target and noise floor."""
     source = table(rows, SHARE_FIELDS)
     lanes = len({row["place"] for row in rows})
-    return _finish(_share_layers(styles), lanes, _lane_height(len(styles))).properties(
-        data=source, padding=PADDING
-    )
+    said = f"Realized shares of {len(styles)} methods beside target and noise floor, for each of {lanes} contexts"
+    height = lanes * _lane_height(len(styles))
+    return finish(_share_layers(styles), height, 0, said).properties(data=source, padding=PADDING)
 
 
 def _lane_height(count: int) -> int:
@@ -203,8 +214,8 @@ def _lane_height(count: int) -> int:
 @cache
 def _share_layers(styles: tuple[int, ...]) -> alt.LayerChart:
     source = alt.Data(values=[])
-    x = alt.X("realized:Q", scale=alt.Scale(domain=[0, 1]), axis=_share_axis())
-    base = alt.Chart(source).encode(y=_lane("place"))
+    x = alt.X("realized:Q", scale=alt.Scale(domain=[0, 1]), axis=share_axis())
+    base = alt.Chart(source).encode(y=lane("place"))
     tips = ["context:N", alt.Tooltip("name:N", title="method")] + [
         alt.Tooltip(f"{name}:Q", format=".1%") for name in ("target", "realized", "low", "high")
     ]
@@ -216,7 +227,7 @@ def _share_layers(styles: tuple[int, ...]) -> alt.LayerChart:
         one = base.transform_filter(alt.datum.series == place)
         below.append(
             one.mark_bar(height=STEP, yOffset=shift, color=BAND, opacity=0.3).encode(
-                x=alt.X("floor_low:Q", axis=_share_axis()), x2="floor_high:Q"
+                x=alt.X("floor_low:Q", axis=share_axis()), x2="floor_high:Q"
             )
         )
         tick = one.mark_tick(thickness=2.5, height=STEP, opacity=1, yOffset=shift, color=INK)
@@ -226,6 +237,6 @@ def _share_layers(styles: tuple[int, ...]) -> alt.LayerChart:
         alt.Chart(source)
         .transform_aggregate(groupby=["place", "context"])
         .mark_text(align="left", baseline="bottom", fontSize=12.5, dy=top + NAME - 4, limit=620, color=INK)
-        .encode(y=_lane("place"), text="context:N", x=alt.value(0))
+        .encode(y=lane("place"), text="context:N", x=alt.value(0))
     )
     return alt.layer(*below, *marks, names)

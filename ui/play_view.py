@@ -129,7 +129,6 @@ def answers(played: Played) -> str:
     if not total:
         return ""
     aim = played.wanted
-    read_as = '<th scope="col">Read as</th>' if aim else ""
     head = "".join(
         f'<th class="n" scope="col">{esc(_title(voice))}<br>{esc(_who(voice))}</th>'
         for voice in played.voices
