@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,3 +15,20 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny import save_base
 
     return save_base(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
+    """Notes the processes that would be started, and starts none."""
+    noted: list[list[str]] = []
+
+    class NoProcess:
+        def __init__(self, command: list[str], **options: object) -> None:
+            noted.append(command)
+
+        def wait(self) -> int:
+            return 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.worker.subprocess.Popen", NoProcess)
+        yield noted

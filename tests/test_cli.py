@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -246,23 +246,6 @@ def test_a_run_in_the_foreground_is_cancelled_from_another_shell(data: DataFolde
         running.kill()
         running.communicate()
     assert Store(data.database).run(run_id).state == RunState.CANCELLED
-
-
-@pytest.fixture
-def commands(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
-    """Notes the processes that would be started, and starts none."""
-    noted: list[list[str]] = []
-
-    class NoProcess:
-        def __init__(self, command: list[str], **options: object) -> None:
-            noted.append(command)
-
-        def wait(self) -> int:
-            return 0
-
-    with monkeypatch.context() as patch:
-        patch.setattr("jobs.worker.subprocess.Popen", NoProcess)
-        yield noted
 
 
 def test_submit_prints_the_id_and_starts_a_worker(

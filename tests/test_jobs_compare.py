@@ -39,7 +39,6 @@ from jobs.datasets import (
     spec_of,
     standings,
 )
-from jobs.liveness import hold, worker_lock
 from storage import RunState, Store, StoreError
 
 UK_REAL = {"contexts": "uk-occupations"}
@@ -156,12 +155,12 @@ def test_a_method_that_cannot_do_a_dataset_is_not_missing(store: Store) -> None:
     assert not found["sft"].missing and "steering tokens" in found["sft"].problem
 
 
+@pytest.mark.usefixtures("commands")
 def test_what_is_missing_is_queued_once(store: Store, data: DataFolder) -> None:
     made(store, method="hybrid")
     spec = datasets()["gender-uk-real"]
-    with hold(worker_lock(data), 5.0):
-        queued = queue_missing(store, data, spec, ("hybrid", "sft", "dpo"), "quick")
-        again = queue_missing(store, data, spec, ("hybrid", "sft", "dpo"), "quick")
+    queued = queue_missing(store, data, spec, ("hybrid", "sft", "dpo"), "quick")
+    again = queue_missing(store, data, spec, ("hybrid", "sft", "dpo"), "quick")
     assert [run.method for run in queued] == ["sft", "dpo"] and again == []
     assert {(run.state, run.spec.preset, name_of(run.spec)) for run in queued} == {
         (RunState.QUEUED, "quick", "gender-uk-real")
@@ -276,6 +275,7 @@ def test_runs_are_compared_in_json(store: Store, capsys: pytest.CaptureFixture) 
     assert found["missing"] == [] and found["lines"][0]["side_effects"]["kl"] == 0.06
 
 
+@pytest.mark.usefixtures("commands")
 def test_what_a_dataset_lacks_is_told_and_queued(
     store: Store, data: DataFolder, capsys: pytest.CaptureFixture
 ) -> None:
@@ -284,8 +284,7 @@ def test_what_a_dataset_lacks_is_told_and_queued(
     found = run_json(capsys, *arguments)
     assert found["missing"] == ["prompt"] and found["queued"] == []
     assert found["methods"]["zero_shot"]["state"] == "done"
-    with hold(worker_lock(data), 5.0):
-        found = run_json(capsys, *arguments, "--queue-missing", "--preset", "quick")
+    found = run_json(capsys, *arguments, "--queue-missing", "--preset", "quick")
     (queued,) = found["queued"]
     assert found["missing"] == [] and found["methods"]["prompt"] == {
         "state": "queued", "run_id": queued, "problem": None,

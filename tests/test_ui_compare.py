@@ -16,7 +16,6 @@ from distalign.folders import DataFolder
 from distalign.results import Round
 from distalign.spec import parse_spec
 from jobs.compare import Comparison, compare, entry_of
-from jobs.liveness import hold, worker_lock
 from storage import Answer, Run, RunState, Store
 from tests.test_ui_charts import HOSTILE, drawn_fields
 from ui import compare as tab
@@ -152,14 +151,14 @@ def test_another_category_redraws_the_shares_alone(store: Store, data: DataFolde
     assert set(tab.OUTPUTS) - skipped(prompt) == {"answers"}
 
 
+@pytest.mark.usefixtures("commands")
 def test_missing_methods_are_queued_shown_and_polled(store: Store, data: DataFolder) -> None:
     run = made(store)
     found, controls = show(store, data, selected=run.id)
     controls = replace(controls, methods=["hybrid", "sft", "dpo"], preset="quick")
     ticked = change(store, data, found["shown"], controls)
     assert ticked["queue"].startswith("Queue 2 missing runs") and "Missing" in ticked["standings"]
-    with hold(worker_lock(data), 5.0):
-        sent = tab.queue_all(store, data, "", ticked["shown"], *values(controls))
+    sent = tab.queue_all(store, data, "", ticked["shown"], *values(controls))
     queued = dict(zip(["shown", "note", *tab.OUTPUTS], sent, strict=True))
     assert "Fine-tuning, DPO" in queued["note"] and "Waiting" in queued["standings"]
     assert queued["timer"]["active"] is True and queued["queue_box"]["visible"] is False
