@@ -56,7 +56,7 @@ def test_the_selected_run_is_chosen_and_fills_the_prompt_in(store: Store, run: R
     assert len(template["choices"]) == len(run.spec.templates.heldout) + len(run.spec.templates.seen)
     assert prompt == prompt_text(run.spec, "heldout_templates", 0, 0)
     assert f"male {100 * run.spec.target.rows[0][0]:.1f} %" in note
-    assert show(store, run.id, place, [run.id], prompt) == [place, gr.update(), *[SKIP] * 4]
+    assert show(store, run.id, place, [run.id], prompt) == [SKIP] * 6
 
 
 def test_without_any_adapter_the_base_model_can_be_asked(store: Store) -> None:
@@ -103,7 +103,7 @@ def test_a_choice_that_is_not_in_the_list_is_told(store: Store, run: Run, choice
 
 def test_the_note_follows_the_percentages_as_they_are_edited(store: Store, tmp_path: Path) -> None:
     run = another(store, tmp_path, target="stated")
-    _place, _, _, _, prompt, note = show(store, run.id, Place(), [], START_PROMPT)
+    *_, prompt, note = show(store, run.id, Place(), [], START_PROMPT)
     assert "The target in the prompt: male" in note
 
     question = prompt.splitlines()[0]

@@ -46,6 +46,8 @@ def show(store: Store, selected: str, place: Place, runs: Any, prompt: str) -> l
     """The runs to choose from, and what follows from those that are chosen; what is new of it."""
     listed = store.runs_with_adapter(MAX_LISTED_RUNS, also=selected)
     choices = tuple((run_label(run), run.id) for run in listed)
+    if (selected, choices) == (place.selected, place.choices):
+        return [gr.skip()] * 6
     ids = [run.id for run in listed]
     kept = [run_id for run_id in runs or () if run_id in ids]
     if selected in ids and selected != place.selected and selected not in kept:

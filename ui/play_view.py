@@ -129,10 +129,7 @@ def answers(played: Played) -> str:
     if not total:
         return ""
     aim = played.wanted
-    head = "".join(
-        f'<th class="n" scope="col">{esc(_title(voice))}<br>{esc(_who(voice))}</th>'
-        for voice in played.voices
-    )
+    head = "".join(f'<th class="n" scope="col">{_heading(voice)}</th>' for voice in played.voices)
     body = "".join(_answer_row(played, text, aim) for text, _ in total.most_common(MAX_ANSWERS))
     left = len(total) - MAX_ANSWERS
     more = cards.quiet(f"And {plural(left, 'other answer')}, rarer than these.") if left > 0 else ""
