@@ -25,11 +25,10 @@ MEASURED_TEMPLATES = 8
 # templates without {options} are built in.
 MAX_LISTED = 12
 
-# How a response may express a category; it stands behind the steering token.
-PHRASINGS = ("{category}", "{category}.", "{attribute}: {category}", "The {attribute} is {category}.")
-# The same for a cell of a joint attribute, and for each of its parts in a list. They are short: with
-# "The gender is … and the race is …" among them, some answers lost their way after 100 steps.
-CELL_PHRASINGS = ("{category}", "{category}.")
+# How a response may express a category; it stands behind the steering token. They are short: with "The gender
+# is …" among them, 25 times as many answers lost their way (docs/method.md).
+PHRASINGS = ("{category}", "{category}.")
+# The same for each part of a joint attribute, in a list.
 PART_PHRASING = "{attribute}: {category}"
 
 
@@ -177,8 +176,7 @@ def responses(attribute: Attribute, category: int, own: Sequence[str] = ()) -> l
     name = attribute.names[category]
     if own:
         return list(dict.fromkeys(fill(phrasing, attribute, category=name) for phrasing in own))
-    phrasings = CELL_PHRASINGS if attribute.parts else PHRASINGS
-    texts = [fill(phrasing, attribute, category=name) for phrasing in phrasings]
+    texts = [fill(phrasing, attribute, category=name) for phrasing in PHRASINGS]
     if attribute.parts:
         parts = zip(attribute.parts, attribute.of_part(category), strict=True)
         named = [_filled(PART_PHRASING, part, "", part.names[k]) for part, k in parts]

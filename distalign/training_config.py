@@ -49,7 +49,7 @@ class TrainingConfig:
     kto_weight: float = 0.1
     sft_weight: float = 0.1
     anchor_weight: float = 0.05
-    retain_weight: float = 0.1
+    retain_weight: float = 0.03
     kto_over: Literal["response", "completion"] = "response"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 

@@ -15,7 +15,6 @@ from distalign.sheets import is_sheet, read_sheet
 from distalign.spec import DEFAULT_MODEL, SAMPLING_FIELDS, TRAINED_METHODS, RunSpec, parse_spec
 from distalign.stated import STATED
 from distalign.targets import parse_target
-from distalign.templates import CELL_PHRASINGS, PHRASINGS
 from distalign.training_config import CHOICES, FIELD_TYPES
 from ui.form_text import number, parse_categories, parse_heldout, parse_parts, parse_templates, whole
 
@@ -219,10 +218,6 @@ def _target(form: Form, attribute: Attribute, contexts: Contexts) -> Any:
 def _templates(form: Form) -> dict[str, list[str]]:
     typed = {group: getattr(form, box) for box, group in TEMPLATE_BOXES.items()}
     return {group: parse_templates(text) for group, text in typed.items() if text.strip()}
-
-
-def built_in_phrasings(attribute: Attribute) -> tuple[str, ...]:
-    return CELL_PHRASINGS if attribute.parts else PHRASINGS
 
 
 def knobs_in_use(method: object, stories: object) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from distalign.errors import SpecError
 from distalign.spec import TRAINED_METHODS
 from distalign.stated import STATED
 from distalign.targets import parse_target
-from distalign.templates import built_in_templates
+from distalign.templates import PHRASINGS, built_in_templates
 from distalign.training_config import CHOICES, FIELD_TYPES, recipe
 from ui import cards, forms, labels, shares, sheet_preview, tables
 from ui.form_text import templates_text
@@ -209,7 +209,7 @@ def write_out(*values: Any) -> list[Any]:
     return [
         gr.skip()
         if getattr(form, box).strip()
-        else templates_text(getattr(templates, group) or forms.built_in_phrasings(attribute))
+        else templates_text(getattr(templates, group) or PHRASINGS)
         for box, group in forms.TEMPLATE_BOXES.items()
     ]
 
