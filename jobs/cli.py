@@ -8,7 +8,7 @@ import sys
 from typing import NoReturn
 
 from distalign.errors import DistalignError
-from jobs import commands
+from jobs import commands, gallery_commands
 from jobs.execution import DEFAULT_RUNNER, text_of
 from jobs.foreground import FAILED, STOPPED, UNUSABLE, RunFailed, run_in_foreground
 
@@ -62,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--out", metavar="FILE", help="default: standard output (an adapter: a new file here)"
     )
+    gallery_commands.add_verb(verbs, places)
     verb("prepare", commands.prepare, "Convert the bundled base model once, so that runs start at once.")
     worker = verb("worker", commands.work, "Execute queued runs until none is left for a while.")
     worker.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="default: 60")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from storage.artifacts import Artifacts
 from storage.events import Events
+from storage.packed import Packed
 from storage.results import Results
 from storage.rounds import Rounds
 from storage.runs import Runs
 
 
-class Store(Runs, Events, Rounds, Results, Artifacts):
+class Store(Runs, Events, Rounds, Results, Artifacts, Packed):
     """The database of runs: ``Store(path, clock=time.time)``.
 
     It opens the file and brings its schema up to date. One connection a

@@ -13,6 +13,7 @@ from pathlib import Path
 from distalign.errors import DiskError, shown
 from jobs import export
 from storage import Run, Store, StoreError
+from storage.packed import is_example
 from ui import charts, labels, report
 
 KINDS: dict[str, str] = {
@@ -86,6 +87,10 @@ def adapter(store: Store, folder: Folder, run: Run) -> Path:
         StoreError: when it has none, or the file is not the plain file that was stored.
     """
     found = next((a for a in store.artifacts(run.id) if a.kind == "adapter"), None)
+    if found is None and is_example(run.id):
+        raise StoreError(
+            "run: an example comes without its adapter. Download its specification, and train it here"
+        )
     if found is None:
         raise StoreError(
             f"run: {shown(run.title)} has no adapter. Take a run of a method that trains, done to its end"

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 ACCENT = "#0f766e"
-STYLE = Path(__file__).with_name("style.css")
+STYLE = [Path(__file__).with_name(name) for name in ("style.css", "help.css")]
 
 # The address carries the tab and the run; charts drawn in a hidden tab get their width when it shows.
 HEAD = """
