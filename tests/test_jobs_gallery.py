@@ -91,7 +91,7 @@ def test_an_example_cannot_be_started_again(store: Store, folder: Path) -> None:
 
 
 def test_an_unknown_name_tells_the_known_ones(store: Store, folder: Path) -> None:
-    with pytest.raises(StoreError, match="'zebra' is not known. Take one of gender"):
+    with pytest.raises(StoreError, match=r"'zebra' is not known\. Take one of gender"):
         gallery.open_example(store, "zebra", folder)
 
 
