@@ -33,7 +33,7 @@ def is_skipped(value: Any) -> bool:
 
 
 def show(store: Store, selected: str, shown: Shown) -> dict[str, Any]:
-    names = ["shown", "choice", "lead", "tiles", "body", "split", "category", "chart", "measures"]
+    names = ["shown", "choice", "lead", "tiles", "body", "split", "category", "chart", "table", "measures"]
     sent = results.show(store, selected, shown)
     assert len(sent) == results.OUTPUTS
     return dict(zip([*names, *(str(i) for i in range(10))], sent, strict=True))
@@ -56,7 +56,7 @@ def test_a_tab_keeps_what_was_chosen_while_the_list_of_runs_grows(
     store: Store, run: Run, tmp_path: Path
 ) -> None:
     shown = show(store, run.id, Shown())["shown"]
-    shown, _, _, chart = results.redraw(store, run.id, shown, "seen_templates", 1)
+    shown, _, _, chart, _ = results.redraw(store, run.id, shown, "seen_templates", 1)
     assert not is_skipped(chart)
     other = finished_run(store, tmp_path, {"rounds": 2}, steps=1)
     sent = show(store, run.id, shown)
@@ -107,7 +107,7 @@ def test_a_joint_run_shows_its_parts_and_only_its_splits(store: Store, run: Run,
     single = show(store, run.id, Shown())
     assert 'id="marginals"' not in single["measures"]
     assert "heldout_contexts" not in [value for _, value in single["split"]["choices"]]
-    _, lead, _, chart = results.redraw(store, joint.id, sent["shown"], "heldout_contexts", 1)
+    _, lead, _, chart, _ = results.redraw(store, joint.id, sent["shown"], "heldout_contexts", 1)
     assert "held-out contexts" in lead and not is_skipped(chart)
 
 
@@ -121,7 +121,7 @@ def test_a_name_that_is_no_run_gives_way_to_the_run_on_the_tab(store: Store, run
 def test_the_same_chart_is_drawn_once(store: Store, run: Run) -> None:
     shown = show(store, run.id, Shown())["shown"]
     assert all(is_skipped(v) for v in results.redraw(store, run.id, shown, *shown.drawn))
-    shown, lead, _, _ = results.redraw(store, run.id, shown, "seen_templates", 0)
+    shown, lead, *_ = results.redraw(store, run.id, shown, "seen_templates", 0)
     assert "seen templates" in lead
     assert all(is_skipped(v) for v in results.redraw(store, run.id, shown, "seen_templates", 0))
 

@@ -80,7 +80,8 @@ def target_chart(attribute: Attribute, contexts: Contexts, target: Target) -> al
             tooltip=["context:N", "category:N", alt.Tooltip("share:Q", format=".1%", title="target")],
         )
     )
-    return _finish(bars + _lane_names(source, [0]), len(rows), 36)
+    said = f"Target shares of {len(categories)} categories, a bar a context"
+    return _finish(bars + _lane_names(source, [0]), len(rows), 36).properties(description=said)
 
 
 def _largest(
@@ -115,7 +116,9 @@ def realized_chart(
     """
     rows = realized_rows(before, after, names, category)
     source = table(rows, REALIZED_FIELDS)
-    return _finish(_realized_layers(), len({row["place"] for row in rows}), 50).properties(data=source)
+    lanes = len({row["place"] for row in rows})
+    said = f"Realized share beside its target and noise floor, a line for each of {lanes} contexts"
+    return _finish(_realized_layers(), lanes, 50).properties(data=source, description=said)
 
 
 # Altair takes 60 ms to compose and check these layers, which do not depend on the data.

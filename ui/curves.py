@@ -97,9 +97,15 @@ def _panel_html(panel: Panel, points: Sequence[Point], total: int) -> str:
         f'<section class="da-curve"><h3>{esc(panel.title)}</h3><div class="key">{"".join(keys)}</div>'
         f'<div class="da-plot">{_labels(ticks, low, high)}'
         f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{esc(panel.title)} by step">{_grid(ticks, low, high)}{"".join(paths)}</svg>'
+        f'aria-label="{esc(panel.title)} by step{_course(panel, series)}">{_grid(ticks, low, high)}{"".join(paths)}</svg>'
         f'<div class="x"><span>step 0</span><span>{total}</span></div></div></section>'
     )
+
+
+def _course(panel: Panel, series: Mapping[str, Sequence[tuple[int, float]]]) -> str:
+    """How far each curve came, for those who do not see it."""
+    told = [(line.label, series[line.name]) for line in panel.lines if series[line.name]]
+    return "".join(f"; {esc(label)} {figure(p[0][1])} to {figure(p[-1][1])}" for label, p in told)
 
 
 def axis_range(values: Sequence[float], top: float | None) -> tuple[float, float]:

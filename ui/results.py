@@ -12,11 +12,11 @@ import gradio as gr
 from distalign.errors import DistalignError, SpecError
 from distalign.results import SplitResult
 from storage import ListedRun, Run, Store, UnknownRun
-from ui import cards, charts, downloads, report, rounds
+from ui import cards, chart_tables, charts, downloads, report, rounds
 from ui.downloads import Folder
 from ui.wiring import ONE_BY_ONE, QUIET
 
-OUTPUTS = 19
+OUTPUTS = 20
 MAX_LISTED_RUNS = 1000
 
 
@@ -63,12 +63,13 @@ def build(store: Store, folder: Folder, selected: gr.Textbox) -> ResultsTab:
                 category = gr.Dropdown([], label="Share of", elem_id="category", **rounds.OPEN)
             gr.HTML(report.LEGEND, apply_default_css=False)
             chart = gr.Plot(show_label=False, container=False, elem_classes="da-chart", elem_id="realized")
+            as_table = gr.HTML(apply_default_css=False, elem_id="realized-table")
         with gr.Column(elem_classes="da-card"):
             gr.HTML(cards.heading("Measures", "Small print: 95 % bootstrap intervals."))
             measures = gr.HTML(apply_default_css=False, elem_id="measures")
         _build_downloads(store, folder, [selected, shown, split, category])
         browser = rounds.build(store, partial(run_on_tab, store), selected, shown)
-    outputs = [shown, choice, lead, tiles, body, split, category, chart, measures, *browser]
+    outputs = [shown, choice, lead, tiles, body, split, category, chart, as_table, measures, *browser]
     tab = ResultsTab([selected, shown], outputs, partial(show, store))
     choice.input(
         lambda run_id, old: [run_id, *tab.show(run_id, old)],
@@ -78,7 +79,7 @@ def build(store: Store, folder: Folder, selected: gr.Textbox) -> ResultsTab:
     ).then(None, selected, None, js="(run) => window.distalign.shown('results', run)", **QUIET)
     gr.on(
         [split.input, category.input], partial(redraw, store), [selected, shown, split, category],
-        [shown, lead, tiles, chart], **ONE_BY_ONE,
+        [shown, lead, tiles, chart, as_table], **ONE_BY_ONE,
     )  # fmt: skip
     return tab
 
@@ -152,7 +153,7 @@ def _results_of(store: Store, run: Run, results: Sequence[SplitResult], split: s
         _shown(True),
         gr.update(choices=rounds.split_choices(results), value=split),
         gr.update(choices=[(n, k) for k, n in enumerate(spec.attribute.names)], value=0),
-        chart_of(run, results, split, 0),
+        *chart_of(run, results, split, 0),
         report.measures_table(results)
         + report.marginals_table(results)
         + report.side_effects(store.side_effects(run.id)),
@@ -165,20 +166,23 @@ def _nothing(shown: Shown, choice: dict[str, Any], lead: str) -> list[Any]:
     return [shown, gr.update(**choice), lead, "", _shown(False), *[gr.skip()] * (OUTPUTS - 5)]
 
 
-def chart_of(run: Run, results: Sequence[SplitResult], split: str, category: int) -> Any:
-    before, after = report.of_split(results, split)
-    chart = charts.realized_chart(
-        before.contexts if before else (), after.contexts if after else (), run.spec.contexts.names, category
-    )
-    return charts.plot_data(chart)
+def chart_of(run: Run, results: Sequence[SplitResult], split: str, category: int) -> list[Any]:
+    """The chart, and its figures as a table."""
+    before, after = (result.contexts if result else () for result in report.of_split(results, split))
+    names = run.spec.contexts.names
+    chart = charts.realized_chart(before, after, names, category)
+    return [
+        charts.plot_data(chart),
+        chart_tables.realized_table(before, after, names, run.spec.attribute, category),
+    ]
 
 
 def redraw(store: Store, selected: str, shown: Shown, split: str, category: object) -> list[Any]:
-    """Headline and chart for another split or category."""
+    """Headline, chart and table for another split or category."""
     run = run_on_tab(store, selected, shown)
     drawn = (split, category if isinstance(category, int) else 0)
     if run is None or drawn == shown.drawn:
-        return [gr.skip()] * 4
+        return [gr.skip()] * 5
     results = store.results(run.id)
     pair = report.of_split(results, split)
     category = rounds.index(category, len(run.spec.attribute)) or 0
@@ -186,7 +190,7 @@ def redraw(store: Store, selected: str, shown: Shown, split: str, category: obje
         replace(shown, drawn=drawn),
         report.sentence(run.spec, split, pair),
         report.tiles(pair),
-        chart_of(run, results, split, category),
+        *chart_of(run, results, split, category),
     ]
 
 

@@ -15,6 +15,7 @@ from distalign.folders import DataFolder
 from jobs import queue
 from storage import Run, RunState, Store
 from ui import cards, curves
+from ui.chart_tables import curves_table
 from ui.trace import Trace, follow
 from ui.wiring import LATEST, QUIET
 
@@ -193,7 +194,7 @@ def _run_fragments(run: Run, trace: Trace, now: float) -> list[Any]:
     return [
         cards.run_head(run, trace.last, now),
         _shown(bool(trace.points)),
-        curves.curves_html(trace.points, max(_steps(run), trace.steps)),
+        curves.curves_html(trace.points, max(_steps(run), trace.steps)) + curves_table(trace.points),
         _shown(True),
         cards.run_facts(run),
         _shown(bool(trace.log)),

@@ -16,7 +16,7 @@ from distalign.plan import estimate, read_speed
 from distalign.stated import STATED
 from distalign.targets import parse_target
 from distalign.training_config import recipe
-from ui import cards, charts, forms, labels, tables
+from ui import cards, chart_tables, charts, forms, labels, tables
 from ui.forms import Form
 from ui.train_form import Controls, build_controls
 from ui.wiring import QUIET
@@ -50,13 +50,14 @@ def build(data: DataFolder) -> TrainTab:
             with gr.Column(elem_classes="da-card"):
                 gr.HTML(cards.heading("Target", "What share of the answers each category should get."))
                 chart = gr.Plot(show_label=False, container=False, elem_classes=CHART)
+                as_table = gr.HTML(apply_default_css=False, elem_id="target-as-table")
                 source = gr.HTML()
             with gr.Column(elem_classes="da-card"):
                 gr.HTML(cards.heading("This run"))
                 preview = gr.HTML(elem_id="preview")
                 button = gr.Button("Train", variant="primary", elem_id="train")
     drawn = gr.State("")
-    outputs = [drawn, preview, chart, source, controls.row_sum, controls.table_sum]
+    outputs = [drawn, preview, chart, source, controls.row_sum, controls.table_sum, as_table]
     tab = TrainTab(controls, button, preview, outputs)
     _wire(tab, data)
     return tab
@@ -216,12 +217,20 @@ def redraw(data: DataFolder, drawn: str, *values: Any) -> list[Any]:
         card = cards.plan_card(estimate(spec, read_speed(data)), spec)
     except DistalignError as error:
         # A form that cannot be read leaves the last chart where it is.
-        return [drawn, cards.error_note(error, "todo"), gr.update(elem_classes=STALE), gr.skip(), *sums]
+        return [
+            drawn,
+            cards.error_note(error, "todo"),
+            gr.update(elem_classes=STALE),
+            gr.skip(),
+            *sums,
+            gr.skip(),
+        ]
     key = f"{spec.attribute.names}{hash(spec.contexts.names)}{hash(spec.target.rows)}"
     if key == drawn:
-        return [drawn, card, gr.update(elem_classes=CHART), source_note(form), *sums]
+        return [drawn, card, gr.update(elem_classes=CHART), source_note(form), *sums, gr.skip()]
     chart = charts.plot_data(charts.target_chart(spec.attribute, spec.contexts, spec.target))
-    return [key, card, gr.update(value=chart, elem_classes=CHART), source_note(form), *sums]
+    table = chart_tables.target_table(spec.attribute, spec.contexts, spec.target)
+    return [key, card, gr.update(value=chart, elem_classes=CHART), source_note(form), *sums, table]
 
 
 def _rows_in_use(form: Form) -> dict[str, Any]:
