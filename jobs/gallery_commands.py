@@ -8,6 +8,7 @@ import shlex
 from dataclasses import asdict
 from pathlib import Path
 
+from distalign.errors import SpecError
 from jobs import gallery
 from jobs.display import duration, figure, plain, share, table
 from jobs.execution import DEFAULT_RUNNER
@@ -41,6 +42,7 @@ def add_verb(verbs: argparse._SubParsersAction, places: argparse.ArgumentParser)
     built.add_argument(
         "--set", metavar="KEY=VALUE", action="append", default=[], help="replace a field (a YAML value)"
     )
+    built.add_argument("--run", metavar="RUN", help="take this run, which was made of the same specification")
     built.add_argument("--runner", default=DEFAULT_RUNNER, help=argparse.SUPPRESS)
 
 
@@ -73,11 +75,13 @@ def open_example(args: argparse.Namespace) -> int:
 
 
 def build(args: argparse.Namespace) -> int:
-    """Run, and write the file; what was made is said on standard output."""
+    """Run, or take a run that is done, and write the file; what was made is said on standard output."""
     spec, path = spec_of(args), Path(args.spec)
     data = data_folder(args.data, args.db)
     store = Store(data.database)
-    run = run_to_end(store, data, spec, args.runner)
+    run = store.find_run(args.run) if args.run else run_to_end(store, data, spec, args.runner)
+    if run.spec != spec:
+        raise SpecError("--run", f"{run.id} was made of another specification", "Give the one it was made of")
     written = gallery.add(store, run, path.stem, about_of(path), command_of(args), Path(args.folder))
     print(f"{written} ({written.stat().st_size:,} bytes, run {run.id})")
     return 0

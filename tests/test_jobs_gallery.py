@@ -13,6 +13,7 @@ from bench.made_up import finished_run
 from distalign.spec import load_spec
 from jobs import gallery, queue
 from jobs.cli import main
+from jobs.foreground import overrides
 from jobs.places import data_folder
 from storage import RunState, Store, StoreError
 from tests.test_jobs_runners import SPEC
@@ -50,8 +51,10 @@ def test_a_shipped_example_is_a_run_that_did_what_its_command_says(example, stor
     assert run.state == RunState.DONE and run.title == f"Example: {example.title}"
     words = example.command.split()
     assert words[:5] == ["python", "-m", "jobs", "gallery", "build"]
-    settings = dict(word.split("=", 1) for word in words[6:] if "=" in word)
-    assert run.spec == load_spec(PROJECT / words[5], settings)
+    settings = overrides([word for word in words[6:] if "=" in word])
+    spec = load_spec(PROJECT / words[5], settings)
+    for name in ("attribute", "contexts", "target", "method", "preset", "rounds", "seed", "heldout_contexts"):
+        assert getattr(run.spec, name) == getattr(spec, name), name
     assert store.artifacts(run.id) == [] and not run.error
     assert str(Path.home()) not in json.dumps([event.message for event in store.events(run.id)])
 
@@ -148,6 +151,22 @@ def test_build_runs_a_specification_and_keeps_it_with_its_command(
     assert example.command == "python -m jobs " + " ".join(command)
     run_id = gallery.open_example(store, "mine", tmp_path / "gallery")
     assert store.run(run_id).spec.seed == 3
+
+
+def test_build_takes_a_run_that_is_done_if_it_is_of_the_same_specification(
+    store: Store, tmp_path: Path, capsys
+) -> None:
+    spec = tmp_path / "mine.yaml"
+    spec.write_text(yaml.safe_dump({"attribute": "gender", "rounds": 5}), "utf-8")
+    run = finished_run(store, tmp_path, {"preset": "quick", "target": "even", "rounds": 5}, steps=2)
+    settings = ["--set", "preset=quick", "--set", "target=even"]
+    build = ["gallery", "build", str(spec), "--run", run.id, "--folder", str(tmp_path / "gallery")]
+    assert main(build) == 2
+    assert "--run" in capsys.readouterr().err
+    assert main([*build, *settings]) == 0
+    (example,) = gallery.examples(tmp_path / "gallery")
+    assert example.command.endswith("--set preset=quick --set target=even")
+    assert store.count_runs() == 1
 
 
 def test_a_build_that_fails_writes_nothing(store: Store, tmp_path: Path, capsys) -> None:

@@ -16,8 +16,8 @@ WIDTH = 340
 TARGET, ROUNDS = (0.3, 0.7), 100
 
 
-def _svg(height: float, label: str, body: str) -> str:
-    return f'<svg class="da-dia" viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{esc(label)}">{body}</svg>'
+def _svg(height: float, label: str, body: str, classes: str = "da-dia") -> str:
+    return f'<svg class="{classes}" viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{esc(label)}">{body}</svg>'
 
 
 def _text(x: float, y: float, text: str, classes: str = "", anchor: str = "start") -> str:
@@ -49,7 +49,7 @@ def hundred(counts: Sequence[int], label: str) -> str:
         f'width="{size:g}" height="{size:g}"/>'
         for i, kind in enumerate(kinds)
     )
-    return _svg(4 + math.ceil(len(kinds) / 10) * (size + gap), label, squares)
+    return _svg(4 + math.ceil(len(kinds) / 10) * (size + gap), label, squares, "da-dia squares")
 
 
 def steering() -> str:

@@ -49,7 +49,8 @@ def _problem(examples: Sequence[Example]) -> str:
     )
     if not examples:
         return _section("What it is for", text)
-    example = examples[0]
+    # The one with the fewest categories: two or three are seen at a glance.
+    example = min(examples, key=lambda e: len(e.categories))
     k = moved_most(example)
     i = max(range(len(example.contexts)), key=lambda c: _gap(example, c, k))
     wanted = ", ".join(
@@ -68,8 +69,9 @@ def _problem(examples: Sequence[Example]) -> str:
 
 
 def _gap(example: Example, i: int, k: int) -> float:
-    share = example.before.shares[i][k]
-    return abs((share or 0.0) - example.target[i][k])
+    """How many answers of a context were out of place; few that name a category count little."""
+    share, lost = example.before.shares[i][k], example.before.lost[i]
+    return abs((share or 0.0) - example.target[i][k]) * (example.rounds - lost)
 
 
 def _rounds_picture(example: Example, phase: Phase, i: int, when: str) -> tuple[str, str]:
