@@ -80,6 +80,14 @@ def test_axe_has_no_serious_finding(app, chromium, tab, width, theme):
         assert findings(page) == []
 
 
+def test_the_look_for_findings_sees_what_is_wrong(app, chromium):
+    with opened(chromium, f"{app.url}?tab=how") as page:
+        settle(page, "how")
+        page.evaluate("document.querySelector('#how').insertAdjacentHTML('beforeend', '<input type=text>')")
+        (found,) = findings(page)
+        assert found.startswith("label (critical)")
+
+
 def test_the_keyboard_reaches_every_tab_in_its_order(app, chromium):
     with opened(chromium, app.url) as page:
         settle(page, "train")
