@@ -70,7 +70,7 @@ def test_the_first_visit_has_three_steps_that_stay_hidden_once_hidden(empty, chr
         go_to(page, "Runs")
         page.get_by_role("button", name="First steps").click()
         steps.first.wait_for()
-        assert page.evaluate("document.activeElement.dataset.welcome") == "hide"
+        page.wait_for_function("() => document.activeElement.dataset.welcome === 'hide'")
 
 
 def test_links_of_the_first_visit_lead_to_a_finished_run_and_to_how_it_works(empty, chromium):

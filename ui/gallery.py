@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,17 @@ def found_examples(folder: Path = gallery.FOLDER) -> tuple[tuple[Example, ...], 
         return (), cards.error_note(error)
 
 
-def choose(store: Store, event: gr.EventData) -> list[Any]:
-    """Open the example that was clicked: its run, and the tab that shows it."""
-    try:
-        return [gallery.open_example(store, str(event.example)), gr.Tabs(selected="results")]
-    except DistalignError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+def chooser(store: Store) -> Callable[[gr.EventData], list[Any]]:
+    """The handler that opens the example that was clicked: its run, and the tab that shows it."""
+
+    # Gradio finds out from a plain function's annotation that it wants the event; a partial has none.
+    def choose(event: gr.EventData) -> list[Any]:
+        try:
+            return [gallery.open_example(store, str(event.example)), gr.Tabs(selected="results")]
+        except DistalignError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return choose
 
 
 def open_named(store: Store, run_id: str) -> None:

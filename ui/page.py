@@ -46,7 +46,7 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         _train_button(store, data, train_tab, runs_tab, tabs, selected)
         runs_tab.show_results.click(lambda: gr.Tabs(selected="results"), None, tabs, **QUIET)
         for html in (first_steps, shown_examples, explained):
-            html.choose(partial(gallery.choose, store), None, [selected, tabs], **QUIET)
+            html.choose(gallery.chooser(store), None, [selected, tabs], **QUIET)
         items = (train_item, runs_item, results_item, gallery_item, how_item)
         for name, item in zip(TABS, items, strict=True):
             item.select(None, selected, None, js=shown_js(name), **QUIET)

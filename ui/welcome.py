@@ -21,12 +21,16 @@ SCRIPT = """
   const remember = () => { try { localStorage.setItem(KEY, "1"); } catch { /* a private window */ } };
   try { if (localStorage.getItem(KEY)) root.add("da-known"); } catch { /* the same */ }
   const open = (name) => document.querySelector(`#tabs [data-tab-id="${CSS.escape(name)}"]`)?.click();
+  const focus = (selector, tries) => {
+    const found = document.querySelector(selector);
+    found?.focus({preventScroll: true});
+    if (tries && document.activeElement !== found) setTimeout(() => focus(selector, tries - 1), 50);
+  };
   const show = (wanted) => {
     root.toggle("da-steps", wanted);
     root.toggle("da-known", !wanted);
     if (wanted) open("train"); else remember();
-    const next = wanted ? "#welcome [data-welcome]" : "header [data-welcome]";
-    setTimeout(() => document.querySelector(next)?.focus({preventScroll: true}), 50);
+    focus(wanted ? "#welcome [data-welcome]" : "header [data-welcome]", 20);
     if (wanted) window.scrollTo({top: 0});
   };
   document.addEventListener("click", (event) => {
