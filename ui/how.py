@@ -202,7 +202,7 @@ FORMULAS = (
 
 def _formulas() -> str:
     items = "".join(
-        f'<div><dt>{name}</dt><dd class="da-formula" tabindex="0">{formula}</dd><dd>{words}</dd></div>'
+        f'<div><dt>{name}</dt><dd class="da-formula">{formula}</dd><dd>{words}</dd></div>'
         for name, formula, words in FORMULAS
     )
     return _section("The same in formulas", f'<dl class="da-formulas">{items}</dl>')
