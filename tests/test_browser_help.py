@@ -33,9 +33,16 @@ def empty(app):
         app.store.delete_run(run.id)
 
 
+def ready(page) -> None:
+    """Until the page has read its address, and may write to it."""
+    page.wait_for_function("() => window.distalign.ready")
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_an_example_opens_at_once_with_its_results(empty, chromium, width):
     with opened(chromium, f"{empty.url}?tab=gallery", width) as page:
+        ready(page)
+        page.locator("#gallery .da-example").first.wait_for()
         assert page.locator("#gallery .da-example").count() == len(gallery.examples())
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.locator(f"#gallery a[data-example='{EXAMPLE.name}']").click()
@@ -58,6 +65,7 @@ def test_the_address_of_an_example_works_before_it_was_opened(empty, chromium):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_first_visit_has_three_steps_that_stay_hidden_once_hidden(empty, chromium, width):
     with opened(chromium, empty.url, width) as page:
+        ready(page)
         steps = page.locator("#welcome li:visible")
         steps.first.wait_for()
         assert steps.count() == 3
@@ -75,6 +83,7 @@ def test_the_first_visit_has_three_steps_that_stay_hidden_once_hidden(empty, chr
 
 def test_links_of_the_first_visit_lead_to_a_finished_run_and_to_how_it_works(empty, chromium):
     with opened(chromium, empty.url) as page:
+        ready(page)
         page.locator("#welcome a", has_text="how it works").click()
         page.wait_for_url("**tab=how**")
         page.locator("#how h2", has_text="The noise floor").wait_for()
@@ -86,6 +95,7 @@ def test_links_of_the_first_visit_lead_to_a_finished_run_and_to_how_it_works(emp
 
 def test_empty_tabs_lead_to_where_a_run_is_made(empty, chromium):
     with opened(chromium, f"{empty.url}?tab=runs") as page:
+        ready(page)
         page.evaluate("window.kept = true")
         page.locator("#history a", has_text="Train tab").click()
         page.wait_for_selector("#train:visible")

@@ -15,6 +15,7 @@ from jobs import gallery, queue
 from jobs.cli import main
 from jobs.foreground import overrides
 from jobs.places import data_folder
+from jobs.report import finite
 from storage import RunState, Store, StoreError
 from tests.test_jobs_runners import SPEC
 
@@ -70,7 +71,7 @@ def test_every_figure_of_a_card_is_one_of_the_runs_own(example, store: Store) ->
             stored.ratio.value,
             stored.noise_floor,
         )
-        assert shown.shares == tuple(context.realized for context in stored.contexts)
+        assert shown.shares == tuple(tuple(finite(c.realized)) for c in stored.contexts)
         rounds = [
             store.count_rounds(run_id, phase, stored.split, context=c.context, unclassified=True)
             for c in stored.contexts

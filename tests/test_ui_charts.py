@@ -216,3 +216,11 @@ def test_figures():
     assert present.percent(0.123, 1) == "12.3 %"
     assert present.ago(1000, 1000 + 60 * 5) == "5 min ago"
     assert present.rough_duration(20) == "under a minute"
+
+
+def test_a_context_without_a_classified_round_keeps_its_target_and_valid_json():
+    lost = context(0, (math.nan, math.nan), unclassified=100)
+    lost = replace(lost, low=(math.nan, math.nan), high=(math.nan, math.nan))
+    chart = charts.realized_chart([lost, context(1)], [], NAMES, 0)
+    assert "NaN" not in charts.plot_data(chart).plot
+    assert [row["context"] for row in charts.realized_rows([context(1), lost], [], NAMES, 0)] == [*NAMES]

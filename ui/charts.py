@@ -8,6 +8,7 @@ style.css (marks are found there by the names given here).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -171,7 +172,8 @@ def realized_rows(
 
 
 def _gap(result: ContextResult, category: int) -> float:
-    return abs(result.realized[category] - result.target[category]) if result.realized else 1.0
+    gap = abs(result.realized[category] - result.target[category]) if result.realized else math.nan
+    return gap if math.isfinite(gap) else 1.0
 
 
 def _realized_row(c: ContextResult, name: str, place: int, phase: str, k: int) -> dict[str, Any]:
@@ -182,12 +184,17 @@ def _realized_row(c: ContextResult, name: str, place: int, phase: str, k: int) -
         "context": name,
         "phase": phase,
         "target": c.target[k],
-        "realized": c.realized[k],
-        "low": c.low[k],
-        "high": c.high[k],
+        "realized": _drawn(c.realized[k]),
+        "low": _drawn(c.low[k]),
+        "high": _drawn(c.high[k]),
         "floor_low": max(0.0, c.target[k] - floor),
         "floor_high": min(1.0, c.target[k] + floor),
     }
+
+
+def _drawn(share: float) -> float | None:
+    """A share as JSON has it: of a context without a classified round there is none."""
+    return share if math.isfinite(share) else None
 
 
 def _share_axis() -> alt.Axis:

@@ -41,7 +41,7 @@ def _card(example: Example) -> str:
         f'<li class="da-example"><h3>{esc(example.title)}</h3><p class="da-sub">{esc(example.about)}</p>'
         f"{picture(example)}{LEGEND}{_figures(example)}"
         f'<div class="da-example-end">{opened}<p class="da-sub">Made by</p>'
-        f'<code>{esc(example.command)}</code></div></li>'
+        f"<code>{esc(example.command)}</code></div></li>"
     )
 
 
