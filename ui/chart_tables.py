@@ -41,6 +41,8 @@ def realized_table(
 
 
 def _share(row: Mapping[str, object]) -> tuple[str, str]:
+    if row["realized"] is None:
+        return NONE, "no answer was classified"
     return percent(row["realized"], 1), f"{percent(row['low'], 1)} to {percent(row['high'], 1)}"
 
 
