@@ -9,7 +9,16 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from distalign.errors import DistalignError
-from jobs import commands, compare_command, exporting, looking, organise, planning, play_command
+from jobs import (
+    commands,
+    compare_command,
+    exporting,
+    gallery_commands,
+    looking,
+    organise,
+    planning,
+    play_command,
+)
 from jobs.execution import DEFAULT_RUNNER, text_of
 from jobs.foreground import FAILED, STOPPED, UNUSABLE, RunFailed, run_in_foreground
 from storage import RunState
@@ -89,6 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
     play_command.add_arguments(
         verb("play", play_command.play, "Ask a base model or adapters one prompt many times.", "PROMPT")
     )
+    gallery_commands.add_verb(verbs, places)
     verb("prepare", commands.prepare, "Convert the bundled base model once, so that runs start at once.")
     worker = verb("worker", commands.work, "Execute queued runs until none is left for a while.")
     worker.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="default: 60")

@@ -22,7 +22,7 @@ from jobs.liveness import hold, run_lock
 from jobs.places import data_folder
 from jobs.recorder import StoreRecorder
 from jobs.report import report
-from storage import RunState, Store
+from storage import Run, RunState, Store
 from storage.runs import new_run_id
 
 FAILED, UNUSABLE, STOPPED = 1, 2, 130
@@ -88,11 +88,7 @@ def run_in_foreground(args: argparse.Namespace) -> int:
     data = data_folder(args.data, args.db)
     data.require_room()
     store = Store(data.database)
-    display = ProgressDisplay()
-    try:
-        outcome = _execute(store, data, spec, args.runner, display)
-    finally:
-        display.close()
+    outcome = _watched(store, data, spec, args.runner)
     run, results = outcome.run, store.results(outcome.run.id)
     effects = store.side_effects(run.id)
     if args.json:
@@ -104,11 +100,40 @@ def run_in_foreground(args: argparse.Namespace) -> int:
             print("\n" + results_table(results))
         if effects is not None:
             print("\n" + effects.sentence)
+    _raise_failure(outcome)
+    return 0 if run.state == RunState.DONE else STOPPED
+
+
+def run_to_end(store: Store, data: DataFolder, spec: RunSpec, runner: str) -> Run:
+    """Run a specification, and give back the run that is done.
+
+    Raises:
+        DistalignError: when it cannot be run.
+        RunFailed: when it failed.
+        KeyboardInterrupt: when it was stopped.
+    """
+    data.require_room()
+    outcome = _watched(store, data, spec, runner)
+    _raise_failure(outcome)
+    if outcome.run.state != RunState.DONE:
+        raise KeyboardInterrupt
+    return outcome.run
+
+
+def _watched(store: Store, data: DataFolder, spec: RunSpec, runner: str) -> Outcome:
+    display = ProgressDisplay()
+    try:
+        return _execute(store, data, spec, runner, display)
+    finally:
+        display.close()
+
+
+def _raise_failure(outcome: Outcome) -> None:
+    run = outcome.run
     if run.state == RunState.FAILED and isinstance(outcome.error, DistalignError):
         raise outcome.error
     if run.state == RunState.FAILED:
         raise RunFailed(f"run {run.id}: {run.error}. python -m jobs show {run.id} has the traceback")
-    return 0 if run.state == RunState.DONE else STOPPED
 
 
 def _execute(store: Store, data: DataFolder, spec: RunSpec, runner: str, display: ProgressDisplay) -> Outcome:

@@ -10,7 +10,8 @@ from distalign.spec import RunSpec, parse_spec
 from jobs.liveness import is_held, run_lock, worker_lock
 from jobs.removal import purge
 from jobs.worker import ensure_worker
-from storage import Run, RunState, Store
+from storage import Run, RunState, Store, StoreError
+from storage.packed import is_example
 
 # The run that a new installation shows: the paper's first data set, in the short preset.
 DEFAULT_RUN = {"attribute": "gender", "contexts": "uk-occupations", "target": "real", "preset": "quick"}
@@ -43,8 +44,10 @@ def resume(store: Store, data: DataFolder, run_id: str, start: StartWorker = ens
     """Queue an ended run again, from its beginning.
 
     Raises:
-        StoreError: when it is queued or running.
+        StoreError: when it is queued or running, or an example.
     """
+    if is_example(run_id):
+        raise StoreError(f"run: {run_id} is an example. Export its specification, and submit that")
     data.require_room()
     run = store.requeue(run_id)
     start(data)

@@ -1,18 +1,13 @@
-"""The page in a real browser, against ``python app.py`` as a process of its own.
-
-With DISTALIGN_SCREENSHOTS=1 these tests also write the README's pictures to docs/images.
-"""
+"""The page in a real browser, against ``python app.py`` as a process of its own."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 
 import pytest
 from browser_support import (
-    PROJECT,
     add_steps,
     browser,
     cell,
@@ -76,13 +71,6 @@ def live_run(app, steps: int = 131):
 
 def newest(app, state: RunState):
     return next(run for run in app.store.runs() if run.state == state)
-
-
-def picture(page, name: str) -> None:
-    if os.environ.get("DISTALIGN_SCREENSHOTS"):
-        folder = PROJECT / "docs" / "images"
-        folder.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=folder / f"{name}.png")
 
 
 # --- Train ---------------------------------------------------------------------
@@ -181,7 +169,6 @@ def test_real_world_is_offered_only_where_there_are_statistics(app, chromium):
         page.wait_for_selector("#preview .da-plan")
         choose(page, "attribute", "Gender")
         real.wait_for()
-        picture(page, "train")
 
 
 def test_attributes_are_joined_and_their_cells_get_the_target(app, chromium):
@@ -210,7 +197,6 @@ def test_a_live_run_grows_without_a_reload_and_survives_one(app, chromium):
         page.locator("#run-head", has_text="Training 131 of 240").wait_for()
         curve = page.locator("#curves path[d^='M'][fill=none]").first
         before = curve.get_attribute("d")
-        picture(page, "runs")
         page.evaluate("window.kept = document.querySelector('#curves svg')")
         add_steps(app.store, run, 150, 240)
         page.locator("#run-head", has_text="Training 150 of 240").wait_for()
@@ -254,7 +240,6 @@ def test_results_of_a_run(app, chromium, tmp_path):
         page.wait_for_selector("#realized svg .after_marks path")
         assert page.locator("#realized svg .after_marks path").count() == len(run.spec.contexts)
         assert page.locator("#realized svg .target_marks path").count() == len(run.spec.contexts)
-        picture(page, "results")
         choose(page, "split", "Seen templates")
         page.locator("#lead", has_text="On seen templates").wait_for()
         assert "χ² p-value" in page.locator("#measures").inner_text()

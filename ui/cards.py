@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,16 @@ MARK = (
 )
 
 
+# Tabs whose names are their ids.
+TAB_NAMES = re.compile(r"the (Train|Runs|Results|Compare|Play|Gallery) tab\b")
+
+
 def header() -> str:
     return (
         f'<header class="da-header"><h1 class="da-brand">{MARK}Distalign</h1>'
         '<p class="da-lede">Make a language model’s answers, over many rounds, follow a distribution '
-        "you choose, and see how close they get.</p></header>"
+        "you choose, and see how close they get.</p>"
+        '<button type="button" class="da-plainlink" data-welcome="show">First steps</button></header>'
     )
 
 
@@ -47,7 +53,14 @@ def section_heading(title: str, sub: str = "") -> str:
 
 
 def empty(title: str, text: str) -> str:
-    return f'<div class="da-empty"><h2 class="da-h2">{esc(title)}</h2><p>{esc(text)}</p></div>'
+    """What stands where there is nothing yet; "the Train tab" in its text becomes a link to that tab."""
+    linked = TAB_NAMES.sub(
+        lambda m: (
+            f'the <a class="da-inline" href="?tab={m[1].lower()}" data-go="{m[1].lower()}">{m[1]} tab</a>'
+        ),
+        esc(text),
+    )
+    return f'<div class="da-empty"><h2 class="da-h2">{esc(title)}</h2><p>{linked}</p></div>'
 
 
 def error_note(error: DistalignError, tone: str = "bad") -> str:

@@ -7,7 +7,7 @@ seconds. gr.HTML changes only the nodes that differ, so a curve simply grows.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.curves import Point
@@ -120,7 +120,7 @@ def _panel_html(panel: Panel, points: Sequence[Point], total: int) -> str:
     axis = Axis(*axis_range(values, panel.top))
     return (
         f'<section class="da-curve"><h3>{esc(panel.title)}</h3><div class="key">{"".join(keys)}</div>'
-        f"{plot_html(f'{panel.title} by step', strokes, total, axis, ('step 0', str(total)))}</section>"
+        f"{plot_html(f'{panel.title} by step{_course(panel, series)}', strokes, total, axis, ('step 0', str(total)))}</section>"
     )
 
 
@@ -138,6 +138,12 @@ def plot_html(label: str, strokes: Sequence[Stroke], end: float, axis: Axis, end
         f'aria-label="{esc(label)}">{_grid(axis)}{paths}</svg>'
         f'<div class="x"><span>{esc(ends[0])}</span><span>{esc(ends[1])}</span></div></div>'
     )
+
+
+def _course(panel: Panel, series: Mapping[str, Sequence[tuple[int, float]]]) -> str:
+    """How far each curve came, for those who do not see it."""
+    told = [(line.label, series[line.name]) for line in panel.lines if series[line.name]]
+    return "".join(f"; {label} {figure(p[0][1])} to {figure(p[-1][1])}" for label, p in told)
 
 
 def axis_range(values: Sequence[float], top: float | None) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from jobs import export
 from jobs.reporting import files
 from jobs.reporting.views import View
 from storage import Run, Store, StoreError
+from storage.packed import is_example
 
 # What a run offers, by the heading above its buttons.
 GROUPS: dict[str, dict[str, str]] = {
@@ -108,6 +109,10 @@ def adapter(store: Store, folder: Folder, run: Run) -> Path:
         StoreError: when it has none, or the file is not the plain file that was stored.
     """
     found = next((a for a in store.artifacts(run.id) if a.kind == "adapter"), None)
+    if found is None and is_example(run.id):
+        raise StoreError(
+            "run: an example comes without its adapter. Download its specification, and train it here"
+        )
     if found is None:
         raise StoreError(
             f"run: {shown(run.title)} has no adapter. Take a run of a method that trains, done to its end"

@@ -12,11 +12,11 @@ from distalign.errors import DistalignError
 from distalign.folders import DataFolder
 from jobs import queue
 from storage import RunState, Store
-from ui import api, cards, compare, forms, play, results, runs, theme, train
+from ui import api, cards, compare, forms, gallery, how, play, results, runs, theme, train, welcome
 from ui.downloads import Folder
 from ui.wiring import QUIET
 
-TABS = ("train", "runs", "results", "compare", "play")
+TABS = ("train", "runs", "results", "compare", "play", "gallery", "how")
 # Gradio's own copies of files that were handed out: looked at hourly, kept a day.
 CACHE_SECONDS = (3600, 86400)
 
@@ -24,12 +24,15 @@ CACHE_SECONDS = (3600, 86400)
 def build(store: Store, data: DataFolder) -> gr.Blocks:
     """The whole page on a store and a data folder; launch it with :func:`launch_options`."""
     folder = Folder.fresh()
+    examples, problem = gallery.found_examples()
     with gr.Blocks(title="Distalign", analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
         # Kept by the browser, so that a restart of the app does not forget it.
         selected = gr.Textbox(visible="hidden", elem_id="selected-run")
         gr.HTML(cards.header())
-        with gr.Tabs(elem_id="tabs") as tabs:
+        # Wrapped, not in a menu: every tab stays in sight and in the keyboard's order at any width.
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab("Train", id="train") as train_item:
+                first_steps = welcome.build(store, examples)
                 train_tab = train.build(store, data, folder)
             with gr.Tab("Runs", id="runs") as runs_item:
                 runs_tab = runs.build(store, data, selected)
@@ -39,17 +42,24 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
                 compare_tab = compare.build(store, data, selected)
             with gr.Tab("Play", id="play") as play_item:
                 play_tab = play.build(store, data, selected)
+            with gr.Tab("Gallery", id="gallery") as gallery_item:
+                shown_examples = gallery.build(examples, problem)
+            with gr.Tab("How it works", id="how") as how_item:
+                explained = how.build(examples)
         api.add(store, data, folder)
         _train_button(store, data, train_tab, runs_tab, tabs, selected)
         runs_tab.show_results.click(lambda: gr.Tabs(selected="results"), None, tabs, **QUIET)
-        items = dict(zip(TABS, (train_item, runs_item, results_item, compare_item, play_item), strict=True))
-        for name, item in items.items():
+        for html in (first_steps, shown_examples, explained):
+            html.choose(gallery.chooser(store), None, [selected, tabs], **QUIET)
+        items = (train_item, runs_item, results_item, compare_item, play_item, gallery_item, how_item)
+        for name, item in zip(TABS, items, strict=True):
             item.select(None, selected, None, js=shown_js(name), **QUIET)
         results_item.select(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
         compare.on_select(compare_tab, compare_item)
         play_item.select(play_tab.show, play_tab.inputs, play_tab.outputs, **QUIET)
 
         def opened(view: runs.View, seen: runs.Seen, request: gr.Request) -> list[Any]:
+            gallery.open_named(store, request.query_params.get("run", ""))
             run_id, tab = open_address(store, request.query_params)
             return [run_id, gr.Tabs(selected=tab), *runs_tab.refresh(run_id, view, seen)]
 
@@ -69,7 +79,7 @@ def launch_options(data: DataFolder) -> dict[str, Any]:
     return {
         "theme": theme.build_theme(),
         "css_paths": theme.STYLE,
-        "head": theme.HEAD,
+        "head": theme.HEAD + welcome.SCRIPT,
         "run_history": False,
         "footer_links": ["api"],
         "blocked_paths": [str(path) for path in (data.database, data.runs, data.models)],

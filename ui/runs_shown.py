@@ -11,6 +11,7 @@ import gradio as gr
 from distalign.errors import DistalignError
 from storage import Run, RunFilter, RunState, Store
 from ui import cards, curves, history, organise, overlay, usage
+from ui.chart_tables import curves_table
 from ui.history import View
 from ui.present import plural
 from ui.trace import Trace, follow
@@ -89,7 +90,7 @@ def _run_fragments(store: Store, run: Run, trace: Trace, now: float) -> list[Any
     return [
         cards.run_head(run, trace.last, now) + organise.about_html(run, now),
         _shown(bool(trace.points)),
-        curves.curves_html(trace.points, max(_steps(run), trace.steps)),
+        curves.curves_html(trace.points, max(_steps(run), trace.steps)) + curves_table(trace.points),
         _shown(used is not None),
         usage.usage_html(used, samples, run.state == RunState.RUNNING) if used else "",
         _shown(True),

@@ -7,7 +7,9 @@ from pathlib import Path
 import gradio as gr
 
 ACCENT = "#0f766e"
-STYLE = Path(__file__).with_name("style.css")
+# Slate between 500 and 600: at least 5:1 on every background of the page (WCAG AA asks for 4.5).
+SUBDUED = "#586779"
+STYLE = [Path(__file__).with_name(name) for name in ("style.css", "help.css")]
 
 # The address carries the tab and the run; charts drawn in a hidden tab get their width when it shows.
 HEAD = """
@@ -65,7 +67,7 @@ def build_theme() -> gr.themes.Base:
         body_background_fill_dark="*neutral_950",
         body_text_color="*neutral_800",
         body_text_color_dark="*neutral_100",
-        body_text_color_subdued="*neutral_500",
+        body_text_color_subdued=SUBDUED,
         body_text_color_subdued_dark="*neutral_400",
         background_fill_primary="white",
         background_fill_primary_dark="*neutral_900",
@@ -80,7 +82,7 @@ def build_theme() -> gr.themes.Base:
         block_title_text_color_dark="*neutral_200",
         block_label_text_size="*text_sm",
         block_info_text_size="*text_sm",
-        block_info_text_color="*neutral_500",
+        block_info_text_color=SUBDUED,
         block_info_text_color_dark="*neutral_400",
         border_color_primary="*neutral_200",
         border_color_primary_dark="*neutral_800",
@@ -93,8 +95,8 @@ def build_theme() -> gr.themes.Base:
         input_border_width="1px",
         input_shadow="none",
         input_shadow_focus="0 0 0 3px rgba(15,118,110,.18)",
-        input_placeholder_color="*neutral_400",
-        input_placeholder_color_dark="*neutral_500",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
         color_accent=ACCENT,
         button_primary_background_fill=ACCENT,
         button_primary_background_fill_dark=ACCENT,

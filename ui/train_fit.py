@@ -207,9 +207,7 @@ def write_out(*values: Any) -> list[Any]:
         return [gr.skip()] * len(forms.TEMPLATE_BOXES)
     templates = built_in_templates(attribute)
     return [
-        gr.skip()
-        if getattr(form, box).strip()
-        else templates_text(getattr(templates, group) or PHRASINGS)
+        gr.skip() if getattr(form, box).strip() else templates_text(getattr(templates, group) or PHRASINGS)
         for box, group in forms.TEMPLATE_BOXES.items()
     ]
 

@@ -16,6 +16,7 @@ from distalign.spec import RunSpec
 from distalign.spelling import spelling_for
 from distalign.stated import STATED
 from ui import cards, charts, forms, tables, train_cards
+from ui.chart_tables import target_table
 from ui.downloads import Folder
 from ui.forms import Form
 from ui.train_fit import read_form
@@ -25,7 +26,9 @@ from ui.wiring import QUIET
 CHART = ["da-chart", "da-chart-scroll"]
 STALE = [*CHART, "da-stale"]
 # What redraw fills besides the errors: names of ``Controls.others``.
-DRAWN = ("drawn", "preview", "chart", "source", "table_sum", "planned", "planned_rounds", "examples")
+DRAWN = (
+    "drawn", "preview", "chart", "chart_table", "source", "table_sum", "planned", "planned_rounds", "examples"
+)  # fmt: skip
 COPY_JS = """(text) => {
   if (!text) return text;
   const whole = text.startsWith("?") ? location.origin + location.pathname + text : text;
@@ -39,6 +42,7 @@ def build(c: Controls) -> None:
     with gr.Column(elem_classes="da-card"):
         gr.HTML(cards.heading("Target", "What share of the answers each category should get."))
         c.others["chart"] = gr.Plot(show_label=False, container=False, elem_classes=CHART)
+        c.others["chart_table"] = gr.HTML(apply_default_css=False, elem_id="target-as-table")
         c.others["source"] = gr.HTML()
     with gr.Column(elem_classes="da-card"):
         gr.HTML(cards.heading("This run"))
@@ -111,15 +115,16 @@ def redraw(data: DataFolder, drawn: str, first: int, gap: object, *values: Any) 
         # A form that cannot be read leaves the last chart, plan of rounds and examples where they are.
         note, stale = cards.error_note(error, "todo"), gr.update(elem_classes=STALE)
         kept = [gr.skip()] * 3
-        return [drawn, note, stale, gr.skip(), sums, *kept, *train_cards.section_errors(error)]
+        return [drawn, note, stale, gr.skip(), gr.skip(), sums, *kept, *train_cards.section_errors(error)]
     key = f"{spec.attribute.names}{hash(spec.contexts.names)}{hash(spec.target.rows)}"
-    chart = gr.update(elem_classes=CHART)
+    chart, table = gr.update(elem_classes=CHART), gr.skip()
     if key != drawn:
         drawing = charts.target_chart(spec.attribute, spec.contexts, spec.target)
         chart = gr.update(value=charts.plot_data(drawing), elem_classes=CHART)
+        table = target_table(spec.attribute, spec.contexts, spec.target)
     examples = gr.skip() if first < 0 else train_cards.examples_html(spec, _spelling(spec, data), first)
     no_errors = train_cards.section_errors(None)
-    return [key, card, chart, source_note(form), sums, *plan_rounds(spec, gap), examples, *no_errors]
+    return [key, card, chart, table, source_note(form), sums, *plan_rounds(spec, gap), examples, *no_errors]
 
 
 def plan_rounds(spec: RunSpec, gap: object) -> list[Any]:

@@ -1,0 +1,207 @@
+"""The gallery: finished runs in files that ship with the app, and are put back into a database to be looked at.
+
+A file is gzip of JSON lines: what the gallery shows of the run (:class:`Example`), then a line for each
+table of the store with all of the run's rows, column by column. The adapter is not in it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import distalign
+from distalign.errors import DiskError, shown
+from distalign.results import SplitResult
+from jobs.report import HEADLINE_SPLIT, finite
+from storage import Run, Store, StoreError
+from storage.packed import EXAMPLE, Rows
+
+FOLDER = Path(distalign.__file__).parent / "data" / "gallery"
+ENDING = ".json.gz"
+TITLE = "Example: "
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A run's figures on held-out templates in one phase, as in :class:`~distalign.results.SplitResult`.
+
+    Attributes:
+        shares: of each context, in the order of the categories; None where no round was classified.
+        lost: unclassified rounds of each context.
+    """
+
+    mae: float
+    noise_floor: float
+    ratio: float
+    unclassified: float
+    shares: tuple[tuple[float | None, ...], ...]
+    lost: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """What the gallery shows of a run without putting it back.
+
+    Attributes:
+        name: of its file, and of its specification's.
+        about: one sentence.
+        command: the command that made the file.
+        target: q, a row a context.
+        rounds: sampled for each context.
+        train_seconds: None where it was not measured.
+    """
+
+    name: str
+    title: str
+    about: str
+    command: str
+    categories: tuple[str, ...]
+    contexts: tuple[str, ...]
+    target: tuple[tuple[float, ...], ...]
+    rounds: int
+    train_seconds: float | None
+    before: Phase
+    after: Phase
+
+    @property
+    def run_id(self) -> str:
+        """The id that the run has wherever it is put back."""
+        return EXAMPLE + hashlib.sha256(self.name.encode()).hexdigest()[:8]
+
+
+def examples(folder: Path = FOLDER) -> tuple[Example, ...]:
+    """All examples, by name.
+
+    Raises:
+        StoreError: for a file that cannot be read.
+    """
+    return tuple(_header(path) for path in sorted(folder.glob(f"*{ENDING}")))
+
+
+def find(name_or_id: str, folder: Path = FOLDER) -> Example | None:
+    """The example of this name, or whose run has this id."""
+    return next((e for e in examples(folder) if name_or_id in (e.name, e.run_id)), None)
+
+
+def open_example(store: Store, name_or_id: str, folder: Path = FOLDER) -> str:
+    """See to it that an example is among the runs; its run's id.
+
+    Raises:
+        StoreError: for an unknown name, or a file that cannot be read.
+    """
+    found = find(name_or_id, folder)
+    if found is None:
+        known = ", ".join(example.name for example in examples(folder)) or "(there are none)"
+        raise StoreError(f"gallery: {shown(name_or_id)} is not known. Take one of {known}")
+    path = folder / (found.name + ENDING)
+    lines = _lines(path)[1:]
+    try:
+        tables = {line["table"]: _rows(line) for line in lines}
+        store.put_run(found.run_id, tables | {"runs": _titled(tables["runs"])})
+    except (KeyError, TypeError, ValueError, StoreError) as error:
+        raise _unreadable(path, error) from error
+    return found.run_id
+
+
+def add(store: Store, run: Run, name: str, about: str, command: str, folder: Path = FOLDER) -> Path:
+    """Write a finished run into the gallery, in place of one of the same name.
+
+    Raises:
+        StoreError: for a run that was not measured before and after training.
+        DiskError: when the file cannot be written.
+    """
+    example = _example(store, run, name, about, command)
+    lines = [finite(asdict(example))]
+    lines += [{"table": table, **asdict(rows)} for table, rows in store.rows_of_run(run.id).items()]
+    text = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
+    path = folder / (name + ENDING)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Without a time in it: the same run gives the same file.
+        path.write_bytes(gzip.compress(text.encode(), mtime=0))
+    except OSError as error:
+        raise DiskError(f"{path} cannot be written ({error.strerror}). Name another folder") from error
+    return path
+
+
+def _example(store: Store, run: Run, name: str, about: str, command: str) -> Example:
+    results = [result for result in store.results(run.id) if result.split == HEADLINE_SPLIT]
+    phases = {result.phase: _phase(result) for result in results}
+    if set(phases) != {"before", "after"}:
+        raise StoreError(
+            f"run: {run.id} was not measured before and after training. Take a method that trains"
+        )
+    spec = run.spec
+    indices = [context.context for context in results[0].contexts]
+    return Example(
+        name=name,
+        title=run.title,
+        about=about,
+        command=command,
+        categories=spec.attribute.names,
+        contexts=tuple(spec.contexts.names[i] for i in indices),
+        target=tuple(spec.target.rows[i] for i in indices),
+        rounds=spec.rounds,
+        train_seconds=run.train_seconds,
+        **phases,
+    )
+
+
+def _phase(result: SplitResult) -> Phase:
+    return Phase(
+        mae=result.mae.value,
+        noise_floor=result.noise_floor,
+        ratio=result.ratio.value,
+        unclassified=result.unclassified,
+        shares=tuple(context.realized for context in result.contexts),
+        lost=tuple(context.unclassified for context in result.contexts),
+    )
+
+
+def _header(path: Path) -> Example:
+    (line,) = _lines(path, only_first=True)
+    try:
+        phases = {name: Phase(**_frozen(line.pop(name))) for name in ("before", "after")}
+        return Example(**_frozen(line), **phases)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, also those within."""
+    if isinstance(value, dict):
+        return {name: _frozen(item) for name, item in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _lines(path: Path, only_first: bool = False) -> list[Any]:
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as stream:
+            return [json.loads(line) for line in ([stream.readline()] if only_first else stream)]
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"gallery: {path.name} cannot be read ({error}). Make it again with: python -m jobs gallery build SPEC"
+    )
+
+
+def _rows(line: dict[str, Any]) -> Rows:
+    return Rows(tuple(line["columns"]), tuple(map(tuple, line["values"])))
+
+
+def _titled(runs: Rows) -> Rows:
+    """The run's own row with a title that says what it is."""
+    place = runs.columns.index("title")
+    values: Sequence[tuple[Any, ...]] = [
+        (TITLE + str(column[0]),) if i == place else column for i, column in enumerate(runs.values)
+    ]
+    return replace(runs, values=tuple(values))

@@ -1,0 +1,73 @@
+"""The Gallery tab: finished runs that ship with the app, and are opened at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from distalign.errors import DistalignError
+from jobs import gallery
+from jobs.gallery import Example
+from storage import Store
+from storage.packed import is_example
+from ui import cards, example_cards
+
+# A plain click opens the run here; with a modifier the link opens as a link does.
+CHOOSE_JS = """
+element.addEventListener('click', (event) => {
+  const link = event.target.closest('a[data-example]');
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  trigger('choose', {example: link.dataset.example});
+});
+"""
+
+
+def build(found: Sequence[Example], problem: str = "") -> gr.HTML:
+    """The tab; what it gives back tells of a chosen example by its event ``choose``."""
+    with gr.Column(elem_classes="da-card"):
+        gr.HTML(
+            cards.heading(
+                "Finished runs",
+                "Trained and measured with the bundled model, and kept with every sampled answer. "
+                "Opening one puts it among your runs, marked as an example.",
+            )
+        )
+        return gr.HTML(
+            problem or example_cards.gallery(found),
+            js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="gallery",
+        )  # fmt: skip
+
+
+def found_examples(folder: Path = gallery.FOLDER) -> tuple[tuple[Example, ...], str]:
+    """The examples, and a note where they cannot be read."""
+    try:
+        return gallery.examples(folder), ""
+    except DistalignError as error:
+        return (), cards.error_note(error)
+
+
+def chooser(store: Store) -> Callable[[gr.EventData], list[Any]]:
+    """The handler that opens the example that was clicked: its run, and the tab that shows it."""
+
+    # Gradio finds out from a plain function's annotation that it wants the event; a partial has none.
+    def choose(event: gr.EventData) -> list[Any]:
+        try:
+            return [gallery.open_example(store, str(event.example)), gr.Tabs(selected="results")]
+        except DistalignError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return choose
+
+
+def open_named(store: Store, run_id: str) -> None:
+    """See to it that the example that an address names is there; other addresses are left as they are."""
+    try:
+        if is_example(run_id):
+            gallery.open_example(store, run_id)
+    except DistalignError:
+        # The page says that there is no such run.
+        return
