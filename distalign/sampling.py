@@ -45,8 +45,8 @@ def sample_answers(
             first token at temperature 1, free of truncation.
         expansion: how far to expand the tree for the exact distribution. What is
             drawn stays the same.
-        on_rounds: called before each yield with the rounds that are drawn to their end, also
-            those of prompts that are not finished.
+        on_rounds: called before each yield with the rounds that are drawn, also those of prompts
+            that are not finished; a round under way counts by its length.
 
     Yields:
         the answers of some prompts, in the order of the prompts; none after a step that finished none.
@@ -63,7 +63,7 @@ def sample_answers(
         chunk = _next_chunk(prompts, first, bytes_per_token(model))
         for answers in walk.run([prompts[p] for p in chunk], [counts[p] for p in chunk], first, report):
             if on_rounds is not None:
-                on_rounds(walk.answered)
+                on_rounds(int(walk.reached))
             yield answers
         first = chunk.stop
 

@@ -34,6 +34,8 @@ STAGE_TRUST = 0.07
 # How much of the pace later stages share. Where earlier runs were like this one, a stage that differs is
 # more often one that was disturbed than a sign of a slower machine. Chosen on recorded runs.
 SHARED_KNOWN, SHARED = 0.2, 0.9
+# A first step of a stage that is a larger part of it tells of the stage's own pace.
+LARGE_STEP = 0.1
 # A machine is taken for at most so many times slower or faster than planned.
 MOST_PACE = 6.0
 # What is still expected of a stage that ought to be over, as a share of what it took.
@@ -69,6 +71,7 @@ class Timeline:
         self._began = self._stage_began = clock()
         self._stage = "prepare"
         self._done, self._done_at = 0.0, 0.0
+        self._first: tuple[float, float] | None = None
         self._fraction = 0.0
         self.taken: dict[str, float] = {}
 
@@ -78,10 +81,14 @@ class Timeline:
         if stage != self._stage:
             self.taken[self._stage] = self.taken.get(self._stage, 0) + now - self._stage_began
             self._stage, self._stage_began, self._done, self._done_at = stage, now, 0.0, 0.0
+            self._first = None
         elapsed = now - self._stage_began
         # A line of the log has no position: the stage is where it was.
         if progress.total and progress.step > self._done * progress.total:
             self._done, self._done_at = min(1.0, progress.step / progress.total), elapsed
+            if self._first is None:
+                # What comes before the first step is no part of the steps, unless it is a large one.
+                self._first = (0.0, 0.0) if self._done > LARGE_STEP else (self._done, elapsed)
         pace = self._pace(elapsed)
         later = sum(seconds for name, seconds in self._planned.items() if ORDER[name] > ORDER[stage])
         left = self._left_in_stage(elapsed, pace) + later * pace**self._shared
@@ -97,9 +104,9 @@ class Timeline:
             for name, took in self.taken.items()
             if self._planned.get(name) and took and name not in UNTELLING
         ]
-        part = self._done * self._planned.get(self._stage, 0.0)
-        if part and self._done_at and self._stage not in UNTELLING:
-            seen.append((part, self._done_at))
+        planned, (whole, seen_part) = self._planned.get(self._stage, 0.0), self._shown()
+        if planned and whole and seen_part and self._stage not in UNTELLING:
+            seen.append((planned * seen_part, whole * seen_part))
         weight = sum(planned for planned, _ in seen) + self._trust
         if not weight:
             return 1.0
@@ -110,11 +117,20 @@ class Timeline:
         planned = self._planned.get(self._stage, 0.0) * pace
         if not self._done:
             return max(planned - elapsed, OVERDUE * elapsed) if planned else 0.0
-        shown = self._done_at / self._done
-        whole = shown
-        if planned and shown:
-            trust = self._done / (self._done + STAGE_TRUST)
-            whole = math.exp((1 - trust) * math.log(planned) + trust * math.log(shown))
+        whole, part = self._shown()
+        if planned and whole:
+            trust = part / (part + STAGE_TRUST)
+            whole = math.exp((1 - trust) * math.log(planned) + trust * math.log(whole))
         # Some stages tell of their progress in large pieces: between two of them the time runs down.
         since = elapsed - self._done_at
         return max((1 - self._done) * whole - since, OVERDUE * since)
+
+    def _shown(self) -> tuple[float, float]:
+        """Seconds of the whole stage as its own steps show it, and the part of it that they cover."""
+        if self._first is None:
+            return 0.0, 0.0
+        done, at = self._first
+        part = self._done - done
+        if part <= 0:
+            return self._done_at / self._done, 0.0
+        return at + (1 - done) * (self._done_at - at) / part, part

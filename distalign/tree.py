@@ -124,8 +124,8 @@ class Walk:
         self.stops = np.array(sorted(stop_ids), dtype=np.int64)
         self.token_bytes = bytes_per_token(model)
         self.answers: list[Answer] = []
-        # Rounds that have come to their end, over all prompts so far.
-        self.answered = 0
+        # Rounds that are drawn, over all prompts so far: to their end, and with the parts of those under way.
+        self.answered, self.reached = 0, 0.0
         self.used = np.zeros(0, dtype=np.int64)
 
     def run(
@@ -163,8 +163,13 @@ class Walk:
         pending = self._children(start, found, no_prefixes(read))
         waiting = [pending] if pending else []
         while waiting:
+            self.reached = self.answered + sum(
+                float(p.frontier.counts.sum()) * (p.before.length + 1) / self.sampling.max_new_tokens
+                for p in waiting
+            )
             yield self._finished(first + min(int(p.frontier.prompts.min()) for p in waiting))
             self._advance(read, waiting)
+        self.reached = float(self.answered)
         yield self._finished(first + count)
 
     def _finished(self, stop: int) -> list[Answer]:
