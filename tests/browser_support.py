@@ -92,7 +92,7 @@ def fill_custom_attribute(page, name: str, shares: Mapping[str, str], contexts: 
 
 def type_share(page, category: str, percent: float) -> None:
     """Type a category's share; those that were not typed give way."""
-    figure = page.get_by_label(f"{category}, percent", exact=True)
+    figure = page.get_by_role("spinbutton", name=f"{category}, percent", exact=True)
     figure.fill(f"{percent:g}")
     figure.press("Enter")
 

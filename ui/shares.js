@@ -106,7 +106,7 @@ function read() {
       typed: [],
     };
   });
-  state = { groups, sliders: given.sliders || 8 };
+  state = { groups, sliders: given.sliders || 8, fitted: Boolean(given.fitted) };
 }
 
 function set(group, units, soon) {
@@ -279,6 +279,12 @@ watch("value", () => {
   read();
   const after = JSON.stringify(state.groups.map(({ name, names, modes, rows }) => [name, names, modes, rows]));
   sent = props.value;
+  if (before === after && state.fitted) {
+    // An answer to what was typed before: the figures may have been moved since.
+    state.groups = old;
+    emit(false);
+    return;
+  }
   if (before === after) {
     // The same shares with other figures: the controls stay, and with them the focus.
     state.groups.forEach((group, i) => {

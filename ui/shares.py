@@ -57,18 +57,27 @@ def editor(value: str, elem_id: str) -> gr.HTML:
     )
 
 
-def value_of(groups: Sequence[Group]) -> str:
-    return json.dumps({"groups": [asdict(group) for group in groups], "sliders": MAX_SLIDERS})
+def value_of(groups: Sequence[Group], fitted: bool = False) -> str:
+    """The value of an editor.
+
+    Args:
+        fitted: whether it only follows the attribute: an editor that has these categories already keeps
+            its figures, which may have been moved since.
+    """
+    shown = {"groups": [asdict(group) for group in groups], "sliders": MAX_SLIDERS}
+    return json.dumps(shown | {"fitted": True} if fitted else shown)
 
 
-def row_value(attribute: Attribute, row: Row) -> str:
+def row_value(attribute: Attribute, row: Row, fitted: bool = False) -> str:
     """One group for all categories; a matrix where they are the cells of two parts."""
     rows, columns = (part.names for part in attribute.parts) if len(attribute.parts) == 2 else ((), ())
     group = Group("", attribute.names, _cells(row, attribute.names), rows=rows, columns=columns)
-    return value_of([group])
+    return value_of([group], fitted)
 
 
-def parts_value(attribute: Attribute, parts: Mapping[str, str | Row], real: Mapping[str, bool]) -> str:
+def parts_value(
+    attribute: Attribute, parts: Mapping[str, str | Row], real: Mapping[str, bool], fitted: bool = False
+) -> str:
     """A group for each part of a joint attribute; ``real`` says which have statistics."""
     groups = []
     for part in attribute.parts:
@@ -80,7 +89,7 @@ def parts_value(attribute: Attribute, parts: Mapping[str, str | Row], real: Mapp
         mode = given if isinstance(given, str) and given in dict(modes) else SHARES
         mode = "even" if isinstance(given, str) and mode == SHARES else mode
         groups.append(Group(part.name, part.names, _cells(row, part.names), mode, tuple(modes)))
-    return value_of(groups)
+    return value_of(groups, fitted)
 
 
 def _cells(row: Row, names: Sequence[str]) -> tuple[str, ...]:

@@ -194,20 +194,21 @@ def _wire_fields(c: Controls) -> None:
 
 
 def _wire_tables(c: Controls) -> None:
-    asked = ("attribute", "joint", "joint_own", "custom_categories", "more")
-    # Each editor is fitted only when a person changes what it depends on: an answer that
-    # comes late must not undo typing, and what is filled in fits already.
+    # Each editor is fitted only when what it depends on changes: a late answer must not undo typing.
+    # A text box tells of typed letters only as its input, and not of what is pasted or removed.
+    asked = [c["attribute"].input, c["joint"].input]
+    asked += [c[name].change for name in ("joint_own", "custom_categories", "more")]
     gr.on(
-        [c[name].input for name in (*asked, "contexts", "pasted")],
+        [*asked, c["contexts"].input, c["pasted"].change],
         train_fit.fit_shares, c.inputs, [c["row"], c["parts"]], trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     fitted = [c["target"], c["table"], c["row_box"], c["parts_box"], c["table_box"]]
     gr.on(
-        [c[name].input for name in (*asked, "contexts", "target")],
+        [*asked, c["contexts"].input, c["target"].input],
         train_fit.fit, c.inputs, fitted, trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     from_table = partial(train_fit.fit, pasted=True)
-    c["pasted"].input(from_table, c.inputs, fitted, trigger_mode="always_last", **QUIET)
+    c["pasted"].change(from_table, c.inputs, fitted, trigger_mode="always_last", **QUIET)
     c["normalise"].click(train_fit.normalise, c["table"], [c["table"], c["table_sum"]], **QUIET)
     gr.on(
         [c[name].change for name in ("pasted", "contexts", "attribute", "custom_categories")],
@@ -220,11 +221,7 @@ def _wire_tables(c: Controls) -> None:
     )  # fmt: skip
     c["fill_table"].click(train_fit.fill_table, pasting, [c["table"], c["paste_preview"]], **QUIET)
     c["target_file"].upload(_file_text, c["target_file"], [c["paste"], c["paste_preview"]], **QUIET)
-    c["contexts_file"].upload(
-        _file_text, c["contexts_file"], [c["pasted"], c["contexts_preview"]], **QUIET
-    ).then(train_fit.fit_shares, c.inputs, [c["row"], c["parts"]], **QUIET).then(
-        from_table, c.inputs, fitted, **QUIET
-    )
+    c["contexts_file"].upload(_file_text, c["contexts_file"], [c["pasted"], c["contexts_preview"]], **QUIET)
 
 
 def _file_text(data: bytes | None) -> list[Any]:

@@ -82,11 +82,11 @@ def fit_shares(*values: Any) -> list[Any]:
     except SpecError:
         return [gr.skip(), gr.skip()]
     row = tables.fit_row(attribute.names, form.row)
-    parts = shares.parts_value(attribute, form.parts, _statistics(attribute, contexts))
+    parts = shares.parts_value(attribute, form.parts, _statistics(attribute, contexts), fitted=True)
     same = list(row.items()) == list(form.row.items())
     shown = values[forms.ALL_FIELDS.index("parts")]
     return [
-        gr.skip() if same else shares.row_value(attribute, row),
+        gr.skip() if same else shares.row_value(attribute, row, fitted=True),
         gr.skip() if not attribute.parts or shares.same(parts, shown) else parts,
     ]
 
@@ -148,7 +148,8 @@ def _real_rows(attribute: Attribute, contexts: Contexts) -> dict[str, forms.Cell
 
 def boxes(target: str) -> list[Any]:
     """Which editor a target needs: shares, those of parts, or the table."""
-    return [gr.update(visible=target == name) for name in ("mapping", forms.PARTS, "table")]
+    shown = [target == name or "hidden" for name in ("mapping", forms.PARTS)]
+    return [*(gr.update(visible=visible) for visible in shown), gr.update(visible=target == "table")]
 
 
 def normalise(frame: Any) -> list[Any]:
