@@ -98,13 +98,15 @@ def test_a_custom_run_takes_six_clicks_and_one_line_beyond_the_categories(app, c
         box = slider.bounding_box()
         slider.click(position={"x": 0.2 * box["width"], "y": box["height"] / 2})  # 5
         page.wait_for_timeout(600)
+        notes = page.locator("#preview .da-note").all_inner_texts()
+        assert notes == [], f"{notes} {page.locator('#target-row').inner_text()}"
         run_id = press_train(page)  # 6
         wait_for_state(page, "Waiting")
         spec = app.store.run(run_id).spec
         assert spec.attribute.names == ("low", "medium", "high")
         assert spec.contexts.names == ("a support ticket",)
         assert 0.1 < spec.target.rows[0][2] < 0.3
-        assert spec.target.rows[0][0] == pytest.approx(spec.target.rows[0][1], abs=2e-4)
+        assert spec.target.rows[0][0] == pytest.approx(spec.target.rows[0][1], abs=5e-4)
         app.store.request_cancel(run_id)
 
 
@@ -362,7 +364,8 @@ def test_a_specification_is_saved_opened_and_copied_as_a_command(app, chromium, 
         page.wait_for_function("e => e.value.includes('jobs run')", arg=text.element_handle())
         _, *lines, _ = text.input_value().strip().splitlines()
         assert parse_spec(parse_text("\n".join(lines))) == load_spec(given)
-        given.write_text("attribute: gender\nrounds: many\n")
-        page.locator("input[type=file][accept*=yaml]").set_input_files(given)
+        bad = tmp_path / "bad.yaml"
+        bad.write_text("attribute: gender\nrounds: many\n")
+        page.locator("input[type=file][accept*=yaml]").set_input_files(bad)
         page.locator("#start-note", has_text="'many'").wait_for()
         assert shares_of(page) == [30, 70]

@@ -20,7 +20,7 @@ from ui.train_fit import read_form
 from ui.train_form import Controls
 from ui.wiring import QUIET
 
-SHOWN = ("joint_box", "custom_box", "pasted_box", "row_box", "parts_box", "table_box")
+SHOWN = ("joint_box", "custom_box", "pasted_box", "table_box")
 # What is typed next is ready for it, as soon as its box is there.
 FOCUS_JS = """(value) => {
   if (value !== "{value}") return;
@@ -202,7 +202,7 @@ def _wire_tables(c: Controls) -> None:
         [*asked, c["contexts"].input, c["pasted"].change],
         train_fit.fit_shares, c.inputs, [c["row"], c["parts"]], trigger_mode="always_last", **QUIET,
     )  # fmt: skip
-    fitted = [c["target"], c["table"], c["row_box"], c["parts_box"], c["table_box"]]
+    fitted = [c["target"], c["table"], c["table_box"]]
     gr.on(
         [*asked, c["contexts"].input, c["target"].input],
         train_fit.fit, c.inputs, fitted, trigger_mode="always_last", **QUIET,

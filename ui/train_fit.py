@@ -98,7 +98,7 @@ def _statistics(attribute: Attribute, contexts: Contexts) -> dict[str, bool]:
 def fit(*values: Any, pasted: bool = False) -> list[Any]:
     """Fit the target's choices and its table to the attribute and the contexts, keeping what was typed.
 
-    Outputs: target, table, and the boxes of :func:`boxes`.
+    Outputs: target, table, the table's box.
     """
     form = read_form(values)
     try:
@@ -106,7 +106,7 @@ def fit(*values: Any, pasted: bool = False) -> list[Any]:
         start = forms.pasted_rows(form)
     except SpecError:
         # Half-typed categories or contexts: nothing to fit to yet.
-        return [gr.skip(), gr.skip(), *boxes(form.target)]
+        return [gr.skip(), gr.skip(), table_box(form.target)]
     real = forms.real_exists(attribute, contexts)
     target = _possible("table" if pasted and start else form.target, attribute, real)
     table: Any = gr.skip()
@@ -124,7 +124,7 @@ def fit(*values: Any, pasted: bool = False) -> list[Any]:
     radio: dict[str, Any] = {"elem_classes": target_classes(attribute, real)}
     if target != form.target:
         radio["value"] = target
-    return [gr.update(**radio), table, *boxes(target)]
+    return [gr.update(**radio), table, table_box(target)]
 
 
 def _possible(target: str, attribute: Attribute, real: bool) -> str:
@@ -146,10 +146,9 @@ def _real_rows(attribute: Attribute, contexts: Contexts) -> dict[str, forms.Cell
     }
 
 
-def boxes(target: str) -> list[Any]:
-    """Which editor a target needs: shares, those of parts, or the table."""
-    shown = [target == name or "hidden" for name in ("mapping", forms.PARTS)]
-    return [*(gr.update(visible=visible) for visible in shown), gr.update(visible=target == "table")]
+def table_box(target: str) -> Any:
+    """The table is there for the target of each context."""
+    return gr.update(visible=target == "table")
 
 
 def normalise(frame: Any) -> list[Any]:
@@ -216,7 +215,7 @@ def write_out(*values: Any) -> list[Any]:
 def fill(form: Form) -> list[Any]:
     """The values that make the controls say what a form says.
 
-    Outputs: the fields, then the boxes of attribute (two), contexts and target.
+    Outputs: the fields, then the boxes of attribute (two), contexts and table.
     """
     row: Any = gr.skip()
     parts, table, classes = shares.value_of([]), {"headers": ["Context"], "data": []}, ["no-parts"]
@@ -242,7 +241,7 @@ def fill(form: Form) -> list[Any]:
         gr.update(visible=form.attribute == forms.CUSTOM),
         gr.update(visible=form.contexts == forms.PASTED),
     )
-    return [*fields, joint, custom, listed, *boxes(form.target)]
+    return [*fields, joint, custom, listed, table_box(form.target)]
 
 
 def _value(form: Form, name: str) -> Any:

@@ -162,13 +162,9 @@ def target(c: Controls) -> None:
             visible=False,
             elem_id="any-attribute",
         )
-        # In the page from the beginning: an editor that is only being put there would miss its figures.
-        with gr.Column(visible="hidden", elem_classes="da-plain") as c.others["row_box"]:
-            c.fields["row"] = shares.editor(
-                shares.row_value(GENDER, tables.even_row(GENDER.names)), "target-row"
-            )
-        with gr.Column(visible="hidden", elem_classes="da-plain") as c.others["parts_box"]:
-            c.fields["parts"] = shares.editor(shares.value_of([]), "target-parts")
+        # style.css shows the editor of the chosen target, at once and without a request.
+        c.fields["row"] = shares.editor(shares.row_value(GENDER, tables.even_row(GENDER.names)), "target-row")
+        c.fields["parts"] = shares.editor(shares.value_of([]), "target-parts")
         with gr.Column(visible=False, elem_classes="da-plain") as c.others["table_box"]:
             _table(c)
         c.error("target")
