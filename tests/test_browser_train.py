@@ -19,7 +19,7 @@ from browser_support import (
     without_worker,
 )
 
-from distalign.sharing import bundled, link
+from distalign.sharing import bundled, link, packed_in, unpack
 from distalign.spec import load_spec, parse_spec, parse_text
 
 pytestmark = pytest.mark.browser
@@ -54,16 +54,24 @@ def ready(page) -> None:
     page.wait_for_selector("#preview .da-plan")
 
 
-def spec_of_page(page):
-    """The specification of the form, as its link has it."""
-    from distalign.sharing import packed_in, unpack
+def wait_for_spec(page, holds):
+    """The specification of the form, as its link has it, once ``holds`` is true of it."""
+    for _ in range(30):
+        spec = spec_of_page(page)
+        if spec is not None and holds(spec):
+            return spec
+        page.wait_for_timeout(300)
+    raise AssertionError(f"the form still says {spec}")
 
+
+def spec_of_page(page):
     if not page.locator("#copy-link").is_visible():
         page.locator("#share-box .label-wrap").click()
     page.locator("#copy-link").click()
+    page.wait_for_timeout(150)
     box = page.locator("#shared textarea, #shared input").first
-    page.wait_for_function("e => e.value.startsWith('http')", arg=box.element_handle())
-    return parse_spec(unpack(packed_in(box.input_value())))
+    address = box.input_value() if box.is_visible() else ""
+    return parse_spec(unpack(packed_in(address))) if address.startswith("http") else None
 
 
 def requests_while_idle(page) -> list[str]:
@@ -174,8 +182,7 @@ def test_moving_a_slider_moves_the_others_and_a_lock_holds_one(app, chromium):
         assert shares_of(page) == [0, 90, 10]
         page.locator("#target-row .da-even").click()
         assert shares_of(page) == [45, 45, 10]
-        ready(page)
-        assert spec_of_page(page).target.rows[0] == (0.45, 0.45, 0.1)
+        wait_for_spec(page, lambda spec: spec.target.rows[0] == (0.45, 0.45, 0.1))
 
 
 def test_shares_are_pasted_from_a_spreadsheet(app, chromium):
@@ -209,12 +216,8 @@ def test_a_joint_target_is_a_matrix_or_one_for_each_part(app, chromium):
         page.get_by_label("Target of gender").select_option("real")
         page.get_by_label("Target of sentiment").select_option("shares")
         type_share(page, "neutral", 70)
-        ready(page)
-        page.wait_for_timeout(500)
-        spec = spec_of_page(page)
-        assert spec.target.to_mapping(spec.attribute, spec.contexts) == {
-            "gender": "real", "sentiment": {"positive": 0.15, "negative": 0.15, "neutral": 0.7},
-        }  # fmt: skip
+        expected = {"gender": "real", "sentiment": {"positive": 0.15, "negative": 0.15, "neutral": 0.7}}
+        wait_for_spec(page, lambda spec: spec.target.to_mapping(spec.attribute, spec.contexts) == expected)
 
 
 def test_fifty_categories_are_a_list_of_figures(app, chromium):
@@ -250,10 +253,7 @@ def test_rules_are_pasted_previewed_and_fill_the_table(app, chromium):
         ).wait_for()
         page.locator("#fill-table").click()
         page.locator("#target-table").get_by_text("0.1", exact=True).first.wait_for()
-        ready(page)
-        page.wait_for_timeout(500)
-        spec = spec_of_page(page)
-        assert spec.target.kind == "table"
+        spec = wait_for_spec(page, lambda spec: spec.target.kind == "table")
         nurses = [
             row[0]
             for name, row in zip(spec.contexts.names, spec.target.rows, strict=True)
@@ -311,19 +311,16 @@ def test_a_form_starts_from_an_example_and_undo_brings_back_what_was_typed(app, 
         page.get_by_role("option", name="Example: weekday").click()
         page.locator("#start-note", has_text="weekday").wait_for()
         page.locator("#preview", has_text="12, 3 held out").wait_for()
-        assert spec_of_page(page) == load_spec(bundled()["weekday"])
+        wait_for_spec(page, lambda spec: spec == load_spec(bundled()["weekday"]))
         page.locator("#undo-start").click()
         page.wait_for_function(
             "document.querySelector('#custom-categories textarea')?.value === 'young\\nold'"
         )
-        ready(page)
-        page.wait_for_timeout(800)
-        assert spec_of_page(page).target.rows == ((0.25, 0.75),)
+        wait_for_spec(page, lambda spec: spec.target.rows == ((0.25, 0.75),))
         page.locator("#start-from input").click()
         page.get_by_role("option", name="Run: Mine").click()
         page.locator("#start-note", has_text="Mine").wait_for()
-        page.wait_for_timeout(500)
-        assert spec_of_page(page).rounds == 77
+        wait_for_spec(page, lambda spec: spec.rounds == 77)
 
 
 def test_a_link_opens_the_form_filled_in_and_a_damaged_one_says_so(app, chromium):
@@ -332,8 +329,7 @@ def test_a_link_opens_the_form_filled_in_and_a_damaged_one_says_so(app, chromium
         page.locator("#start-note", has_text="Filled in from the link").wait_for()
         cell(page, "target-table", 0, 1).get_by_text("0.45").wait_for()
         page.locator("#preview", has_text="8").wait_for()
-        page.wait_for_timeout(500)
-        assert spec_of_page(page) == spec
+        wait_for_spec(page, lambda found: found == spec)
         run_id = press_train(page)
         assert app.store.run(run_id).spec == spec
         app.store.request_cancel(run_id)

@@ -24,11 +24,12 @@ SHOWN = ("joint_box", "custom_box", "pasted_box", "table_box")
 # What is typed next is ready for it, as soon as its box is there.
 FOCUS_JS = """(value) => {
   if (value !== "{value}") return;
-  let tries = 40;
+  let tries = 120;
   const timer = setInterval(() => {
     const box = document.querySelector("{selector}");
-    if (box && box.offsetParent) box.focus();
-    if ((box && box.offsetParent) || --tries < 0) clearInterval(timer);
+    const typing = document.activeElement?.matches("textarea, input:not([type=radio])");
+    if (box && box.offsetParent && !typing) box.focus();
+    if (typing || (box && box.offsetParent) || --tries < 0) clearInterval(timer);
   }, 50);
 }"""
 WITHOUT_STATISTICS_JS = f"""(attribute, contexts, target) =>
