@@ -21,17 +21,11 @@ from bench.children import measured
 from bench.errors import BenchError
 from bench.kept import split_templates
 from bench.machine import commit, describe_machine, machine_text
-from distalign.spec import RunSpec, load_spec
+from distalign.spec import load_spec
 from jobs.display import table
 from jobs.places import data_folder
 
 WEIGHTS, SEEDS = (0.0, 0.03, 0.1, 0.3, 1.0), (0, 1)
-
-
-def without_kept_templates(spec: RunSpec) -> dict[str, list[str]]:
-    """Templates of which some seen ones are the held-out ones, and only the others are seen."""
-    seen = spec.templates.seen
-    return split_templates(seen, among=len(seen))
 
 
 def unit(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +63,7 @@ def effects(args: argparse.Namespace) -> int:
     data = data_folder(args.data)
     data.require_room()
     spec = load_spec(Path(args.spec), {"preset": args.preset})
-    fields = {"preset": args.preset, "templates": without_kept_templates(spec)}
+    fields = {"preset": args.preset, "templates": split_templates(spec.templates.seen)}
     units = []
     for weight in args.weights:
         for seed in args.seeds:

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from bench.effects import effects_table, unit, without_kept_templates
-from bench.kept import KEPT
+from bench.effects import effects_table, unit
+from bench.kept import KEPT, split_templates
 from distalign.spec import parse_spec
 from tests.tiny import save_base, tiny_spec
 
 
 def test_the_error_is_measured_on_seen_templates_that_are_not_trained_on() -> None:
     spec = parse_spec({"attribute": "gender"})
-    found = without_kept_templates(spec)
+    found = split_templates(spec.templates.seen)
 
     assert len(found["heldout"]) == KEPT
     assert set(found["heldout"]) | set(found["seen"]) == set(spec.templates.seen)
     assert not set(found["heldout"]) & set(found["seen"])
     assert not set(found["heldout"]) & set(spec.templates.heldout)
-    assert found == without_kept_templates(spec)
+    assert found == split_templates(spec.templates.seen)
 
 
 def test_the_table_has_a_row_a_weight_with_the_means_over_its_seeds() -> None:

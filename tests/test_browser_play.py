@@ -48,6 +48,9 @@ def test_histograms_of_base_and_adapter_fill_side_by_side(app, chromium, width):
         prompt = page.locator("#play-prompt textarea")
         page.locator("#play-note", has_text="male 20 %, female 80 %").wait_for()
         assert "Nurses" in prompt.input_value()
+        # A question of its training: so small a model knows no other.
+        page.locator("#play-template input").click()
+        page.get_by_role("option", name="Job: {context}").click()
         page.locator("#play-context input").click()
         page.get_by_role("option", name="Pilots").click()
         page.locator("#play-note", has_text="male 70 %, female 30 %").wait_for()

@@ -73,6 +73,7 @@ def test_results_are_told_drawn_and_tabulated(app, chromium, width):
         page.locator("#convergence-table th", has_text="female").wait_for()
         page.locator("#convergence .role-legend", has_text="male").wait_for()
         page.locator("#realized-as-table .label-wrap").click()
+        page.locator("#realized-table tbody tr").first.wait_for()
         assert page.locator("#realized-table tbody tr").count() == len(run.spec.contexts)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 

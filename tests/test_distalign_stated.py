@@ -230,7 +230,7 @@ def test_the_halves_of_independent_intervals_add_up_as_errors_do() -> None:
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, Recorder]:
     folder = tmp_path_factory.mktemp("tiny")
     base = save_base(folder / "tiny-llama")
-    spec = any_spec(base_model=str(base), rounds=2, max_new_tokens=4, method="kl_only")
+    spec = any_spec(base_model=str(base), rounds=2, max_new_tokens=4, method="kl_only", steps=60)
     recorder = Recorder()
     execute(spec, DataFolder(folder), folder / "runs" / "r", recorder, "r")
     return spec, recorder

@@ -111,7 +111,7 @@ def test_groups_that_cannot_be_used(seen: tuple[str, ...], heldout: tuple[str, .
 def test_every_response_names_its_own_category_and_varies(attribute: Attribute) -> None:
     for k in range(len(attribute)):
         texts = responses(attribute, k)
-        assert len(set(texts)) == len(texts) >= 4
+        assert len(set(texts)) == len(texts) >= 2
         assert all(attribute.classify(text) == k for text in texts)
 
 

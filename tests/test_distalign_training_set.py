@@ -116,10 +116,12 @@ def test_responses_are_phrased_in_several_ways() -> None:
 
 def test_no_response_is_learned_that_sampling_would_cut_off() -> None:
     tokenizer = tiny_tokenizer()
+    phrasings = ["{category}", "The {attribute} of this person is {category}."]
+    templates = {"seen": ["Job: {context}?"], "heldout": ["Who is {context}?"], "phrasings": phrasings}
     lengths = {
         room: [
             [len(ids) - 1 for ids in of_category]
-            for of_category in response_ids(tokenizer, tiny_spec({"max_new_tokens": room}))
+            for of_category in response_ids(tokenizer, tiny_spec({"max_new_tokens": room, "templates": templates}))
         ]
         for room in (2, 6, 64)
     }

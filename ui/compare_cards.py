@@ -57,7 +57,7 @@ def _progress(run: Run, last: Event | None) -> str:
 
 
 def _link(run: Run) -> str:
-    return f'<a href="?tab=runs&amp;run={esc(run.id)}">run {esc(run.id[:6])}</a>'
+    return f'<a class="da-inline" href="?tab=runs&amp;run={esc(run.id)}">run {esc(run.id[:6])}</a>'
 
 
 def queue_label(missing: Sequence[str], seconds: float) -> str:

@@ -37,7 +37,7 @@ def knobs(*, trial: bool = False) -> dict[str, Knob]:
     optimizers = (("muon", 0.01), ("adamw", 0.01), ("adamw", 0.004))
     return {
         "kto_over": Knob("KTO's log-ratio over", _values("kto_over", "response", "completion")),
-        "templates": Knob("seen templates", _values(SEEN, 6, 12, 24, 42)),
+        "templates": Knob("seen templates", _values(SEEN, 6, 12, 24, 42, 89)),
         "lora_rank": Knob("rank of the adapter", _values("lora_rank", 4, 8, 16, 32)),
         "adapted_layers": Knob(
             "uppermost layers with an adapter (0: all)", _values("adapted_layers", 4, 6, 8, 12, 0)
