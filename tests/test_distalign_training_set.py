@@ -121,7 +121,9 @@ def test_no_response_is_learned_that_sampling_would_cut_off() -> None:
     lengths = {
         room: [
             [len(ids) - 1 for ids in of_category]
-            for of_category in response_ids(tokenizer, tiny_spec({"max_new_tokens": room, "templates": templates}))
+            for of_category in response_ids(
+                tokenizer, tiny_spec({"max_new_tokens": room, "templates": templates})
+            )
         ]
         for room in (2, 6, 64)
     }
