@@ -105,7 +105,7 @@ def test_a_custom_run_takes_six_clicks_and_one_line_beyond_the_categories(app, c
         slider.scroll_into_view_if_needed()
         box = slider.bounding_box()
         slider.click(position={"x": 0.2 * box["width"], "y": box["height"] / 2})  # 5
-        page.wait_for_timeout(600)
+        assert requests_while_idle(page) == []
         notes = page.locator("#preview .da-note").all_inner_texts()
         assert notes == [], f"{notes} {page.locator('#target-row').inner_text()}"
         run_id = press_train(page)  # 6

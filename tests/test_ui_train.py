@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -16,7 +17,7 @@ from distalign.spec import RunSpec, load_spec, parse_spec
 from distalign.spelling import Spelling
 from distalign.templates import PHRASINGS
 from storage import Store
-from ui import forms, shares, sheet_preview, starts, tables, train_cards, train_fit, train_side
+from ui import forms, page, shares, sheet_preview, starts, tables, train_cards, train_fit, train_side
 from ui.forms import Form
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -270,3 +271,15 @@ def test_the_saved_file_is_the_forms_specification(tmp_path) -> None:
     path, note = train_side.save(folder, *values_of(Form(seed="3")))
 
     assert note == "" and load_spec(tmp_path / path) == forms.spec_of(Form(seed="3"))
+
+
+def test_no_event_of_the_page_has_two_handlers_that_repeat_each_other(tmp_path) -> None:
+    config = page.build(Store(tmp_path / "runs.db"), DataFolder(tmp_path)).get_config_file()
+    waiting = Counter(
+        tuple(target)
+        for dependency in config["dependencies"]
+        if dependency["trigger_mode"] == "always_last"
+        for target in dependency["targets"]
+    )
+
+    assert [target for target, count in waiting.items() if count > 1] == []

@@ -18,16 +18,18 @@ from ui import cards, forms, starts, train_fit, train_form, train_settings, trai
 from ui.downloads import Folder
 from ui.train_fit import read_form
 from ui.train_form import Controls
-from ui.wiring import QUIET
+from ui.wiring import EACH, QUIET
 
 SHOWN = ("joint_box", "custom_box", "pasted_box", "table_box")
 # What is typed next is ready for it, as soon as its box is there.
 FOCUS_JS = """(value) => {
   if (value !== "{value}") return;
   let tries = 120;
+  const before = document.activeElement;
   const timer = setInterval(() => {
     const box = document.querySelector("{selector}");
-    const typing = document.activeElement?.matches("textarea, input:not([type=radio])");
+    const now = document.activeElement;
+    const typing = now !== before && now?.matches("textarea, input:not([type=radio])");
     if (box && box.offsetParent && !typing) box.focus();
     if (typing || (box && box.offsetParent) || --tries < 0) clearInterval(timer);
   }, 50);
@@ -169,10 +171,10 @@ def _wire_start(c: Controls, store: Store) -> None:
 def _wire_fields(c: Controls) -> None:
     c["attribute"].change(
         lambda v: [gr.update(visible=v == forms.CUSTOM), gr.update(visible=v == forms.JOINT)],
-        c["attribute"], [c["custom_box"], c["joint_box"]], **QUIET,
+        c["attribute"], [c["custom_box"], c["joint_box"]], **EACH,
     )  # fmt: skip
     c["contexts"].change(
-        lambda v: gr.update(visible=v == forms.PASTED), c["contexts"], c["pasted_box"], **QUIET
+        lambda v: gr.update(visible=v == forms.PASTED), c["contexts"], c["pasted_box"], **EACH
     )
     for name, value, box in (
         ("attribute", forms.CUSTOM, "#custom-categories textarea"), ("contexts", forms.PASTED, "#pasted textarea"),
@@ -183,13 +185,13 @@ def _wire_fields(c: Controls) -> None:
         c[name].input(
             None, [c["attribute"], c["contexts"], c["target"]], c["target"], js=WITHOUT_STATISTICS_JS, **QUIET
         )
-    c["target"].change(lambda v: gr.update(visible=v == STATED), c["target"], c["any_attribute"], **QUIET)
+    c["target"].change(lambda v: gr.update(visible=v == STATED), c["target"], c["any_attribute"], **EACH)
     decides = ("preset", "method", "target", "any_attribute", "stories")
     headings = [c[f"knobs-{title}"] for title in train_settings.KNOB_GROUPS]
     boxes = [c[name] for name in ("preset_line", "judge", "story_seen", "story_heldout")]
     gr.on(
         [c[name].change for name in decides], train_fit.settings, [c[name] for name in decides],
-        [*boxes, *headings, *(c[name] for name in forms.ADVANCED)], trigger_mode="always_last", **QUIET,
+        [*boxes, *headings, *(c[name] for name in forms.ADVANCED)], **EACH,
     )  # fmt: skip
     c["write_out"].click(train_fit.write_out, c.inputs, [c[name] for name in forms.TEMPLATE_BOXES], **QUIET)
 
@@ -201,19 +203,19 @@ def _wire_tables(c: Controls) -> None:
     asked += [c[name].change for name in ("joint_own", "custom_categories", "more")]
     gr.on(
         [*asked, c["contexts"].input, c["pasted"].change],
-        train_fit.fit_shares, c.inputs, [c["row"], c["parts"]], trigger_mode="always_last", **QUIET,
+        train_fit.fit_shares, c.inputs, [c["row"], c["parts"]], **EACH,
     )  # fmt: skip
     fitted = [c["target"], c["table"], c["table_box"]]
     gr.on(
         [*asked, c["contexts"].input, c["target"].input],
-        train_fit.fit, c.inputs, fitted, trigger_mode="always_last", **QUIET,
+        train_fit.fit, c.inputs, fitted, **EACH,
     )  # fmt: skip
     from_table = partial(train_fit.fit, pasted=True)
-    c["pasted"].change(from_table, c.inputs, fitted, trigger_mode="always_last", **QUIET)
+    c["pasted"].change(from_table, c.inputs, fitted, **EACH)
     c["normalise"].click(train_fit.normalise, c["table"], [c["table"], c["table_sum"]], **QUIET)
     gr.on(
         [c[name].change for name in ("pasted", "contexts", "attribute", "custom_categories")],
-        train_fit.preview_contexts, c.inputs, c["contexts_preview"], trigger_mode="always_last", **QUIET,
+        train_fit.preview_contexts, c.inputs, c["contexts_preview"], **EACH,
     )  # fmt: skip
     pasting = [c["paste"], c["rescale"], *c.inputs]
     gr.on(

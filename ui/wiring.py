@@ -15,3 +15,7 @@ LATEST: dict[str, Any] = QUIET | {"concurrency_limit": 8, "trigger_mode": "alway
 # A Dropdown tells each choice twice, with the blur that follows it, and a blur without a choice too.
 # Handled one by one, the second finds in the session's state that there is nothing new.
 ONE_BY_ONE: dict[str, Any] = LATEST | {"concurrency_limit": 1}
+# Where several handlers follow the same event, at most one may be "always_last", which changes have by
+# default: Gradio repeats the whole event for each handler that had to wait, and two of them, each repeating the
+# other, never come to an end. Those that are handled each time are handled in their order.
+EACH: dict[str, Any] = QUIET | {"trigger_mode": "multiple"}
