@@ -13,9 +13,8 @@ import threading
 
 from jobs.execution import DEFAULT_RUNNER, execute_run
 from jobs.liveness import hold, run_lock
-from jobs.places import data_folder
+from jobs.places import opened
 from jobs.recorder import StoreRecorder
-from storage import Store
 
 ORPHANED = 70
 NOT_ALONE = 71
@@ -30,8 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--runner", default=DEFAULT_RUNNER)
     args = parser.parse_args(argv)
     end_with_the_worker(sys.stdin.fileno())
-    data = data_folder(args.data, args.db)
-    store = Store(data.database)
+    store, data = opened(args)
     lock = hold(run_lock(data, args.run), patience=LOCK_PATIENCE_SECONDS)
     if lock is None:
         print(f"another process executes the run {args.run}", file=sys.stderr)

@@ -14,7 +14,7 @@ from jobs import queue
 from jobs.display import duration, figure, moment, plain, results_table, share, table, usage_line
 from jobs.executor import LocalExecutor
 from jobs.foreground import spec_of
-from jobs.places import data_folder
+from jobs.places import data_folder, opened, store_of
 from jobs.report import finite, measures, report
 from jobs.worker import Pace, Worker
 from storage import Run, RunFilter, RunState, Store
@@ -117,32 +117,24 @@ def show(args: argparse.Namespace) -> int:
 
 
 def cancel(args: argparse.Namespace) -> int:
-    data = data_folder(args.data, args.db)
-    store = Store(data.database)
+    store, data = opened(args)
     run = queue.cancel(store, data, store.find_run(args.run).id)
     print(f"{run.id} {'cancelling' if run.cancel_requested and not run.state.ended else run.state}")
     return 0
 
 
 def resume(args: argparse.Namespace) -> int:
-    data = data_folder(args.data, args.db)
-    store = Store(data.database)
+    store, data = opened(args)
     run = queue.resume(store, data, store.find_run(args.run).id)
     print(f"{run.id} {run.state}, attempt {run.attempt}")
     return 0
 
 
 def work(args: argparse.Namespace) -> int:
-    data = data_folder(args.data, args.db)
-    store = Store(data.database)
+    store, data = opened(args)
     if not Worker(store, data, LocalExecutor(data, args.runner), Pace(idle=args.idle)).work():
         print("another worker is there")
     return 0
-
-
-def store_of(args: argparse.Namespace) -> Store:
-    """The store that the arguments name."""
-    return Store(data_folder(args.data, args.db).database)
 
 
 def _shelf_of(run: Run) -> str:

@@ -26,7 +26,7 @@ from jobs.compare import (
 )
 from jobs.datasets import METHODS, Standing, queue_missing, spec_of, standings
 from jobs.display import duration, figure, plain, share, table
-from jobs.places import data_folder
+from jobs.places import opened
 from jobs.report import finite, measures, side_effects
 from storage import Answer, Run, Store
 
@@ -53,8 +53,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def compare_runs(args: argparse.Namespace) -> int:
     """Compare what is named; the exit code."""
-    data = data_folder(args.data, args.db)
-    store = Store(data.database)
+    store, data = opened(args)
     others = [store.find_run(name) for name in args.runs]
     found: list[Standing] = []
     queued: list[Run] = []

@@ -11,7 +11,7 @@ from distalign.errors import DiskError, SpecError, shown
 from distalign.results import SPLITS
 from distalign.spec import RunSpec
 from jobs import export
-from jobs.places import data_folder
+from jobs.places import store_of
 from storage import Run, Store, StoreError
 
 # What may be exported, and as what; the first is the default.
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def export_run(args: argparse.Namespace) -> int:
-    store = Store(data_folder(args.data, args.db).database)
+    store = store_of(args)
     run = store.find_run(args.run)
     ending = args.format or FORMATS[args.what][0]
     if ending not in FORMATS[args.what]:

@@ -13,8 +13,7 @@ from jobs import gallery
 from jobs.display import duration, figure, plain, share, table
 from jobs.execution import DEFAULT_RUNNER
 from jobs.foreground import run_to_end, spec_of
-from jobs.places import data_folder
-from storage import Store
+from jobs.places import opened, store_of
 
 
 def add_verb(verbs: argparse._SubParsersAction, places: argparse.ArgumentParser) -> None:
@@ -69,7 +68,7 @@ def list_examples(args: argparse.Namespace) -> int:
 
 
 def open_example(args: argparse.Namespace) -> int:
-    store = Store(data_folder(args.data, args.db).database)
+    store = store_of(args)
     print(gallery.open_example(store, args.name, Path(args.folder)))
     return 0
 
@@ -77,8 +76,7 @@ def open_example(args: argparse.Namespace) -> int:
 def build(args: argparse.Namespace) -> int:
     """Run, or take a run that is done, and write the file; what was made is said on standard output."""
     spec, path = spec_of(args), Path(args.spec)
-    data = data_folder(args.data, args.db)
-    store = Store(data.database)
+    store, data = opened(args)
     run = store.find_run(args.run) if args.run else run_to_end(store, data, spec, args.runner)
     if run.spec != spec:
         raise SpecError("--run", f"{run.id} was made of another specification", "Give the one it was made of")

@@ -11,7 +11,7 @@ from distalign.results import PHASES, SPLITS, splits_of
 from jobs.display import plain, table
 from jobs.export import round_object
 from jobs.exporting import category_of, context_of
-from jobs.places import data_folder
+from jobs.places import store_of
 from storage import Run, Store, StoreError
 from storage.rounds import ORDERS
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def show_rounds(args: argparse.Namespace) -> int:
-    store = Store(data_folder(args.data, args.db).database)
+    store = store_of(args)
     run = store.find_run(args.run)
     for name in ("limit", "offset"):
         if getattr(args, name) < 0:

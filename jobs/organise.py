@@ -7,10 +7,9 @@ import json
 from dataclasses import asdict
 
 from jobs import curves, hindsight, queue, removal
-from jobs.commands import store_of
 from jobs.display import duration, figure, gigabytes, moment, plain, table, usage_line
-from jobs.places import data_folder
-from storage import Store, StoreError
+from jobs.places import opened, store_of
+from storage import StoreError
 
 MAX_SAMPLES, SHOWN_SAMPLES = 100_000, 20
 
@@ -55,8 +54,7 @@ def archive(args: argparse.Namespace) -> int:
 
 def delete(args: argparse.Namespace) -> int:
     """Delete a run, with a way back unless ``--now`` is given."""
-    data = data_folder(args.data, args.db)
-    store = Store(data.database)
+    store, data = opened(args)
     run = store.find_run(args.run)
     if args.now:
         removal.remove(store, data, run.id)
@@ -69,8 +67,7 @@ def delete(args: argparse.Namespace) -> int:
 
 
 def restore(args: argparse.Namespace) -> int:
-    data = data_folder(args.data, args.db)
-    store = Store(data.database)
+    store, data = opened(args)
     run = queue.restore(store, data, store.find_run(args.run).id)
     print(f"{run.id} {run.state}")
     return 0

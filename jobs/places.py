@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 from distalign.folders import DataFolder
+from storage import Store
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,17 @@ def data_folder(root: str | Path | None = None, database: str | Path | None = No
     """The data folder at ``root`` (or as the environment says), with its database or another."""
     data = DataFolder(Path(root).absolute()) if root else DataFolder.from_environment()
     return DataFolderWithDatabase(data.root, Path(database).absolute()) if database else data
+
+
+def opened(args: argparse.Namespace) -> tuple[Store, DataFolder]:
+    """The store and the data folder that a command's arguments name."""
+    data = data_folder(args.data, args.db)
+    return Store(data.database), data
+
+
+def store_of(args: argparse.Namespace) -> Store:
+    """The store that a command's arguments name."""
+    return opened(args)[0]
 
 
 def run_log(data: DataFolder, run_id: str) -> Path:

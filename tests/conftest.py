@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,16 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.tiny import save_base
 
     return save_base(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+# Not of the whole session: Playwright allows no second one beside it, and the benchmark's tests start their own.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A headless browser for all tests of a file; each opens windows of its own."""
+    from browser_support import browser
+
+    with browser() as found:
+        yield found
 
 
 @pytest.fixture

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from distalign.folders import DataFolder
 from jobs.execution import DEFAULT_RUNNER, execute_run
 from jobs.recorder import StoreRecorder
 from storage import Run, RunState, Store
-from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
+from tests.tiny import save_base, tiny_spec
 
 TARGETS = {"Nurses": {"male": 0.2, "female": 0.8}, "Pilots": {"male": 0.7, "female": 0.3}}
 PROMPT = "Job: Nurses. gender?"
-
-
-def tiny_base(folder: Path, seed: int = 0) -> Path:
-    tiny_model(seed=seed).save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
-    return folder
 
 
 def trained_run(data: DataFolder, values: Mapping[str, Any] | None = None) -> Run:
@@ -27,7 +20,7 @@ def trained_run(data: DataFolder, values: Mapping[str, Any] | None = None) -> Ru
     data.root.mkdir(parents=True, exist_ok=True)
     store = Store(data.database)
     settings = {
-        "base_model": str(tiny_base(data.root / "tiny-llama")),
+        "base_model": str(save_base(data.root / "tiny-llama")),
         "target": TARGETS,
         "steps": 150,
         "warmup_steps": 120,

@@ -9,7 +9,6 @@ import re
 import pytest
 from browser_support import (
     add_steps,
-    browser,
     cell,
     choose,
     download,
@@ -36,12 +35,6 @@ pytestmark = pytest.mark.browser
 SHARES = {"young": "0.2", "middle-aged": "0.3", "old": "0.5"}
 CONTEXTS = ["bakers", "pilots"]
 WIDTHS = (1440, 390)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

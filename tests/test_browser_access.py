@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from browser_support import add_steps, browser, finished_run, go_to, opened, start_app, without_worker
+from browser_support import add_steps, finished_run, go_to, opened, start_app, without_worker
 
 from distalign.spec import parse_spec
 from storage import RunState
@@ -31,12 +31,6 @@ SHIFTS = """() => {
       [entry.value, entry.sources.map((s) => s.node?.id || s.node?.className || s.node?.nodeName)]);
   })).observe({type: "layout-shift", buffered: false});
 }"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

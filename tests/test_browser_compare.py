@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from browser_support import browser, choose, finished_run, go_to, opened, start_app, without_worker
+from browser_support import choose, finished_run, go_to, opened, start_app, without_worker
 
 from bench.made_up import add_split
 from storage import RunState
@@ -14,12 +14,6 @@ pytestmark = pytest.mark.browser
 
 HELD_OUT = "heldout_templates"
 ERRORS = {"prompt": 0.22, "sft": 0.08, "hybrid": 0.02}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

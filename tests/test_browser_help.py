@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from browser_support import browser, go_to, opened, start_app
+from browser_support import go_to, opened, start_app
 
 from jobs import gallery
 
@@ -11,12 +11,6 @@ pytestmark = pytest.mark.browser
 
 WIDTHS = (1440, 390)
 EXAMPLE = gallery.examples()[0]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

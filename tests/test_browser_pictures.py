@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from browser_support import PROJECT, browser, opened, start_app
+from browser_support import PROJECT, opened, start_app
 from test_browser_access import settle
 
 from jobs import gallery
@@ -25,12 +25,6 @@ FOLDER = PROJECT / "docs" / "images"
 SHOWN = gallery.find("gender-uk-real") or gallery.examples()[0]
 # Pictures are for readers who know the page: without the steps of a first visit.
 KNOWN = "document.documentElement.classList.add('da-known')"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

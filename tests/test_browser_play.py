@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from browser_support import browser, choose, finished_run, go_to, opened, start_app, without_worker
+from browser_support import choose, finished_run, go_to, opened, start_app, without_worker
 
 from distalign.folders import DataFolder
 from tests.play_support import trained_run
@@ -12,12 +12,6 @@ pytestmark = pytest.mark.browser
 
 WIDTHS = (1440, 390)
 STATED = "\nFollow this distribution: male 25 %, female 75 %."
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

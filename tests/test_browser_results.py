@@ -7,18 +7,12 @@ import json
 from contextlib import contextmanager
 
 import pytest
-from browser_support import browser, choose, download, finished_run, opened, start_app, without_worker
+from browser_support import choose, download, finished_run, opened, start_app, without_worker
 
 pytestmark = pytest.mark.browser
 
 CONTEXTS = [f"occupation {i:02}" for i in range(70)]
 WIDTHS = (1440, 390)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from browser_support import (
     add_steps,
-    browser,
     finished_run,
     opened,
     start_app,
@@ -24,12 +23,6 @@ pytestmark = pytest.mark.browser
 
 WIDTHS = (1440, 390)
 SMALL = {"contexts": ["bakers", "pilots"], "target": "even", "rounds": 8}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

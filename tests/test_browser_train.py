@@ -7,7 +7,6 @@ import random
 
 import pytest
 from browser_support import (
-    browser,
     cell,
     choose,
     fill_custom_attribute,
@@ -26,12 +25,6 @@ pytestmark = pytest.mark.browser
 
 WIDTHS = (1440, 390)
 TOTAL = 10_000
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,8 @@ from jobs.play import Played, PlayError, voices_of
 from jobs.play_desk import Desk, Status, Waiting
 from jobs.play_process import IDLE_VARIABLE, PlayProcess
 from storage import Run, RunState, Store
-from tests.play_support import PROMPT, TARGETS, tiny_base, trained_run
-from tests.tiny import tiny_spec
+from tests.play_support import PROMPT, TARGETS, trained_run
+from tests.tiny import save_base, tiny_spec
 
 PROJECT = Path(__file__).resolve().parent.parent
 SECONDS = 60.0
@@ -140,7 +140,7 @@ def test_voices_take_turns_batch_by_batch(player: Player, store: Store, run: Run
 def test_of_two_base_models_one_is_loaded_at_a_time_and_said_so(
     player: Player, store: Store, data: DataFolder, run: Run
 ) -> None:
-    other = other_run(store, data, tiny_base(data.root / "another-llama", seed=1), run)
+    other = other_run(store, data, save_base(data.root / "another-llama", seed=1), run)
     voices = voices_of(store, [run.id, other.id, run.id[:7]], base=True)
     said: list[str] = []
     told = list(player.sample(voices, Question(PROMPT, rounds=10), said.append))

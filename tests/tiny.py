@@ -76,9 +76,9 @@ def tiny_model(
     return model.eval()
 
 
-def save_base(folder: Path) -> Path:
+def save_base(folder: Path, seed: int = 0) -> Path:
     """Write the tiny model and its tokenizer into a folder, as a base model that runs can name."""
-    tiny_model().save_pretrained(folder)
+    tiny_model(seed=seed).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
 
