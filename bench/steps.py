@@ -44,11 +44,7 @@ def reading(
 ) -> Reading:
     """What some prompts, completions and retained answers run through the model; distinct prefixes count once."""
     trie = training_set.trie
-    leaves = [training_set.leaves[p] for p in prompts]
-    predicted = [node for c in completions for node in training_set.completions[c].nodes]
-    kept = [node for answer in retained for node in training_set.retained[answer]]
-    reads = {*leaves, *kept, *(trie.parents[node] for node in predicted)}
-    # A completion's last token is predicted only; nothing reads what follows it.
+    reads = training_set.read_nodes(prompts, completions, retained)
     return Reading.of({node: trie.depths[node] for node in trie.closure(reads)}, reads)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from distalign.prompts import Prompt
@@ -28,16 +29,27 @@ Dealt = tuple[list[int], list[list[tuple[int, Ids]]]]
 def in_runs(prompts: Sequence[Prompt], rng: random.Random) -> list[int]:
     """Indices of the prompts in random order, but in runs of a few contexts of one template.
 
-    The prompts of a run share their beginning, which a step then computes once.
+    The prompts of a run share their beginning, which a step then computes once. Contexts are
+    dealt to blocks, and runs of one block after another follow, each of another template: so a
+    step asks about as many different contexts as it has prompts, and any number of prompts from
+    the first on asks about all contexts about equally often.
     """
-    alike: dict[tuple[int, int, str], list[int]] = {}
+    contexts = len({prompt.context for prompt in prompts})
+    blocks = max(1, round(contexts / RUN))
+    size = max(RUN, -(-contexts // blocks))
+    alike: dict[tuple[int, int, int, str], list[int]] = {}
     for index in rng.sample(range(len(prompts)), len(prompts)):
         prompt = prompts[index]
         # What states a target differs behind the context only.
         name = prompt.attribute.name if prompt.attribute else ""
-        alike.setdefault((prompt.template, prompt.context if prompt.target else -1, name), []).append(index)
-    runs = [group[i : i + RUN] for group in alike.values() for i in range(0, len(group), RUN)]
-    return [index for run in rng.sample(runs, len(runs)) for index in run]
+        key = (prompt.context % blocks, prompt.template, prompt.context if prompt.target else -1, name)
+        alike.setdefault(key, []).append(index)
+    turns: list[list[list[int]]] = [[] for _ in range(blocks)]
+    for (block, *_), group in alike.items():
+        turns[block] += [group[i : i + size] for i in range(0, len(group), size)]
+    for runs in turns:
+        rng.shuffle(runs)
+    return [index for turn in zip_longest(*turns, fillvalue=[]) for run in turn for index in run]
 
 
 def answer_groups(

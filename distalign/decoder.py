@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from distalign.operations import BlockAttention, LoraLinear, RMSNorm, Rotary, SwiGLU
+from distalign.operations import BlockAttention, LoraLinear, RMSNorm, Rotary, SwiGLU, linear
 from distalign.trie import ROW_MULTIPLE, Pack, padded
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Projection:
     def __call__(self, x: Tensor) -> Tensor:
         """[N, in] → [N, out]."""
         if not self.a:
-            return F.linear(x, self.weight, self.bias)
+            product = F.linear if torch.is_grad_enabled() else linear
+            return product(x, self.weight, self.bias)
         a = torch.cat(self.a).to(x.dtype)
         b = torch.block_diag(*self.b).to(x.dtype)
         return LoraLinear.apply(x, self.weight, self.bias, a, b, self.scale)

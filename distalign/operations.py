@@ -20,6 +20,22 @@ from torch.autograd.function import once_differentiable
 
 # Rows of logits that are in float32 at once: few enough to stay in the processor's cache.
 HEAD_ROWS = 8
+# A float32 product with more outputs than WIDE is made so many at a time: whole, MKL reads the weights of
+# a head at a third of the processor's speed (docs/speed.md).
+WIDE, SLICE = 2048, 1024
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x W^T + b, without a gradient: x [N, in], W [out, in], b [out] or None → [N, out].
+
+    In bfloat16, and where the product is narrow, this is torch's own.
+    """
+    if weight.dtype != torch.float32 or len(weight) <= WIDE:
+        return F.linear(x, weight, bias)
+    out = x.new_empty(len(x), len(weight))
+    for rows in (slice(first, first + SLICE) for first in range(0, len(weight), SLICE)):
+        torch.mm(x, weight[rows].T, out=out[:, rows])
+    return out if bias is None else out.add_(bias)
 
 
 class LoraLinear(torch.autograd.Function):
@@ -35,7 +51,7 @@ class LoraLinear(torch.autograd.Function):
         low = F.linear(x, a)  # [N, r]
         ctx.save_for_backward(x, weight, a, b, low)
         ctx.scale = scale
-        return F.linear(x, weight, bias).addmm_(low, b.T, alpha=scale)
+        return linear(x, weight, bias).addmm_(low, b.T, alpha=scale)
 
     @staticmethod
     @once_differentiable
@@ -179,11 +195,8 @@ class TokenLogps(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, places: Tensor, tokens: Tensor) -> Tensor:
-        logits = F.linear(hidden.to(weight.dtype), weight)  # [R, V]
-        chosen = (hidden[places] * weight[tokens].float()).sum(-1)  # [T]
-        normaliser = torch.cat(
-            [chunk.logsumexp(-1) for _, chunk, _ in _exact_rows(logits, places, tokens, chosen)]
-        )
+        logits = linear(hidden.to(weight.dtype), weight)  # [R, V]
+        chosen, normaliser = _exact(hidden, weight, logits, places, tokens)
         ctx.save_for_backward(logits, weight, places, tokens, chosen, normaliser)
         return chosen - normaliser[places]
 
@@ -198,6 +211,27 @@ class TokenLogps(torch.autograd.Function):
             chunk.index_put_((places[mine] - rows.start, tokens[mine]), grad[mine], accumulate=True)
             grad_logits[rows] = chunk
         return (grad_logits @ weight).float(), None, None, None
+
+
+def likeliest(hidden: Tensor, weight: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The ``count`` likeliest next tokens, and their log-probabilities as :class:`TokenLogps` has them.
+
+    hidden [R, D] float32, weight [V, D] → ids and log-probabilities [R, count].
+    """
+    logits = linear(hidden.to(weight.dtype), weight)
+    tokens = logits.topk(count).indices
+    places = torch.arange(len(hidden)).repeat_interleave(count)
+    chosen, normaliser = _exact(hidden, weight, logits, places, tokens.flatten())
+    return tokens, (chosen - normaliser[places]).view(-1, count)
+
+
+def _exact(
+    hidden: Tensor, weight: Tensor, logits: Tensor, places: Tensor, tokens: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The chosen logits in float32 [T], and the normaliser of each place with them [R]."""
+    chosen = (hidden[places] * weight[tokens].float()).sum(-1)
+    rows = _exact_rows(logits, places, tokens, chosen)
+    return chosen, torch.cat([chunk.logsumexp(-1) for _, chunk, _ in rows])
 
 
 def _exact_rows(logits: Tensor, places: Tensor, tokens: Tensor, chosen: Tensor):

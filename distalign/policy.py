@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from distalign.decoder import Layers
-from distalign.operations import TokenLogps
+from distalign.operations import TokenLogps, likeliest
 from distalign.trie import Pack, TokenTrie, pack
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class Policy(Protocol):
         ``reads`` [R] are places of the pack, ``places`` [T] indices into them.
         """
 
-    def likeliest(self, row: Pack, reads: Tensor, count: int) -> Tensor:
-        """Ids of the ``count`` likeliest next tokens at the places ``reads`` [R]: [R, count]."""
+    def likeliest(self, row: Pack, reads: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The ``count`` likeliest next tokens at the places ``reads`` [R]: ids and log π [R, count]."""
 
 
 class UpperPolicy:
@@ -41,10 +41,18 @@ class UpperPolicy:
         trie: every prompt and completion that training reads.
         start: the lowest adapted layer.
         dtype: of the upper layers' products; the layers below run in it, too.
+        nodes: of the trie, those that will be packed, with their ancestors; None for all.
     """
 
-    def __init__(self, model: PreTrainedModel, trie: TokenTrie, start: int, dtype: torch.dtype) -> None:
-        self.activations = lower_activations(model, trie, start, dtype)
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        trie: TokenTrie,
+        start: int,
+        dtype: torch.dtype,
+        nodes: Sequence[int] | None = None,
+    ) -> None:
+        self.activations = lower_activations(model, trie, start, dtype, nodes)
         self.layers = Layers(model, start, model.config.num_hidden_layers, dtype)
         self.head = model.get_output_embeddings().weight.detach().to(dtype)
 
@@ -53,9 +61,8 @@ class UpperPolicy:
         return TokenLogps.apply(hidden, self.head, places, tokens)
 
     @torch.no_grad()
-    def likeliest(self, row: Pack, reads: Tensor, count: int) -> Tensor:
-        hidden = self.layers(self.activations[row.nodes], row, reads)
-        return F.linear(hidden.to(self.head.dtype), self.head).topk(count).indices
+    def likeliest(self, row: Pack, reads: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        return likeliest(self.layers(self.activations[row.nodes], row, reads), self.head, count)
 
 
 class WholePolicy:
@@ -69,8 +76,9 @@ class WholePolicy:
         return logits[places, tokens] - logits.logsumexp(-1)[places]
 
     @torch.no_grad()
-    def likeliest(self, row: Pack, reads: Tensor, count: int) -> Tensor:
-        return self.logits(row, reads).topk(count).indices
+    def likeliest(self, row: Pack, reads: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        found = self.logits(row, reads).log_softmax(-1).topk(count)
+        return found.indices, found.values
 
     def logits(self, row: Pack, reads: Tensor) -> Tensor:
         """Those of the next tokens at the places ``reads`` [R]: [R, V] float32."""
@@ -85,17 +93,25 @@ class WholePolicy:
 
 
 @torch.no_grad()
-def lower_activations(model: PreTrainedModel, trie: TokenTrie, count: int, dtype: torch.dtype) -> Tensor:
-    """Activations of every node of a trie behind the first ``count`` layers: [nodes, D] float32.
+def lower_activations(
+    model: PreTrainedModel,
+    trie: TokenTrie,
+    count: int,
+    dtype: torch.dtype,
+    nodes: Sequence[int] | None = None,
+) -> Tensor:
+    """Activations of a trie's nodes behind the first ``count`` layers: [nodes, D] float32.
 
-    With 0 layers these are the token embeddings.
+    With 0 layers these are the token embeddings. Of ``nodes``, where they are given, come all
+    ancestors, too; the rows of other nodes have no meaning.
     """
     hidden = model.get_input_embeddings()(torch.tensor(trie.tokens)).float()
     if count == 0:
         return hidden
     layers = Layers(model, 0, count, dtype)
     cached = torch.empty_like(hidden)
-    for first in range(0, len(trie), CHUNK_TOKENS):
-        row = pack(trie, range(first, min(first + CHUNK_TOKENS, len(trie))))
+    nodes = range(len(trie)) if nodes is None else nodes
+    for first in range(0, len(nodes), CHUNK_TOKENS):
+        row = pack(trie, nodes[first : first + CHUNK_TOKENS])
         cached[row.nodes] = layers(hidden[row.nodes], row)[: len(row.nodes)]
     return cached

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache
 
+from distalign.decoder import is_known
+from distalign.operations import linear
 from distalign.prefix_attention import KeysValues, PrefixAttention, attending
 from distalign.trie import TokenTrie, pack, padded
 
@@ -124,14 +126,15 @@ def _read_pack(
     nodes = [trie.insert(ids) for ids in prompts]
     row = pack(trie, [path[-1] for path in nodes])
     cache = DynamicCache()
-    logits = model(
+    logits = _logits(
+        model,
+        row.places([path[-1] for path in nodes]),
         input_ids=row.tokens,
         position_ids=row.positions,
         attention_mask=row.mask,
         past_key_values=cache,
         use_cache=True,
-        logits_to_keep=row.places([path[-1] for path in nodes]),
-    ).logits[0]
+    )
     return cache, [row.places(path).tolist() for path in nodes], logits
 
 
@@ -192,9 +195,20 @@ def _run(
             grown.prompts[rows], grown.length, prompts.common, prompts.own, prompts.padding, mine
         )
         with attending(model, attention):
-            logits = model(
+            logits = _logits(
+                model,
+                torch.arange(count),
                 input_ids=torch.from_numpy(np.pad(tokens[rows], (0, padding)))[None],
                 position_ids=torch.from_numpy(np.pad(positions, (0, padding)))[None],
                 use_cache=False,
-            ).logits[0]
-        yield rows, logits[:count]
+            )
+        yield rows, logits
+
+
+def _logits(model: PreTrainedModel, places: Tensor, **inputs: Any) -> Tensor:
+    """Logits at some places [R] of a row: [R, V]."""
+    if not is_known(model):
+        return model(**inputs, logits_to_keep=places).logits[0]
+    hidden = model.get_decoder()(**inputs).last_hidden_state[0, places]
+    head = model.get_output_embeddings()
+    return linear(hidden, head.weight, head.bias)

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from peft.helpers import rescale_adapter_scale
 from torch import Tensor
 
 from distalign.adapter import lowest_adapted
 from distalign.decoder import Layers, is_known
 from distalign.metrics import COVERAGE, RESAMPLES
+from distalign.operations import linear
 from distalign.policy import WholePolicy, lower_activations
 from distalign.precision import training_dtype
 from distalign.results import Interval, SideEffects
@@ -132,7 +132,7 @@ def _upper_pairs(
     tuned = states()
     head = model.get_output_embeddings().weight
     for one, other in zip(base, tuned, strict=True):
-        yield F.linear(one, head), F.linear(other, head)
+        yield linear(one, head), linear(other, head)
 
 
 def _whole_pairs(

@@ -219,10 +219,9 @@ class HybridTrainer(KTOTrainer):
             row = pack(self.training_set.trie, nodes)
             reads = _padded(row.places(nodes))
             with self.compute_loss_context_manager():
-                found = self.policy.likeliest(row, reads, count)[: len(nodes)]
-                places = torch.arange(len(nodes)).repeat_interleave(count)
-                logps.append(self.policy.token_logps(row, reads, places, found.flatten()).view(-1, count))
-            tokens.append(found)
+                ids, values = self.policy.likeliest(row, reads, count)
+            tokens.append(ids[: len(nodes)])
+            logps.append(values[: len(nodes)])
         lengths = [len(answer) for answer in answers]
         self.retained = Retained(torch.cat(tokens).split(lengths), torch.cat(logps).split(lengths))
 

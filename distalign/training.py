@@ -82,8 +82,9 @@ def train_adapter(
         stack.enter_context(weights_in(trainer.model, dtype, frozen_only=True))
         if sliced:
             start = lowest_adapted(model, config)
-            emit(Progress("stage", "cache", message=_caching(len(training_set.trie), start, dtype)))
-            trainer.policy = UpperPolicy(model, training_set.trie, start, dtype)
+            nodes = training_set.packed_nodes()
+            emit(Progress("stage", "cache", message=_caching(len(nodes), start, dtype)))
+            trainer.policy = UpperPolicy(model, training_set.trie, start, dtype, nodes)
         else:
             trainer.policy = WholePolicy(trainer.model)
         trainer.add_callback(ProgressCallback(trainer, emit))

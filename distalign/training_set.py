@@ -8,7 +8,7 @@ for the model.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,20 @@ class TrainingSet:
     completions: list[Completion]
     retained: list[tuple[int, ...]]
     rows: Dataset
+
+    def read_nodes(
+        self, prompts: Iterable[int], completions: Iterable[int], retained: Iterable[int]
+    ) -> list[int]:
+        """Nodes whose next-token distribution the loss reads, ascending. A completion's last token is only predicted."""
+        found = {self.leaves[p] for p in prompts}
+        found |= {self.trie.parents[node] for c in completions for node in self.completions[c].nodes}
+        found |= {node for r in retained for node in self.retained[r]}
+        return sorted(found)
+
+    def packed_nodes(self) -> list[int]:
+        """All nodes that any step lays out."""
+        everything = (range(len(x)) for x in (self.leaves, self.completions, self.retained))
+        return self.trie.closure(self.read_nodes(*everything))
 
 
 def build_training_set(
@@ -150,10 +164,9 @@ def tokens_of_steps(training_set: TrainingSet, prompts_per_step: int) -> int:
     total = 0
     for first in range(0, len(rows["prompt"]), prompts_per_step):
         step = slice(first, first + prompts_per_step)
-        ends = [training_set.leaves[p] for p in rows["prompt"][step]]
-        ends += [training_set.completions[c].nodes[-1] for cs in rows["completions"][step] for c in cs]
-        ends += [training_set.retained[r][-1] for rs in rows["retained"][step] for r in rs]
-        total += len(trie.closure(ends))
+        completions = [c for cs in rows["completions"][step] for c in cs]
+        retained = [r for rs in rows["retained"][step] for r in rs]
+        total += len(trie.closure(training_set.read_nodes(rows["prompt"][step], completions, retained)))
     return total
 
 
@@ -225,10 +238,10 @@ def collate(
     chosen = [training_set.completions[c] for c in completions]
     leaves = [training_set.leaves[p] for p in prompts]
     kept = [node for r in retained for node in training_set.retained[r]]
-    packed = pack(trie, [*leaves, *(c.nodes[-1] for c in chosen), *kept])
     predicted = [node for c in chosen for node in c.nodes]
     parents = [trie.parents[node] for node in predicted]
-    read_nodes = sorted({*leaves, *parents, *kept})
+    read_nodes = training_set.read_nodes(prompts, completions, retained)
+    packed = pack(trie, read_nodes)
     at = {node: i for i, node in enumerate(read_nodes)}
     return StepBatch(
         pack=packed,

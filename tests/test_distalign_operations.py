@@ -12,7 +12,18 @@ from torch import Tensor
 
 from distalign import operations
 from distalign.decoder import BLOCK, MASKED, Sight
-from distalign.operations import BlockAttention, LoraLinear, RMSNorm, Rotary, SwiGLU, TokenLogps
+from distalign.operations import (
+    SLICE,
+    WIDE,
+    BlockAttention,
+    LoraLinear,
+    RMSNorm,
+    Rotary,
+    SwiGLU,
+    TokenLogps,
+    likeliest,
+    linear,
+)
 from distalign.trie import TokenTrie, pack
 
 NEAR = {"atol": 2e-5, "rtol": 1e-4}
@@ -47,6 +58,24 @@ def test_lora_linear(biased: bool) -> None:
         lambda x, a, b: F.linear(x, weight, bias) + 2.0 * F.linear(F.linear(x, a), b),
         [random(7, 6), random(3, 6), random(10, 3)],
     )
+
+
+@pytest.mark.parametrize("outputs", [8, WIDE + 1, WIDE + SLICE])
+@pytest.mark.parametrize("biased", [False, True])
+def test_a_wide_product_in_slices_is_the_product(outputs: int, biased: bool) -> None:
+    x, weight, bias = random(5, 6), random(outputs, 6), random(outputs, seed=1) if biased else None
+    torch.testing.assert_close(linear(x, weight, bias), F.linear(x, weight, bias), **NEAR)
+
+
+def test_the_likeliest_tokens_come_with_their_log_probabilities() -> None:
+    hidden, weight = random(4, 6), random(50, 6)
+    logps = F.linear(hidden, weight).log_softmax(-1)
+    expected = logps.topk(3)
+
+    ids, values = likeliest(hidden, weight, 3)
+
+    torch.testing.assert_close(ids, expected.indices)
+    torch.testing.assert_close(values, expected.values, **NEAR)
 
 
 def test_the_input_of_the_lowest_layer_needs_no_gradient() -> None:
