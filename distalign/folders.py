@@ -33,6 +33,10 @@ class DataFolder:
         return self.root / "models"
 
     @property
+    def answers(self) -> Path:
+        return self.root / "answers"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 

@@ -14,6 +14,7 @@ import torch
 
 from distalign.exact import Expansion
 from distalign.judges import judge_of
+from distalign.kept_answers import Draw, KeptAnswers
 from distalign.metrics import Measured, absolute_error, marginals, measure
 from distalign.prompts import Preface, Prompt, split_prompts
 from distalign.results import ContextResult, Round, SplitResult
@@ -36,7 +37,8 @@ class Subject:
 
     ``prefaces``, if any, are the turns before the question, one preface a context.
     ``tuned`` says whether the model was trained: then its answers' exact distribution
-    is worked out, while most of a base model's probability would stay open.
+    is worked out, while most of a base model's probability would stay open. ``kept`` has the
+    answers that an untouched base model gave before.
     """
 
     model: PreTrainedModel
@@ -45,6 +47,7 @@ class Subject:
     phase: str
     prefaces: tuple[Preface, ...] = ()
     tuned: bool = False
+    kept: KeptAnswers | None = None
 
 
 def measured_templates(count: int, rounds: int) -> list[int]:
@@ -90,17 +93,17 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
         drawn = rounds
 
     epsilon = sampling.exact_epsilon if subject.tuned else 0
-    chunks = sample_answers(
-        subject.model,
-        [p.ids for p in prompts],
-        counts,
-        sampling,
-        stop_ids(subject),
-        seed,
-        keep_first,
-        Expansion(epsilon) if epsilon else None,
-        count,
-    )
+    ids = tuple(p.ids for p in prompts)
+    draw = Draw(ids, tuple(counts), sampling, stop_ids(subject), seed)
+    kept = subject.kept.answers(draw) if subject.kept else None
+    if kept is not None:
+        chunks, drawn = iter([kept]), sum(counts)
+    else:
+        expansion = Expansion(epsilon) if epsilon else None
+        chunks = sample_answers(
+            subject.model, ids, counts, sampling, draw.stops, seed, keep_first, expansion, count
+        )
+        chunks = subject.kept.keeping(draw, chunks) if subject.kept else chunks
     tally, total = _Tally(subject, spec, split, prompts), sum(counts)
     for answers in chunks:
         batches = tally.rounds(answers)

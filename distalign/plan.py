@@ -19,7 +19,7 @@ from distalign.training_config import MAX_ANSWERED, RETAINED_PROMPTS
 # Tokens of a chat prompt besides its text, and letters a token.
 CHAT_TOKENS, LETTERS_PER_TOKEN = 12, 4.5
 # Tokens of a retained answer's beginning with its prompt, without what all chats begin with.
-RETAINED_LENGTH = 34
+RETAINED_LENGTH = 26
 # Letters of a statement, and those around each category in it; a digit is a token, so it counts as several.
 STATEMENT_LETTERS, STATED_LETTERS = 30, 18
 # Categories of a bundled attribute, about.

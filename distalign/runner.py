@@ -21,6 +21,7 @@ from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
 from distalign.timeline import Timeline
 
 if TYPE_CHECKING:
+    from distalign.kept_answers import KeptAnswers
     from distalign.measuring import OnSampled, Subject
     from distalign.steering import SteeringTokens
 
@@ -92,6 +93,7 @@ class _Run:
         self.results: dict[tuple[str, str], SplitResult] = {}
         self.effects: SideEffects | None = None
         self.model, self.tokenizer = load(spec.base_model, data)
+        self.kept = self._kept_answers(data)
         self.steering: SteeringTokens | None = None
         if spec.method in STEERED_METHODS:
             rows = self.model.get_output_embeddings().weight
@@ -102,6 +104,16 @@ class _Run:
             recorder.steering_tokens(own)
             pairs = zip(own, spec.attribute.names, strict=True)
             self._log("prepare", "Steering tokens: " + ", ".join(f"{t} = {name}" for t, name in pairs))
+
+    def _kept_answers(self, data: DataFolder) -> KeptAnswers | None:
+        """None where the base model's own run is asked for: how long it takes is then a figure, too."""
+        from distalign.kept_answers import KeptAnswers, fingerprint
+        from distalign.precision import training_dtype
+
+        if self.spec.method == "zero_shot":
+            return None
+        precision = str(training_dtype(self.spec.training))
+        return KeptAnswers(data.answers, fingerprint(self.spec.base_model, self.model, precision))
 
     def _log(self, stage: str, message: str) -> None:
         self.timeline(Progress("log", stage, message=message))
@@ -121,7 +133,7 @@ class _Run:
         from distalign.measuring import Subject
 
         if phase == "before":
-            return Subject(self.model, self.tokenizer, None, phase)
+            return Subject(self.model, self.tokenizer, None, phase, kept=self.kept)
         return Subject(
             self.model,
             self.tokenizer,
@@ -141,6 +153,11 @@ class _Run:
         began = self.clock()
         with self._precision(phase):
             self._measure_splits(phase, stage, what)
+        if phase == "before" and self.kept and self.kept.found:
+            self.timeline.forget(stage)
+            self._log(
+                stage, "The base model's rounds are those of an earlier run with the same prompts and seed"
+            )
         if phase == "after" or self.spec.method == "zero_shot":
             self.recorder.timing("sample_seconds", self.clock() - began)
 

@@ -74,12 +74,19 @@ class Timeline:
         self._first: tuple[float, float] | None = None
         self._fraction = 0.0
         self.taken: dict[str, float] = {}
+        self._told_nothing: set[str] = set()
+
+    def forget(self, stage: str) -> None:
+        """Take a stage out of the plan, also the present one: what it took says nothing of the machine."""
+        self._planned.pop(stage, None)
+        self._told_nothing.add(stage)
 
     def __call__(self, progress: Progress) -> None:
         now = self._clock()
         stage = PLANNED[progress.stage]
         if stage != self._stage:
-            self.taken[self._stage] = self.taken.get(self._stage, 0) + now - self._stage_began
+            if self._stage not in self._told_nothing:
+                self.taken[self._stage] = self.taken.get(self._stage, 0) + now - self._stage_began
             self._stage, self._stage_began, self._done, self._done_at = stage, now, 0.0, 0.0
             self._first = None
         elapsed = now - self._stage_began

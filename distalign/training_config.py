@@ -38,7 +38,7 @@ class TrainingConfig:
 
     steps: int = 160
     warmup_steps: int = 40
-    prompts_per_step: int = 24
+    prompts_per_step: int = 16
     answers_per_step: int = 4
     optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate: float = 0.01
@@ -49,7 +49,7 @@ class TrainingConfig:
     kto_weight: float = 0.1
     sft_weight: float = 0.1
     anchor_weight: float = 0.05
-    retain_weight: float = 0.03
+    retain_weight: float = 0.06
     kto_over: Literal["response", "completion"] = "response"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -79,7 +79,7 @@ REUSE = 4
 # Categories whose answers stand behind one prompt; more would crowd out other prompts.
 MAX_ANSWERED = 8
 # Unrelated prompts that a step retains, and how many tokens of an answer, its beginning, are read.
-RETAINED_PROMPTS, RETAINED_TOKENS = 2, 16
+RETAINED_PROMPTS, RETAINED_TOKENS = 2, 8
 FIELD_TYPES: dict[str, str] = {f.name: str(f.type) for f in fields(TrainingConfig)}
 # Inclusive ranges, wide enough for research and narrow enough to stop a slip of the keyboard.
 RANGES: dict[str, tuple[float, float]] = {
@@ -116,8 +116,8 @@ def check_number(field: str, value: object, low: float, high: float, *, whole: b
 
 
 PRESETS: dict[str, TrainingConfig] = {
-    "quick": TrainingConfig(steps=100, warmup_steps=20),
-    "standard": TrainingConfig(steps=300, warmup_steps=30, learning_rate=7e-3),
+    "quick": TrainingConfig(steps=80, warmup_steps=20),
+    "standard": TrainingConfig(steps=260, warmup_steps=30, learning_rate=6e-3),
     # The published recipe's shape: all layers, KTO over the whole completion, small steps.
     "paper": TrainingConfig(
         steps=400,
@@ -147,9 +147,9 @@ ABLATIONS: dict[str, dict[str, float]] = {
 BASELINES: dict[str, float] = {"sft": 0.5, "dpo": 0.5}
 
 
-# An adapter for any attribute reads shares and words at their places in the prompt, which takes more layers
-# and more weight on the answers' words; the rate is a share of the preset's (docs/method.md).
-ANY_LAYERS, ANY_ANCHOR, ANY_RATE = 14, 0.15, 5 / 7
+# An adapter for any attribute reads shares and words at their places in the prompt, which takes more layers,
+# more prompts and more weight on the answers' words; the rate is a share of the preset's (docs/method.md).
+ANY_LAYERS, ANY_ANCHOR, ANY_RATE, ANY_PROMPTS = 14, 0.15, 5 / 6, 24
 
 
 def recipe(preset: str, method: object, any_attribute: object = False) -> TrainingConfig:
@@ -165,6 +165,7 @@ def recipe(preset: str, method: object, any_attribute: object = False) -> Traini
         learning_rate=round(ANY_RATE * rate, 5),
         adapted_layers=ANY_LAYERS,
         anchor_weight=ANY_ANCHOR,
+        prompts_per_step=ANY_PROMPTS,
     )
 
 

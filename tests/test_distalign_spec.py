@@ -172,13 +172,13 @@ def test_numbers_in_any_notation_are_numbers(text: str) -> None:
 
 def test_more_steps_than_the_presets_lower_the_learning_rate_unless_one_is_given() -> None:
     base = {"attribute": "gender", "preset": "standard"}
-    rates = {steps: parse_spec(base | {"steps": steps}).training.learning_rate for steps in (50, 300, 2400)}
-    assert rates == {50: 7e-3, 300: 7e-3, 2400: 3.5e-3}
-    assert parse_spec(base | {"steps": 2400, "optimizer": "adamw"}).training.learning_rate == 7e-3
+    rates = {steps: parse_spec(base | {"steps": steps}).training.learning_rate for steps in (50, 260, 2080)}
+    assert rates == {50: 6e-3, 260: 6e-3, 2080: 3e-3}
+    assert parse_spec(base | {"steps": 2080, "optimizer": "adamw"}).training.learning_rate == 6e-3
     for given in (
-        {"steps": 2400},
-        {"steps": 2400, "learning_rate": 7e-3},
-        {"steps": 2400, "learning_rate": 3.5e-3},
+        {"steps": 2080},
+        {"steps": 2080, "learning_rate": 6e-3},
+        {"steps": 2080, "learning_rate": 3e-3},
     ):
         spec = parse_spec(base | given)
         assert parse_spec(spec.to_mapping()) == spec

@@ -201,6 +201,28 @@ def test_a_batch_reads_each_token_at_the_place_before_it() -> None:
     assert at == len(batch.labels)
 
 
+def test_no_step_lays_out_a_token_that_nothing_reads() -> None:
+    training_set, _ = build(three_way())
+    rows = training_set.rows[:]
+    completions = rows["completions"][0]
+    batch = collate(training_set, rows["prompt"][:1], completions)
+    last = {training_set.completions[c].nodes[-1] for c in completions}
+
+    assert completions
+    assert last.isdisjoint(batch.pack.nodes)
+    assert set(batch.pack.nodes) == set(training_set.trie.closure(batch.pack.nodes[i] for i in batch.reads))
+
+
+def test_what_is_packed_is_known_in_advance() -> None:
+    training_set, _ = build(three_way())
+    rows = training_set.rows[:]
+    known = set(training_set.packed_nodes())
+
+    for prompt, completions in zip(rows["prompt"], rows["completions"], strict=True):
+        assert known.issuperset(collate(training_set, [prompt], completions).pack.nodes)
+    assert len(known) < len(training_set.trie)
+
+
 def test_fifty_categories_and_one_context_still_make_a_set() -> None:
     names = [f"kind{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(50)]
     spec = tiny_spec(

@@ -1,0 +1,110 @@
+"""Answers of untouched base models, kept in the data folder: the same rounds are not drawn twice.
+
+What a base model answers depends on its prompts, the rounds and the seed, not on how or whether it
+is trained afterwards. So runs that differ in their method, their preset or their target share them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distalign.tree import Answer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from distalign.spec import Sampling
+
+# Of a draw with more rounds nothing is kept; of the files the newest stay.
+MOST_ROUNDS, MOST_FILES = 100_000, 200
+# Is counted up when the sampler draws other rounds from the same seed.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Draw:
+    """All that a draw of rounds depends on, but for the model.
+
+    ``prompts`` are token ids, ``counts`` the rounds of each, ``stops`` the tokens that end an answer.
+    """
+
+    prompts: tuple[tuple[int, ...], ...]
+    counts: tuple[int, ...]
+    sampling: Sampling
+    stops: frozenset[int]
+    seed: int
+
+
+class KeptAnswers:
+    """The answers of one base model.
+
+    Args:
+        folder: of the files; need not be there.
+        model: what :func:`fingerprint` says of it.
+
+    Attributes:
+        found: how many draws were found.
+    """
+
+    def __init__(self, folder: Path, model: str) -> None:
+        self.folder, self.model, self.found = folder, model, 0
+
+    def answers(self, draw: Draw) -> list[Answer] | None:
+        """The answers of a draw in the order of its prompts, or None where none are kept."""
+        try:
+            with gzip.open(self._path(draw), "rt", encoding="utf-8") as file:
+                rows = json.load(file)
+            found = [Answer(prompt, tuple(ids), count, 0.0) for prompt, ids, count in rows]
+        except (OSError, EOFError, ValueError, TypeError):
+            return None
+        if sum(answer.count for answer in found) != sum(draw.counts):
+            return None
+        self.found += 1
+        return found
+
+    def keeping(self, draw: Draw, chunks: Iterable[list[Answer]]) -> Iterator[list[Answer]]:
+        """The same chunks; when the last has passed, what they held is kept."""
+        if sum(draw.counts) > MOST_ROUNDS:
+            yield from chunks
+            return
+        rows: list[list[Any]] = []
+        for answers in chunks:
+            rows += [[answer.prompt, list(answer.ids), answer.count] for answer in answers if answer.count]
+            yield answers
+        self._write(self._path(draw), rows)
+
+    def _path(self, draw: Draw) -> Path:
+        told = asdict(draw) | {"stops": sorted(draw.stops), "model": self.model, "format": FORMAT}
+        return self.folder / f"{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]}.json.gz"
+
+    def _write(self, path: Path, rows: list[list[Any]]) -> None:
+        """A full disk costs the next run its time, and this one nothing."""
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with gzip.open(partial, "wt", encoding="utf-8") as file:
+                json.dump(rows, file, separators=(",", ":"))
+            partial.replace(path)
+            kept = sorted(self.folder.glob("*.json.gz"), key=lambda file: file.stat().st_mtime)
+            for old in kept[:-MOST_FILES]:
+                old.unlink(missing_ok=True)
+        except OSError:
+            partial.unlink(missing_ok=True)
+
+
+def fingerprint(name: str, model: PreTrainedModel, precision: str) -> str:
+    """What tells a base model from every other: its name, its shape and sums of its weights.
+
+    Args:
+        precision: of the arithmetic that it is sampled in.
+    """
+    sums = [float(parameter.double().sum()) for parameter in model.parameters()]
+    told = json.dumps([name, precision, model.config.to_json_string(use_diff=False), sums])
+    return hashlib.sha256(told.encode()).hexdigest()
