@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from distalign.tree import Answer
 
 if TYPE_CHECKING:
@@ -105,6 +107,6 @@ def fingerprint(name: str, model: PreTrainedModel, precision: str) -> str:
     Args:
         precision: of the arithmetic that it is sampled in.
     """
-    sums = [float(parameter.double().sum()) for parameter in model.parameters()]
+    sums = [float(p.detach().sum(dtype=torch.float64)) for p in model.parameters()]
     told = json.dumps([name, precision, model.config.to_json_string(use_diff=False), sums])
     return hashlib.sha256(told.encode()).hexdigest()
