@@ -25,7 +25,7 @@ from distalign.spec import load_spec
 from jobs.display import table
 from jobs.places import data_folder
 
-WEIGHTS, SEEDS = (0.0, 0.03, 0.1, 0.3, 1.0), (0, 1)
+WEIGHTS, SEEDS = (0.0, 0.03, 0.06, 0.1, 0.3, 1.0), (0, 1)
 
 
 def unit(arguments: dict[str, Any]) -> dict[str, Any]:

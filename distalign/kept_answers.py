@@ -1,7 +1,7 @@
 """Answers of untouched base models, kept in the data folder: the same rounds are not drawn twice.
 
-What a base model answers depends on its prompts, the rounds and the seed, not on how or whether it
-is trained afterwards. So runs that differ in their method, their preset or their target share them.
+What a base model answers depends on its prompts and on how many rounds are drawn how, not on whether or
+how it is trained afterwards. So runs that differ in their method, preset, target or seed share its rounds.
 """
 
 from __future__ import annotations

@@ -78,8 +78,9 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
         prompts.sort(key=lambda prompt: prompt.context)
     order = {template: i for i, template in enumerate(templates)}
     counts = [_share_of(rounds_each, len(templates), order[p.template]) for p in prompts]
-    # A stream of its own for each phase and split, all from the run's seed.
-    seed = random.Random(f"{spec.seed} {subject.phase} {split}").getrandbits(31)
+    # A stream of its own for each phase and split, all from the run's seed; what runs share has one for all.
+    own = 0 if subject.kept else spec.seed
+    seed = random.Random(f"{own} {subject.phase} {split}").getrandbits(31)
     first = torch.zeros(len(prompts), len(spec.attribute), dtype=torch.float64)
 
     def keep_first(prompt: int, probs: torch.Tensor) -> None:

@@ -155,9 +155,7 @@ class _Run:
             self._measure_splits(phase, stage, what)
         if phase == "before" and self.kept and self.kept.found:
             self.timeline.forget(stage)
-            self._log(
-                stage, "The base model's rounds are those of an earlier run with the same prompts and seed"
-            )
+            self._log(stage, "The base model's rounds are those of an earlier run with the same prompts")
         if phase == "after" or self.spec.method == "zero_shot":
             self.recorder.timing("sample_seconds", self.clock() - began)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -202,8 +202,10 @@ class RunSpec:
             }
         return mapping | overrides_of(self.preset, self.method, self.training, self.any_attribute)
 
-    def to_json(self) -> str:
-        return json.dumps(self.to_mapping(), ensure_ascii=False)
+    def to_json(self, *, whole: bool = False) -> str:
+        """The mapping as JSON; ``whole`` states the training in full, whatever its preset may mean one day."""
+        mapping = self.to_mapping() | (asdict(self.training) if whole else {})
+        return json.dumps(mapping, ensure_ascii=False)
 
     def to_yaml(self) -> str:
         return yaml.dump(self.to_mapping(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)

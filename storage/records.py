@@ -116,6 +116,14 @@ class UsageSummary:
 
 
 @dataclass(frozen=True)
+class Line:
+    """What stands before a queued run: titles of the runs that run, and how many wait before it."""
+
+    running: tuple[str, ...] = ()
+    queued: int = 0
+
+
+@dataclass(frozen=True)
 class ComparableRun:
     """What tells a finished run from others, read without its whole specification."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from distalign.errors import shown
 from distalign.spec import RunSpec
 from storage.connection import Connections
-from storage.records import Run, RunState, StoreError, UnknownRun
+from storage.records import Line, Run, RunState, StoreError, UnknownRun
 
 TIMINGS = ("train_seconds", "sample_seconds")
 INTERRUPTED = "the run's process ended before it was done. Resume the run to start it again"
@@ -69,7 +69,7 @@ class Runs(Connections):
                 spec.title,
                 spec.method,
                 spec.attribute.name,
-                spec.to_json(),
+                spec.to_json(whole=True),
                 now,
                 now,
                 started,
@@ -103,6 +103,17 @@ class Runs(Connections):
             "SELECT count(*) AS n FROM runs WHERE (?1 IS NULL OR state = ?1) AND deleted_at IS NULL",
             [state and str(state)],
         )[0]["n"]
+
+    def ahead_of(self, run_id: str) -> Line:
+        """What a queued run waits for."""
+        rows = self._rows(
+            "SELECT title, state FROM runs WHERE deleted_at IS NULL AND (state = 'running' OR state = 'queued' "
+            "AND (queued_at, number) < (SELECT queued_at, number FROM runs WHERE id = ?)) "
+            "ORDER BY state DESC, queued_at, number",
+            [run_id],
+        )
+        running = tuple(row["title"] for row in rows if row["state"] == RunState.RUNNING)
+        return Line(running, len(rows) - len(running))
 
     def claim(self) -> Run | None:
         """The oldest queued run becomes running, and no other caller gets it; None if none waits."""

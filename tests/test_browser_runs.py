@@ -77,12 +77,12 @@ def test_a_run_is_found_tagged_noted_and_renamed(app, chromium, made, width):
         page.keyboard.press("Enter")
         page.wait_for_url(f"**run={second.id}**")
         page.locator("#edit").click()
-        page.locator("#run-name input, #run-name textarea").fill("Baseline")
+        page.locator("#edit-name input, #edit-name textarea").fill("Baseline")
         page.locator("#run-tags input, #run-tags textarea").fill("paper, a,b" + "x" * 50)
         page.locator("#run-note-text textarea").fill("Compare <b>with</b> seed 1.")
         page.locator("#edit-save").click()
         page.locator("#edit-problem", has_text="is no tag").wait_for()
-        assert page.locator("#run-name input, #run-name textarea").input_value() == "Baseline"
+        assert page.locator("#edit-name input, #edit-name textarea").input_value() == "Baseline"
         page.locator("#run-tags input, #run-tags textarea").fill("paper, draft")
         page.locator("#edit-save").click()
         page.locator("#run-head h2", has_text="Baseline").wait_for()

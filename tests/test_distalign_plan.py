@@ -96,6 +96,19 @@ def test_how_fast_a_model_loads_says_nothing_of_what_follows() -> None:
     assert told[-1].eta == pytest.approx(100)
 
 
+def test_a_stage_that_is_forgotten_says_nothing_of_the_pace() -> None:
+    clock, told = Clock(), []
+    timeline = Timeline({"base": 200.0, "train": 100.0, "sample": 50.0}, told.append, clock)
+    timeline(Progress("stage", "base"))
+    clock.now += 1.0
+    timeline(Progress("step", "base", 50, 50))
+    timeline.forget("base")
+    timeline(Progress("stage", "warmup", total=10))
+
+    assert told[-1].eta == pytest.approx(150)
+    assert "base" not in timeline.taken
+
+
 def test_a_stage_that_is_skipped_is_not_waited_for() -> None:
     told: list[Progress] = []
     timeline = Timeline({"write": 50.0, "train": 100.0, "sample": 30.0}, told.append, Clock())

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from distalign.errors import DistalignError, SpecError
 from distalign.progress import Progress
 from distalign.results import Round
 from distalign.spec import RunSpec, parse_spec
+from distalign.training_config import PRESETS
 from storage import Run, RunState, Store, StoreError, UnknownRun
+from storage.records import Line
 from tests.test_jobs_runners import SPEC, split_result
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -305,3 +308,33 @@ def test_timings_are_kept_under_their_names_only(store: Store, spec: RunSpec) ->
     assert store.run(run.id).sample_seconds == 2.5
     with pytest.raises(ValueError, match="title"):
         store.set_timing(run.id, "title = 'x', train_seconds", 1.0)
+
+
+def test_a_run_keeps_its_training_when_a_preset_changes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = parse_spec(SPEC | {"preset": "quick", "lora_rank": 4})
+    run = store.insert_run(spec)
+    other = replace(PRESETS["quick"], steps=7, warmup_steps=1, learning_rate=0.5e-3)
+    monkeypatch.setitem(PRESETS, "quick", other)
+
+    kept = store.run(run.id).spec
+
+    assert kept.training == spec.training
+    # Written out today, it says in what it differs from today's preset.
+    assert kept.to_mapping()["steps"] == spec.training.steps
+    assert parse_spec(kept.to_mapping()) == kept
+
+
+def test_a_queued_run_knows_what_it_waits_for(store: Store) -> None:
+    first, second, third = (
+        store.insert_run(parse_spec(SPEC | {"name": name})) for name in ("One", "Two", "Three")
+    )
+    assert store.ahead_of(first.id) == Line()
+    assert store.ahead_of(third.id) == Line((), 2)
+
+    store.claim()
+    assert store.ahead_of(third.id) == Line(("One",), 1)
+
+    store.request_cancel(second.id)
+    assert store.ahead_of(third.id) == Line(("One",), 0)

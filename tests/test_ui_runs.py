@@ -9,7 +9,8 @@ import pytest
 from bench.made_up import add_steps, finished_run
 from distalign.spec import parse_spec
 from storage import ListedRun, RunState, Store, Usage
-from ui import history, organise, overlay, runs, usage
+from storage.records import Line
+from ui import cards, history, organise, overlay, runs, usage
 from ui.curves import Axis, log_axis
 from ui.history import View, toggled, view_of
 from ui.runs_shown import refresh
@@ -177,3 +178,17 @@ def test_unsaved_changes_to_one_run_are_not_lost_to_another(store: Store) -> Non
     assert "Save or discard the changes" in kept[-1] and len([p for p in kept if isinstance(p, str)]) == 1
     moved = organise.opened(store, other.id, one.id, one.title, "", "")
     assert moved[1] == other.id
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (None, "Waiting for the worker"),
+        (Line(), "Waiting for the worker"),
+        (Line(("A <run>",)), "Waiting for “A &lt;run&gt;”"),
+        (Line(("One",), 2), "Waiting for “One” and 2 runs before it in the queue"),
+        (Line((), 1), "Waiting for 1 run before it in the queue"),
+    ],
+)
+def test_a_waiting_run_says_what_for(line: Line | None, said: str) -> None:
+    assert cards.waiting(line)[0] == said

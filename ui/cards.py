@@ -14,7 +14,7 @@ from ui.tables import SumCheck
 
 if TYPE_CHECKING:
     from distalign.plan import Plan
-    from storage.records import Event, ListedRun, Run
+    from storage.records import Event, Line, ListedRun, Run
 
 MARK = (
     '<svg viewBox="0 0 24 24" fill="currentColor" aria-hidden="true">'
@@ -144,12 +144,12 @@ def method_of(run: Run | ListedRun) -> str:
     return labels.METHODS_SHORT.get(run.method, run.method)
 
 
-def run_head(run: Run, last: Event | None, now: float) -> str:
-    """Title, state, progress bar and time left."""
+def run_head(run: Run, last: Event | None, now: float, line: Line | None = None) -> str:
+    """Title, state, progress bar and time left; ``line`` is what a queued run waits for."""
     fraction = 1.0 if run.state == "done" else (last.fraction if last else 0.0)
     stopped = "" if run.state in ("running", "queued", "done") else " stopped"
     share = f"{100 * fraction:.0f}"
-    left, right = _status(run, last, now)
+    left, right = waiting(line) if run.state == "queued" else _status(run, last, now)
     return (
         f'<div class="da-title"><h2 class="da-h2">{esc(run.title)}</h2>{chip(run.state)}</div>'
         f'<p class="da-sub">{esc(method_of(run))} · {stamp(run.created_at)} · run {esc(run.id)}</p>'
@@ -159,9 +159,15 @@ def run_head(run: Run, last: Event | None, now: float) -> str:
     )
 
 
+def waiting(line: Line | None) -> tuple[str, str]:
+    """What a queued run waits for, and that nothing is to be done."""
+    ahead = [f"“{esc(title)}”" for title in line.running] if line else []
+    if line and line.queued:
+        ahead.append(f"{plural(line.queued, 'run')} before it in the queue")
+    return f"Waiting for {' and '.join(ahead) or 'the worker'}", "Starts by itself"
+
+
 def _status(run: Run, last: Event | None, now: float) -> tuple[str, str]:
-    if run.state == "queued":
-        return "Waiting for the worker", "Starts by itself"
     if run.state != "running":
         spent = (run.finished_at or now) - run.started_at if run.started_at else None
         return f"{labels.STATES[run.state]} {ago(run.finished_at, now)}", f"Took {duration(spent)}"
@@ -203,7 +209,8 @@ def run_facts(run: Run) -> str:
         ("Sampling took", duration(run.sample_seconds)),
     ]
     body = "".join(f"<div><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in facts if v != NONE)
-    return f'<dl class="da-facts">{body}</dl>'
+    again = f'<a class="da-inline" href="?tab=train&amp;from={esc(run.id)}">Set up a new run from these settings</a>'
+    return f'<dl class="da-facts">{body}</dl><p class="da-quiet">{again}</p>'
 
 
 def log_html(events: Sequence[Event]) -> str:

@@ -46,7 +46,7 @@ def panel() -> Panel:
     with gr.Column(visible=False, elem_classes="da-plain da-edit") as box:
         title = gr.HTML(apply_default_css=False)
         name = gr.Textbox(
-            label="Name", max_lines=1, interactive=True, max_length=MAX_NAME, elem_id="run-name",
+            label="Name", max_lines=1, interactive=True, max_length=MAX_NAME, elem_id="edit-name",
             info="Leave it empty to get back the one that the run was made with.",
         )  # fmt: skip
         tags = gr.Textbox(

@@ -82,7 +82,7 @@ def launch_options(data: DataFolder) -> dict[str, Any]:
         "head": theme.HEAD + welcome.SCRIPT,
         "run_history": False,
         "footer_links": ["api"],
-        "blocked_paths": [str(path) for path in (data.database, data.runs, data.models)],
+        "blocked_paths": [str(path) for path in (data.database, data.runs, data.models, data.answers)],
         "max_file_size": "5mb",
     }
 

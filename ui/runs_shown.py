@@ -85,10 +85,11 @@ def _shown(visible: bool) -> dict[str, Any]:
 
 
 def _run_fragments(store: Store, run: Run, trace: Trace, now: float) -> list[Any]:
+    line = store.ahead_of(run.id) if run.state == RunState.QUEUED else None
     used = store.usage_summary(run.id, run.attempt)
     samples = store.usage(run.id, run.attempt, usage.MOST_SAMPLES) if used else []
     return [
-        cards.run_head(run, trace.last, now) + organise.about_html(run, now),
+        cards.run_head(run, trace.last, now, line) + organise.about_html(run, now),
         _shown(bool(trace.points)),
         curves.curves_html(trace.points, max(_steps(run), trace.steps)) + curves_table(trace.points),
         _shown(used is not None),

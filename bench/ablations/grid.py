@@ -32,8 +32,8 @@ class Knob:
 
 def knobs(*, trial: bool = False) -> dict[str, Knob]:
     """The grid, in the order in which it is measured."""
-    steps = [max(4, n // FEWER_STEPS) if trial else n for n in (60, 100, 200, 300)]
-    prompts = ((24, 4), (4, 4), (12, 12), (24, 24))
+    steps = [max(4, n // FEWER_STEPS) if trial else n for n in (48, 80, 160, 260)]
+    prompts = ((16, 4), (4, 4), (8, 4), (24, 4), (16, 16))
     optimizers = (("muon", 0.01), ("adamw", 0.01), ("adamw", 0.004))
     return {
         "kto_over": Knob("KTO's log-ratio over", _values("kto_over", "response", "completion")),
