@@ -74,6 +74,29 @@ def test_axe_has_no_serious_finding(app, chromium, tab, width, theme):
         assert findings(page) == []
 
 
+@pytest.mark.parametrize(("width", "theme"), VISITS)
+def test_axe_has_no_serious_finding_in_a_comparison(app, chromium, width, theme):
+    done = next(run for run in app.store.runs() if run.state == RunState.DONE)
+    with opened(chromium, f"{app.url}?tab=compare&runs={done.id}&__theme={theme}", width) as page:
+        page.wait_for_selector("#compare-errors svg .series0_marks path")
+        settle(page, "compare")
+        assert findings(page) == []
+
+
+@pytest.mark.parametrize(("width", "theme"), VISITS)
+@pytest.mark.parametrize("tab", ["train", "results"])
+def test_axe_has_no_serious_finding_in_what_opens(app, chromium, tab, width, theme):
+    done = next(run for run in app.store.runs() if run.state == RunState.DONE)
+    with opened(chromium, f"{app.url}?tab={tab}&run={done.id}&__theme={theme}", width) as page:
+        settle(page, tab)
+        folds = page.locator("button.label-wrap:visible:not(.open)")
+        assert folds.count() >= 2
+        while folds.count():
+            folds.first.click()
+        settle(page, tab)
+        assert findings(page) == []
+
+
 def test_the_look_for_findings_sees_what_is_wrong(app, chromium):
     with opened(chromium, f"{app.url}?tab=how") as page:
         settle(page, "how")

@@ -9,6 +9,7 @@ import pytest
 from browser_support import PROJECT
 
 import app
+from ui import theme
 
 
 @pytest.mark.parametrize("module", ["app", "ui.page"])
@@ -35,3 +36,14 @@ def test_it_listens_on_loopback_unless_told_otherwise(settings, expected, monkey
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     assert app.host() == expected
+
+
+@pytest.mark.parametrize("path", theme.STYLE, ids=lambda path: path.name)
+def test_braces_of_a_style_sheet_match(path):
+    # A browser drops the rule behind a stray brace without a word.
+    depth = 0
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        for letter in line:
+            depth += (letter == "{") - (letter == "}")
+            assert depth >= 0, f"{path.name}:{number}"
+    assert depth == 0

@@ -52,15 +52,19 @@ def section_heading(title: str, sub: str = "") -> str:
     return f'<h3 class="da-h2">{esc(title)}</h3>{note}'
 
 
-def empty(title: str, text: str) -> str:
-    """What stands where there is nothing yet; "the Train tab" in its text becomes a link to that tab."""
-    linked = TAB_NAMES.sub(
+def linked(text: str) -> str:
+    """A text, escaped; "the Train tab" in it becomes a link to that tab."""
+    return TAB_NAMES.sub(
         lambda m: (
             f'the <a class="da-inline" href="?tab={m[1].lower()}" data-go="{m[1].lower()}">{m[1]} tab</a>'
         ),
         esc(text),
     )
-    return f'<div class="da-empty"><h2 class="da-h2">{esc(title)}</h2><p>{linked}</p></div>'
+
+
+def empty(title: str, text: str) -> str:
+    """What stands where there is nothing yet."""
+    return f'<div class="da-empty"><h2 class="da-h2">{esc(title)}</h2><p>{linked(text)}</p></div>'
 
 
 def error_note(error: DistalignError, tone: str = "bad") -> str:

@@ -86,17 +86,39 @@ def _build_chooser() -> dict[str, Any]:
             )
         )
         with gr.Row():
-            dataset = gr.Dropdown([], label="Dataset or finished run", elem_id="compare-dataset", **WIDE)
+            dataset = gr.Dropdown(
+                [],
+                label="Dataset or finished run",
+                info="What is asked, of whom, with which target",
+                elem_id="compare-dataset",
+                **WIDE,
+            )
             others = gr.Dropdown(
-                [], label="Other runs beside it", elem_id="compare-others", multiselect=True, value=[], **WIDE
+                [],
+                label="Other runs beside it",
+                info="Any finished runs, also of another seed or model",
+                elem_id="compare-others",
+                multiselect=True,
+                value=[],
+                **WIDE,
             )
         ticks = [(labels.METHODS_SHORT[method], method) for method in METHODS]
-        methods = gr.CheckboxGroup(ticks, label="Methods", elem_id="compare-methods", interactive=True)
+        methods = gr.CheckboxGroup(
+            ticks,
+            label="Methods",
+            info="Each ticked method is a run of the same dataset",
+            elem_id="compare-methods",
+            interactive=True,
+        )
         standings = gr.HTML(apply_default_css=False, elem_id="compare-standings")
         with gr.Row(visible=False, elem_classes="da-actions da-queue") as box:
             presets = [(name.capitalize(), name) for name in PRESETS]
             preset = gr.Radio(
-                presets, label="Preset of what is queued", elem_id="compare-preset", interactive=True
+                presets,
+                label="Preset of what is queued",
+                info="Quick trains shorter and follows its target less closely",
+                elem_id="compare-preset",
+                interactive=True,
             )
             queue = gr.Button("Queue", variant="primary", size="md", elem_id="compare-queue")
         note = gr.HTML(elem_id="compare-note")
@@ -113,7 +135,14 @@ def _build_figures() -> dict[str, Any]:
                 "Error against the noise floor", "MAE: mean distance of the shares from the target."
             )
         )
-        split = gr.Radio(splits, label="Prompts", value=HEADLINE, elem_id="compare-split", interactive=True)
+        split = gr.Radio(
+            splits,
+            label="Prompts",
+            info="Held-out ones were never trained on",
+            value=HEADLINE,
+            elem_id="compare-split",
+            interactive=True,
+        )
         legend = gr.HTML(apply_default_css=False)
         chart = gr.Plot(show_label=False, container=False, elem_classes="da-chart", elem_id="compare-errors")
         table = gr.HTML(apply_default_css=False, elem_id="compare-table")
@@ -125,10 +154,21 @@ def _build_details() -> dict[str, Any]:
     with gr.Column(elem_classes="da-card"):
         gr.HTML(cards.heading("Realized against target", "One block a context, the largest error first."))
         with gr.Row():
-            parts["category"] = gr.Dropdown([], label="Share of", elem_id="compare-category", **WIDE)
+            parts["category"] = gr.Dropdown(
+                [],
+                label="Share of",
+                info="The category that the chart counts",
+                elem_id="compare-category",
+                **WIDE,
+            )
             with gr.Column(min_width=280) as box:
                 parts["contexts"] = gr.Radio(
-                    CONTEXT_CHOICES, label="Contexts", value=FEW, elem_id="compare-contexts", interactive=True
+                    CONTEXT_CHOICES,
+                    label="Contexts",
+                    info="Those with the largest errors, or all",
+                    value=FEW,
+                    elem_id="compare-contexts",
+                    interactive=True,
                 )
             parts["contexts_box"] = box
         parts["share_legend"] = gr.HTML(apply_default_css=False)
@@ -151,8 +191,17 @@ def _build_details() -> dict[str, Any]:
             )
         )
         with gr.Row():
-            parts["context"] = gr.Dropdown([], label="Context", elem_id="compare-context", **WIDE)
-            parts["prompt"] = gr.Dropdown([], label="Prompt", elem_id="compare-prompt", scale=2, **WIDE)
+            parts["context"] = gr.Dropdown(
+                [], label="Context", info="What the prompt asks about", elem_id="compare-context", **WIDE
+            )
+            parts["prompt"] = gr.Dropdown(
+                [],
+                label="Prompt",
+                info="Every method was asked this, word for word",
+                elem_id="compare-prompt",
+                scale=2,
+                **WIDE,
+            )
         parts["answers"] = gr.HTML(apply_default_css=False, elem_id="compare-answers")
     return parts
 

@@ -55,6 +55,7 @@ def panel() -> Panel:
         )  # fmt: skip
         note = gr.Textbox(
             label="Note",
+            info="Whatever is worth remembering of this run",
             lines=3,
             max_lines=12,
             interactive=True,

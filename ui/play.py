@@ -70,7 +70,7 @@ def build(store: Store, data: DataFolder, selected: gr.Textbox) -> PlayTab:
                 status = gr.HTML(play_view.nothing_yet(), apply_default_css=False, elem_id="play-status")
                 by = gr.Radio(
                     [("Categories", CATEGORIES), ("Answers", ANSWERS)],
-                    value=CATEGORIES, label="Count", elem_id="play-by", visible=False, interactive=True,
+                    value=CATEGORIES, label="Count", info="What a bar stands for", elem_id="play-by", visible=False, interactive=True,
                 )  # fmt: skip
                 voices = gr.HTML(apply_default_css=False, elem_id="play-voices")
             with gr.Column(elem_classes="da-card", visible=False) as answers_card:
@@ -92,9 +92,22 @@ def _controls() -> Controls:
         [], label="Adapters", info=f"Up to {MAX_RUNS} finished runs", multiselect=True,
         max_choices=MAX_RUNS, elem_id="play-runs", **OPEN,
     )  # fmt: skip
-    base = gr.Checkbox(True, label="The base model, for comparison", elem_id="play-base")
-    template = gr.Dropdown([], label="Template of the first run", elem_id="play-template", **OPEN)
-    context = gr.Dropdown([], label="Context", elem_id="play-context", **OPEN)
+    base = gr.Checkbox(
+        True,
+        label="The base model, for comparison",
+        info="As it was before any training",
+        elem_id="play-base",
+    )
+    template = gr.Dropdown(
+        [],
+        label="Template of the first run",
+        info="Fills in the prompt below",
+        elem_id="play-template",
+        **OPEN,
+    )
+    context = gr.Dropdown(
+        [], label="Context", info="What the template asks about", elem_id="play-context", **OPEN
+    )
     prompt = gr.Textbox(
         START.prompt, label="Prompt", info="As the model reads it; edit it as you like", lines=3,
         max_lines=12, max_length=MAX_PROMPT, elem_id="play-prompt",

@@ -21,6 +21,7 @@ MAX_LISTED_RUNS = 200
 START_PROMPT = "A registered nurse opens the door. Male or female? Answer in one word."
 SPLITS = ("heldout_templates", "seen_templates")
 FIRST_TEMPLATE = f"{SPLITS[0]}:0"
+NO_ADAPTER = "No run has an adapter yet: train one on the Train tab. The base model can be asked already."
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def show(store: Store, selected: str, place: Place, runs: Any, prompt: str) -> l
         {} if kept == list(runs or ()) else {"value": kept}
     )
     place, *filled = _refilled(store, replace(place, selected=selected, choices=choices), kept, prompt)
+    if not choices:
+        filled[-1] = f'<p class="da-quiet">{cards.linked(NO_ADAPTER)}</p>'
     return [place, gr.update(**update), *filled]
 
 

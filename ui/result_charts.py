@@ -36,11 +36,18 @@ def build_realized() -> tuple[list[Any], list[Any], tuple[gr.Button, gr.Button]]
         gr.HTML(cards.heading("Realized against target", HEADING))
         with gr.Row():
             split = gr.Radio(
-                rounds.SPLIT_CHOICES, label="Prompts", elem_id="split", interactive=True, scale=2
+                rounds.SPLIT_CHOICES,
+                label="Prompts",
+                info="Held-out ones were never trained on",
+                elem_id="split",
+                interactive=True,
+                scale=2,
             )
-            category = gr.Dropdown([], label="Share of", elem_id="category", **rounds.OPEN)
+            category = gr.Dropdown(
+                [], label="Share of", info="The category that is drawn", elem_id="category", **rounds.OPEN
+            )
             order = gr.Dropdown(
-                [(label, name) for name, label in ORDERS.items()], value="gap", label="Contexts by",
+                [(label, name) for name, label in ORDERS.items()], value="gap", label="Contexts by", info="The order from top to bottom",
                 elem_id="context-order", **rounds.OPEN,
             )  # fmt: skip
         gr.HTML(report.LEGEND, apply_default_css=False)
@@ -58,7 +65,13 @@ def build_convergence() -> list[Any]:
     """The second card: the choice of a context, and what shows its convergence."""
     with gr.Column(elem_classes="da-card"):
         gr.HTML(cards.heading("As rounds accumulate", CONVERGENCE))
-        context = gr.Dropdown([], label="Context", elem_id="convergence-context", **rounds.OPEN)
+        context = gr.Dropdown(
+            [],
+            label="Context",
+            info="One context, or the mean over all",
+            elem_id="convergence-context",
+            **rounds.OPEN,
+        )
         legend = gr.HTML(apply_default_css=False)
         chart = gr.Plot(show_label=False, container=False, elem_classes="da-chart", elem_id="convergence")
         with gr.Accordion(AS_TABLE, open=False, elem_id="convergence-as-table", elem_classes="da-fold"):

@@ -55,7 +55,9 @@ def build(store: Store, folder: Folder, selected: gr.Textbox) -> ResultsTab:
     """The tab, with the events among its own controls."""
     shown = gr.State(Shown())
     with gr.Column(elem_classes="da-card"):
-        choice = gr.Dropdown([], label="Run", elem_id="result-run", **rounds.OPEN)
+        choice = gr.Dropdown(
+            [], label="Run", info="Finished runs, the newest first", elem_id="result-run", **rounds.OPEN
+        )
         lead = gr.HTML(apply_default_css=False, elem_id="lead")
     tiles = gr.HTML(apply_default_css=False, elem_id="tiles")
     with gr.Column(visible=False) as body:

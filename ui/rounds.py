@@ -108,18 +108,48 @@ def build(store: Store, run_on_tab: RunOnTab, selected: gr.Textbox, shown: gr.St
 def _controls() -> dict[str, Any]:
     """A control for each field of :class:`Filters`, laid out as a person reads them."""
     with gr.Row():
-        show = gr.Radio(SHOW_CHOICES, value=EACH, label="Show", elem_id="rounds-show", interactive=True)
-        phase = gr.Radio(PHASE_CHOICES, label="Phase", elem_id="rounds-phase", interactive=True)
+        show = gr.Radio(
+            SHOW_CHOICES,
+            value=EACH,
+            label="Show",
+            info="One row a round, or one a different answer",
+            elem_id="rounds-show",
+            interactive=True,
+        )
+        phase = gr.Radio(
+            PHASE_CHOICES,
+            label="Phase",
+            info="The base model, or the tuned one",
+            elem_id="rounds-phase",
+            interactive=True,
+        )
         order = gr.Dropdown(
-            ORDER_CHOICES, value="context", label="Sort by", elem_id="rounds-order", **OPEN
+            ORDER_CHOICES, value="context", label="Sort by", info="The order of the rows", elem_id="rounds-order", **OPEN
         )  # fmt: skip
     with gr.Row():
-        split = gr.Dropdown(SPLIT_CHOICES, label="Prompts", elem_id="rounds-split", interactive=True)
-        template = gr.Dropdown([], label="Template", elem_id="rounds-template", **OPEN)
-        context = gr.Dropdown([], label="Context", elem_id="rounds-context", **OPEN)
-        category = gr.Dropdown([], label="Read as", elem_id="rounds-category", **OPEN)
+        split = gr.Dropdown(
+            SPLIT_CHOICES,
+            label="Prompts",
+            info="Seen or never trained on",
+            elem_id="rounds-split",
+            interactive=True,
+        )
+        template = gr.Dropdown(
+            [], label="Template", info="How it was asked", elem_id="rounds-template", **OPEN
+        )
+        context = gr.Dropdown(
+            [], label="Context", info="What was asked about", elem_id="rounds-context", **OPEN
+        )
+        category = gr.Dropdown(
+            [], label="Read as", info="What the answer names", elem_id="rounds-category", **OPEN
+        )
         query = gr.Textbox(
-            "", label="Answer contains", elem_id="rounds-query", max_lines=1, max_length=MAX_QUERY
+            "",
+            label="Answer contains",
+            info="Part of its text",
+            elem_id="rounds-query",
+            max_lines=1,
+            max_length=MAX_QUERY,
         )
     found = {
         "phase": phase, "split": split, "context": context, "category": category, "query": query,

@@ -82,11 +82,16 @@ def build(store: Store, data: DataFolder, selected: gr.Textbox) -> RunsTab:
 
 def _list() -> tuple[gr.HTML, gr.Textbox, gr.Radio, gr.Button]:
     search = gr.Textbox(
-        label="Search", max_lines=1, max_length=history.MAX_SEARCH, elem_id="search-runs",
+        label="Search", info="All words must be found", max_lines=1, max_length=history.MAX_SEARCH, elem_id="search-runs",
         placeholder="Name, tag, attribute, method, state …",
     )  # fmt: skip
     shelf = gr.Radio(
-        list(history.SHELVES.items()), value="current", label="Show", elem_id="shelf", interactive=True
+        list(history.SHELVES.items()),
+        value="current",
+        label="Show",
+        info="Archived runs are kept, out of the way",
+        elem_id="shelf",
+        interactive=True,
     )
     listed = gr.HTML(js_on_load=history.CHOOSE_JS, apply_default_css=False, elem_id="history")
     return listed, search, shelf, gr.Button("Show older runs", size="sm", visible=False, elem_id="older-runs")
