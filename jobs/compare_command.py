@@ -17,17 +17,16 @@ from jobs.compare import (
     MAX_ENTRIES,
     MEASURES,
     Comparison,
-    Line,
     answers_of,
-    by_context,
     compare,
     entries_of,
     prompts_of,
 )
+from jobs.compare_files import FORMATS, as_object, write
 from jobs.datasets import METHODS, Standing, queue_missing, spec_of, standings
 from jobs.display import duration, figure, plain, share, table
 from jobs.places import opened
-from jobs.report import finite, measures, side_effects
+from jobs.report import finite
 from storage import Answer, Run, Store
 
 TEXT = "Compare runs, or a dataset's methods; say what is missing, and queue it."
@@ -48,6 +47,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--context", metavar="NAME", help="show the answers to a prompt about this context")
     verb.add_argument("--prompt", type=int, default=1, metavar="N", help="which prompt (default: 1)")
+    verb.add_argument("--out", metavar="FILE", help=f"write the comparison to a file ({', '.join(FORMATS)})")
     verb.add_argument("--json", action="store_true", help="one line of JSON on standard output")
 
 
@@ -70,6 +70,8 @@ def compare_runs(args: argparse.Namespace) -> int:
         raise SpecError("RUN", f"{len(entries)} runs are given", f"Give at most {MAX_ENTRIES}")
     comparison = compare(store, entries, args.split, {})
     answers = _answers(store, comparison, args.context, args.prompt) if args.context else None
+    if args.out:
+        write(comparison, Path(args.out))
     if args.json:
         whole = as_object(comparison) | standings_object(found, queued)
         whole["answers"] = answers and {
@@ -111,55 +113,6 @@ def _answers(
             one.name: answers_of(store, one, comparison.split, context, prompt) for one in comparison.lines
         }
     raise SpecError("--context", f"{shown(context)} is in none of the runs", "Name one of their contexts")
-
-
-# --- JSON ------------------------------------------------------------------------
-
-
-def as_object(comparison: Comparison) -> dict[str, Any]:
-    """A comparison as plain values; ``best`` names the line that is better than all others, or is null."""
-    names = [line.name for line in comparison.lines]
-    best = comparison.best.items()
-    return {
-        "split": comparison.split,
-        "same_data": comparison.same_data,
-        "differ": list(comparison.differ),
-        "best": {name: None if place is None else names[place] for name, place in best},
-        "published": comparison.published
-        and {"mae": comparison.published, "source": published.SOURCE},
-        "lines": [_line_object(line) for line in comparison.lines],
-        "contexts": [
-            {"context": context}
-            | {"lines": [result and _context_object(line, result) for line, result in zip(comparison.lines, row, strict=True)]}
-            for context, row in by_context(comparison).items()
-        ],
-    }  # fmt: skip
-
-
-def _line_object(line: Line) -> dict[str, Any]:
-    run, spec = line.entry.run, line.entry.run.spec
-    train, sample = line.seconds
-    figures = measures(line.result) if line.result else {}
-    if rate := line.unclassified:
-        figures |= rate.named("unclassified")
-    return {
-        "name": line.name,
-        "run_id": run.id,
-        "title": run.title,
-        "method": line.entry.method,
-        "phase": line.entry.phase,
-        **{name: getattr(spec, name) for name in ("base_model", "preset", "seed")},
-        **figures,
-        "side_effects": side_effects(line.effects),
-        "train_seconds": train,
-        "sample_seconds": sample,
-    }
-
-
-def _context_object(line: Line, result: Any) -> dict[str, Any]:
-    names = line.entry.run.spec.attribute.names
-    vectors = {name: dict(zip(names, getattr(result, name), strict=False)) for name in ("target", "realized")}
-    return {"mae": result.mae, "noise_floor": result.noise_floor} | vectors
 
 
 def standings_object(found: Sequence[Standing], queued: Sequence[Run]) -> dict[str, Any]:

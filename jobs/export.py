@@ -30,14 +30,14 @@ Target = Path | str | TextIO
 def rounds_csv(store: Store, run_id: str, target: Target) -> None:
     """Write every round of a run, one a row."""
     rounds = _round_rows(store, run_id)
-    with _opened(target) as stream:
-        _write_csv(stream, ROUND_COLUMNS, rounds)
+    with open_target(target) as stream:
+        write_csv(stream, ROUND_COLUMNS, rounds)
 
 
 def rounds_json(store: Store, run_id: str, target: Target) -> None:
     """Write every round of a run as a JSON list of objects."""
     rounds = _round_rows(store, run_id)
-    with _opened(target) as stream:
+    with open_target(target) as stream:
         stream.write("[")
         for number, row in enumerate(rounds):
             stream.write((",\n" if number else "\n") + json.dumps(row, ensure_ascii=False))
@@ -49,8 +49,8 @@ def results_csv(store: Store, run_id: str, target: Target) -> None:
     spec = store.run(run_id).spec
     rows = [row for result in store.results(run_id) for row in _result_rows(spec, result)]
     names = list(dict.fromkeys(name for row in rows for name in row)) or ["phase", "split", "context"]
-    with _opened(target) as stream:
-        _write_csv(stream, names, iter(rows))
+    with open_target(target) as stream:
+        write_csv(stream, names, iter(rows))
 
 
 def results_json(store: Store, run_id: str, target: Target) -> None:
@@ -66,7 +66,7 @@ def results_json(store: Store, run_id: str, target: Target) -> None:
     whole = {"run_id": run.id, "title": run.title, "spec": run.spec.to_mapping(), "results": results}
     whole["summary"] = summarise(run.spec, measured, effects).lines
     whole["side_effects"] = side_effects(effects)
-    with _opened(target) as stream:
+    with open_target(target) as stream:
         json.dump(finite(whole), stream, ensure_ascii=False, indent=2)
         stream.write("\n")
 
@@ -76,14 +76,16 @@ def safe_cell(value: Any) -> Any:
     return "'" + value if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
-def _write_csv(stream: TextIO, names: Sequence[str], rows: Iterator[dict[str, Any]]) -> None:
+def write_csv(stream: TextIO, names: Sequence[str], rows: Iterator[dict[str, Any]]) -> None:
+    """Write rows under their names, safe to open in a spreadsheet; what is not known is left empty."""
     writer = csv.writer(stream)
     writer.writerow(map(safe_cell, names))
     writer.writerows([safe_cell(finite(row.get(name))) for name in names] for row in rows)
 
 
 @contextmanager
-def _opened(target: Target) -> Iterator[TextIO]:
+def open_target(target: Target) -> Iterator[TextIO]:
+    """An open stream as it is, or a new file at a path; DiskError where it cannot be written."""
     if not isinstance(target, str | Path):
         yield target
         return

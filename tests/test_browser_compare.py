@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 from browser_support import choose, finished_run, go_to, opened, start_app, without_worker
@@ -115,6 +116,16 @@ def test_the_same_prompt_is_answered_by_each(app, chromium):
         assert page.locator("#compare-answers .da-answers").count() == 4
         counts = page.locator("#compare-answers .da-answers").first.locator("li .c").all_inner_texts()
         assert sum(int(text.rstrip("×")) for text in counts) in (12, 13)
+
+
+def test_what_is_compared_is_downloaded(app, chromium):
+    with opened(chromium, f"{app.url}?tab=compare") as page:
+        page.wait_for_selector("#compare-heat tbody tr")
+        with page.expect_download() as caught:
+            page.locator("#compare-download-csv").click()
+        assert caught.value.suggested_filename == "distalign-comparison.csv"
+        lines = Path(caught.value.path()).read_text("utf-8").splitlines()
+        assert lines[0].startswith("name,run_id,method") and len(lines) == 1 + 4 * 25 * 2
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from pathlib import Path
@@ -275,6 +276,25 @@ def test_runs_are_compared_in_json(store: Store, capsys: pytest.CaptureFixture) 
     assert found["missing"] == [] and found["lines"][0]["side_effects"]["kl"] == 0.06
 
 
+def test_a_comparison_is_written_as_csv_and_json(store: Store, tmp_path: Path) -> None:
+    good, bad = made(store, error=0.01), made(store, error=0.2, method="sft")
+    for name in ("found.csv", "found.json"):
+        assert main(["compare", good.id, bad.id, "--out", str(tmp_path / name)]) == 0
+
+    with (tmp_path / "found.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    contexts = good.spec.contexts.names
+    assert len(rows) == 2 * len(contexts) * 2
+    (row,) = [
+        r for r in rows if (r["run_id"], r["context"], r["category"]) == (bad.id, contexts[1], "female")
+    ]
+    stored = store.result(bad.id, "after", HELD_OUT).contexts[1]
+    assert (float(row["target"]), float(row["realized"])) == (stored.target[1], stored.realized[1])
+    assert float(row["mae"]) == stored.mae and row["method"] == "sft" and row["split"] == HELD_OUT
+    whole = json.loads((tmp_path / "found.json").read_text())
+    assert [line["run_id"] for line in whole["lines"]] == [good.id, bad.id]
+
+
 @pytest.mark.usefixtures("commands")
 def test_what_a_dataset_lacks_is_told_and_queued(
     store: Store, data: DataFolder, capsys: pytest.CaptureFixture
@@ -315,6 +335,7 @@ def test_the_table_says_what_it_shows(store: Store, capsys: pytest.CaptureFixtur
         (["RUN", "--queue-missing"], "--queue-missing: is given without a dataset"),
         (["RUN", "--split", "none"], "invalid choice"),
         (["RUN", "--context", "nobody"], "--context: 'nobody' is in none of the runs"),
+        (["RUN", "--out", "found.xls"], "--out: 'found.xls' has no known ending"),
         (["RUN", "--context", "CONTEXT", "--prompt", "99"], "--prompt: 99 is out of range"),
     ],
 )

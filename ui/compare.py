@@ -16,9 +16,10 @@ from distalign.training_config import PRESETS
 from jobs.compare import known_runs
 from jobs.datasets import METHODS, datasets, name_of, queue_missing, spec_of
 from storage import RunState, Store
-from ui import cards, compare_cards, forms, labels
+from ui import cards, compare_cards, compare_downloads, forms, labels
 from ui.compare_choice import HEADLINE, MAX_TEXT, Choice, of_dataset, read_address
-from ui.compare_view import EVERY, FEW, Controls, Shown, changes, look
+from ui.compare_view import EVERY, FEW, Controls, Shown, before, changes, look
+from ui.downloads import Folder
 from ui.rounds import OPEN
 from ui.wiring import LATEST, ONE_BY_ONE, QUIET
 
@@ -41,7 +42,7 @@ class CompareTab:
     address: gr.Textbox
 
 
-def build(store: Store, data: DataFolder, selected: gr.Textbox) -> CompareTab:
+def build(store: Store, data: DataFolder, folder: Folder, selected: gr.Textbox) -> CompareTab:
     """The tab, with the events among its own controls."""
     parts = {"address": gr.Textbox(visible="hidden", elem_id="compare-address")}
     parts |= _build_chooser()
@@ -52,6 +53,7 @@ def build(store: Store, data: DataFolder, selected: gr.Textbox) -> CompareTab:
         with gr.Column() as details:
             parts["details"] = details
             parts |= _build_details()
+        files = compare_downloads.build()
     shown, note = gr.State(Shown()), parts.pop("note")
     controls = [parts[name] for name in Controls.__dataclass_fields__]
     # In the order of what is sent.
@@ -60,6 +62,7 @@ def build(store: Store, data: DataFolder, selected: gr.Textbox) -> CompareTab:
         partial(show, store, data), [parts["address"], selected, shown, *controls], outputs, parts["address"]
     )
     _wire(tab, store, data, parts, [parts["address"], shown, *controls])
+    compare_downloads.wire(store, folder, [parts["address"], shown], files)
     return tab
 
 
@@ -259,11 +262,6 @@ def _sent(
     now, parts = look(store, data, shown, choice, controls)
     now, updates = changes({name: parts[name] for name in OUTPUTS}, now, controls)
     return [now, note, *updates]
-
-
-def before(store: Store, address: str, shown: Shown) -> Choice:
-    """What was compared so far; the browser knows it where the server has forgotten the session."""
-    return shown.choice if shown.sent else read_address(store, address or "") or Choice()
 
 
 def chosen_by(store: Store, old: Choice, controls: Controls) -> Choice:

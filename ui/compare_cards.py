@@ -96,7 +96,7 @@ def legend(comparison: Comparison, shares: bool) -> str:
     elif comparison.published is not None:
         items.append(
             f'<span><i class="dash"></i>best published: {figure(comparison.published)} '
-            f"({esc(published.SOURCE)}, on models 10 to 60 times larger than the bundled one)</span>"
+            f"({esc(published.SOURCE)}, on models about 9 to 70 times larger than the bundled one)</span>"
         )
     items.append(f"<span>lines: 95 % intervals{'' if shares else '; square-root scale'}</span>")
     return f'<div class="da-legend">{"".join(items)}</div>'

@@ -16,7 +16,7 @@ from jobs.compare import Comparison, answers_of, by_context, compare, prompts_of
 from jobs.datasets import datasets, in_method
 from storage import ComparableRun, Store
 from ui import cards, charts, compare_cards, compare_charts, labels
-from ui.compare_choice import Choice, Resolved, resolve, write_address
+from ui.compare_choice import Choice, Resolved, read_address, resolve, write_address
 
 FEW, EVERY = "few", "every"
 NOTHING = (
@@ -109,6 +109,16 @@ def changes(parts: Mapping[str, Part | Control], shown: Shown, controls: Control
             sent[name] = part.key
             updates.append(part.make() if new or shown.sent[name] != part.key else gr.skip())
     return replace(shown, sent=sent), updates
+
+
+def before(store: Store, address: str, shown: Shown) -> Choice:
+    """What was compared so far; the browser knows it where the server has forgotten the session."""
+    return shown.choice if shown.sent else read_address(store, address or "") or Choice()
+
+
+def comparison_of(store: Store, choice: Choice) -> Comparison:
+    """What is known of the runs of a choice."""
+    return compare(store, resolve(store, choice).entries, choice.split, labels.METHODS_SHORT)
 
 
 def _chooser(

@@ -39,7 +39,7 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
             with gr.Tab("Results", id="results") as results_item:
                 results_tab = results.build(store, folder, selected)
             with gr.Tab("Compare", id="compare") as compare_item:
-                compare_tab = compare.build(store, data, selected)
+                compare_tab = compare.build(store, data, folder, selected)
             with gr.Tab("Play", id="play") as play_item:
                 play_tab = play.build(store, data, selected)
             with gr.Tab("Gallery", id="gallery") as gallery_item:
