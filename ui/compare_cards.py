@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from distalign import published
 from distalign.results import ContextResult, Interval
-from jobs.compare import Comparison, Line
+from jobs.compare import MAX_ENTRIES, Comparison, Line
 from jobs.datasets import Standing
 from storage import Answer, Event, Run
 from ui import cards, labels
@@ -73,8 +73,19 @@ def queued_note(runs: Sequence[Run]) -> str:
     )
 
 
-def lead(comparison: Comparison) -> str:
-    """In what the runs differ, and whether their figures can be held against each other."""
+def lead(comparison: Comparison, left_out: int = 0) -> str:
+    """In what the runs differ, whether their figures can be held against each other, and how many are left out."""
+    return _left_out(left_out) + _differing(comparison)
+
+
+def _left_out(count: int) -> str:
+    if not count:
+        return ""
+    runs = "1 more run is" if count == 1 else f"{count:,} more runs are"
+    return cards.quiet(f"{runs} chosen than can be compared at once: these are the first {MAX_ENTRIES}.")
+
+
+def _differing(comparison: Comparison) -> str:
     if not comparison.differ:
         return ""
     fields = ", ".join(cards.field_label(name).lower() for name in comparison.differ)
@@ -207,6 +218,9 @@ def heat_map(comparison: Comparison, contexts: Mapping[str, Sequence[ContextResu
         '<div class="da-scroll" tabindex="0" role="region" aria-label="Error of each context by method">'
         f'<table class="da-table da-heat"><thead><tr><th scope="col">Context</th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
+        + cards.quiet(
+            f"Small print: MAE by noise floor. Plain at 1 or below, full colour at {HOT:g} and above."
+        )
         + (cards.quiet(f"{plural(rest, 'context')} with smaller errors not shown.") if rest > 0 else "")
     )
 
@@ -216,8 +230,8 @@ def _heat_cell(result: ContextResult | None) -> str:
         return f'<td class="n">{NONE}</td>'
     ratio = result.mae / result.noise_floor if result.noise_floor > 0 else math.inf
     heat = min(1.0, max(0.0, (ratio - 1) / (HOT - 1)))
-    many = f"{ratio:.1f} times the noise floor" if math.isfinite(ratio) else "the noise floor is 0"
-    return f'<td class="n" style="--heat:{heat:.2f}" title="{many}">{result.mae:.3f}</td>'
+    many = f"<small>{ratio:.1f}×</small>" if math.isfinite(ratio) else ""
+    return f'<td class="n" style="--heat:{heat:.2f}">{result.mae:.3f}{many}</td>'
 
 
 def shares_table(

@@ -40,12 +40,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A choice with the runs that it stands for."""
+    """A choice with the runs that it stands for; ``left_out`` more than can be compared."""
 
     choice: Choice
     spec: RunSpec | None
     standings: tuple[Standing, ...]
     entries: tuple[Entry, ...]
+    left_out: int = 0
 
     @property
     def waiting(self) -> tuple[Run, ...]:
@@ -68,14 +69,15 @@ def resolve(store: Store, choice: Choice) -> Resolved:
     found = _pin(store, found, choice.pinned)
     own = {standing.done.id for standing in found if standing.done}
     others = [run for run in known_runs(store, choice.others) if run.id not in own]
-    entries = entries_of(found, others)[:MAX_ENTRIES]
+    entries = entries_of(found, others)
     kept = replace(
         choice,
         methods=tuple(standing.method for standing in found),
         pinned=tuple(standing.done.id for standing in found if standing.done),
         others=tuple(run.id for run in others),
     )
-    return Resolved(kept, spec, tuple(found), tuple(entries))
+    left_out = max(0, len(entries) - MAX_ENTRIES)
+    return Resolved(kept, spec, tuple(found), tuple(entries[:MAX_ENTRIES]), left_out)
 
 
 def _pin(store: Store, found: Sequence[Standing], pinned: Sequence[str]) -> list[Standing]:

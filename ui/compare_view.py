@@ -87,7 +87,7 @@ def look(
     )
     now = replace(shown, choice=choice, key=key, comparison=comparison)
     parts = _chooser(store, data, resolved, controls, shown)
-    parts |= _figures(comparison, key, splits)
+    parts |= _figures(comparison, key, splits, resolved.left_out)
     parts |= _details(store, comparison, key, controls)
     return now, parts
 
@@ -180,15 +180,17 @@ def _queue_label(data: DataFolder, resolved: Resolved, preset: str) -> Any:
     return compare_cards.queue_label(resolved.missing, seconds)
 
 
-def _figures(comparison: Comparison, key: Any, splits: list[str]) -> dict[str, Part | Control]:
+def _figures(comparison: Comparison, key: Any, splits: list[str], left_out: int) -> dict[str, Part | Control]:
     """What is known of the lines as a whole."""
     there = bool(comparison.lines)
     choices = tuple((labels.SPLITS[split], split) for split in splits)
     return {
         "lead": Part(
-            key,
+            (key, left_out),
             lambda: (
-                compare_cards.lead(comparison) if there else cards.empty("Nothing to compare yet", NOTHING)
+                compare_cards.lead(comparison, left_out)
+                if there
+                else cards.empty("Nothing to compare yet", NOTHING)
             ),
         ),
         "body": Part(there, lambda: gr.update(visible=there)),

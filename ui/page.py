@@ -54,6 +54,7 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         items = (train_item, runs_item, results_item, compare_item, play_item, gallery_item, how_item)
         for name, item in zip(TABS, items, strict=True):
             item.select(None, selected, None, js=shown_js(name), **QUIET)
+        train.on_select(train_tab, store, train_item)
         results_item.select(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
         compare.on_select(compare_tab, compare_item)
         play_item.select(play_tab.show, play_tab.inputs, play_tab.outputs, **QUIET)

@@ -90,6 +90,11 @@ def on_load(tab: TrainTab, store: Store, data: DataFolder, page: gr.Blocks) -> N
     page.load(partial(train_side.redraw, data), drawing, train_side.drawn_outputs(c), **QUIET)
 
 
+def on_select(tab: TrainTab, store: Store, item: gr.Tab) -> None:
+    """A run that was made meanwhile is among what the form may start from."""
+    item.select(lambda: gr.update(choices=starts.choices(store)), None, tab.controls["start"], **QUIET)
+
+
 def _start(c: Controls) -> None:
     with gr.Row(elem_classes="da-start", equal_height=True):
         c.others["start"] = gr.Dropdown(

@@ -34,7 +34,7 @@ INTRODUCTION = (
     "context is new; a quarter of the contexts is kept out of a training of its own. A specification with templates "
     "of its own keeps its own held-out ones.\n\n"
     f"`prompt` states the target with percentages in the system turn, `prompt_few_shot` adds {FEW_SHOT} answers "
-    "drawn from it. The paper's best is the lowest MAE published for a dataset, over models 10 to 60 times larger "
+    "drawn from it. The paper's best is the lowest MAE published for a dataset, over models about 9 to 70 times larger "
     f"and all its methods ({published.SOURCE})."
 )
 SECTIONS = (
