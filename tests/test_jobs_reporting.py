@@ -17,7 +17,7 @@ from distalign.convergence import running_error, running_shares
 from distalign.noise import mean_absolute_deviation
 from distalign.results import ContextResult, Interval, Round, SplitResult, of_split
 from distalign.spec import parse_spec
-from jobs.reporting import charts, contexts, files, layers, measures, pictures, views
+from jobs.reporting import charts, contexts, convergence_charts, files, layers, measures, pictures, views
 from jobs.reporting.tables import Cell, html_table
 from jobs.reporting.views import View, settled
 from storage import Run, RunState, Store, StoreError
@@ -72,9 +72,9 @@ ERRORS = tuple(running_error(result.contexts, 0) for result in PAIR)
     "spec",
     [
         charts.realized_chart(PAIR, NAMES, 0).to_dict(),
-        charts.error_chart(*ERRORS).to_dict(),
-        charts.error_chart(ERRORS[0], None).to_dict(),
-        charts.shares_chart(running_shares(context(0), 0), ("male", "female")).to_dict(),
+        convergence_charts.error_chart(*ERRORS).to_dict(),
+        convergence_charts.error_chart(ERRORS[0], None).to_dict(),
+        convergence_charts.shares_chart(running_shares(context(0), 0), ("male", "female")).to_dict(),
     ],
     ids=["realized", "errors", "one error", "shares"],
 )
@@ -128,13 +128,17 @@ def test_what_was_not_classified_is_no_number_in_a_chart() -> None:
     lost = context(0, (math.nan, math.nan), unclassified=100)
     chart = charts.realized_chart((None, split("after", 0.1, lost)), NAMES, 0)
     assert "NaN" not in json.dumps(chart.to_dict())
-    assert "NaN" not in json.dumps(charts.error_chart(None, running_error([lost], 0)).to_dict())
-    assert "NaN" not in json.dumps(charts.shares_chart(running_shares(lost, 0), ("a", "b")).to_dict())
+    assert "NaN" not in json.dumps(convergence_charts.error_chart(None, running_error([lost], 0)).to_dict())
+    assert "NaN" not in json.dumps(
+        convergence_charts.shares_chart(running_shares(lost, 0), ("a", "b")).to_dict()
+    )
 
 
 def test_small_categories_beyond_the_palette_are_summed_and_equal_bands_drawn_once() -> None:
     many = (0.3, 0.2, *[0.05] * 10)
-    rows = charts.shares_rows(running_shares(context(0, many, target=many), 0), [f"c{k}" for k in range(12)])
+    rows = convergence_charts.shares_rows(
+        running_shares(context(0, many, target=many), 0), [f"c{k}" for k in range(12)]
+    )
     last = [row for row in rows if row["round"] == 100]
     assert len(last) == len(layers.PALETTE) and last[-1]["category"] == layers.OTHER
     assert sum(row["share"] for row in last) == pytest.approx(1)
@@ -149,7 +153,7 @@ def test_a_chart_can_be_exported_by_itself() -> None:
 
 
 def test_charts_on_one_page_do_not_share_inner_names() -> None:
-    drawn = pictures.inline_svg(charts.error_chart(*ERRORS), "b", "what it shows")
+    drawn = pictures.inline_svg(convergence_charts.error_chart(*ERRORS), "b", "what it shows")
     ids = set(re.findall(r'id="([^"]+)"', drawn))
     assert all(name.startswith("b-") for name in ids)
     assert set(re.findall(r"url\(#([^)]+)\)", drawn)) <= ids

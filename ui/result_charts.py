@@ -12,7 +12,8 @@ from distalign.results import SplitResult, of_split
 from distalign.spec import RunSpec
 from distalign.summary import summarise
 from jobs.reporting import contexts, views
-from jobs.reporting.charts import ORDERS, error_chart, shares_chart
+from jobs.reporting.charts import ORDERS
+from jobs.reporting.convergence_charts import error_chart, shares_chart
 from jobs.reporting.layers import MAX_CONTEXTS
 from jobs.reporting.views import View
 from storage import Run, Store

@@ -9,6 +9,7 @@ import altair as alt
 
 # Okabe and Ito's palette, safe for colour-blind readers; the yellow last, as it is faint on white.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
+DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 2], [12, 3], [2, 4], [6, 2, 2, 2, 2, 2])
 BEFORE, AFTER, INK, BAND = "#7c8797", "#0d9488", "#1f2937", "#7f8999"
 MAX_ROWS = 5000
 MAX_CONTEXTS = 60
@@ -67,8 +68,22 @@ def category_colour(categories: Sequence[str]) -> alt.Color:
         "category:N",
         sort=list(categories),
         scale=alt.Scale(domain=list(categories), range=list(PALETTE[: len(categories)])),
-        legend=alt.Legend(orient="top", title=None, labelLimit=320, columns=columns(categories)),
+        legend=_legend(categories),
     )
+
+
+def category_dash(categories: Sequence[str]) -> alt.StrokeDash:
+    """A dash a category, for those who do not tell the colours apart; in the same legend."""
+    return alt.StrokeDash(
+        "category:N",
+        sort=list(categories),
+        scale=alt.Scale(domain=list(categories), range=list(DASHES[: len(categories)])),
+        legend=_legend(categories),
+    )
+
+
+def _legend(categories: Sequence[str]) -> alt.Legend:
+    return alt.Legend(orient="top", title=None, labelLimit=320, columns=columns(categories))
 
 
 def share_axis() -> alt.Axis:

@@ -11,7 +11,7 @@ import altair as alt
 from distalign.convergence import RunningError, RunningShares, running_error, running_shares
 from distalign.results import ContextResult, Pair, SplitResult, of_split, split_name, splits_of
 from distalign.spec import RunSpec
-from jobs.reporting import charts
+from jobs.reporting import charts, convergence_charts
 from jobs.reporting.layers import MAX_CONTEXTS
 
 CHARTS = ("chart", "convergence")
@@ -63,9 +63,9 @@ def convergence_chart(spec: RunSpec, results: Sequence[SplitResult], view: View)
     pair = of_split(results, view.split)
     if view.context is None:
         before, after = errors_of(spec, pair)
-        return charts.error_chart(before, after) if before or after else None
+        return convergence_charts.error_chart(before, after) if before or after else None
     running = shares_of(spec, pair, view.context)
-    return charts.shares_chart(running, spec.attribute.names) if running else None
+    return convergence_charts.shares_chart(running, spec.attribute.names) if running else None
 
 
 def errors_of(spec: RunSpec, pair: Pair) -> tuple[RunningError | None, RunningError | None]:
@@ -94,7 +94,7 @@ def convergence_rows(
     """The convergence that the view is of, one number of rounds (and category) a row."""
     pair = of_split(results, view.split)
     if view.context is None:
-        for row in charts.error_rows(*errors_of(spec, pair)):
+        for row in convergence_charts.error_rows(*errors_of(spec, pair)):
             yield {"split": view.split, "context": ""} | {k: v for k, v in row.items() if k != "latest"}
         return
     running = shares_of(spec, pair, view.context)
