@@ -88,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     shelf.add_argument("--archived", action="store_true", help="those that were archived")
     shelf.add_argument("--deleted", action="store_true", help="those that can still be restored")
     shown = verb("show", commands.show, "Show a run. RUN may be the beginning of an id.", "RUN")
+    shown.add_argument("--log", action="store_true", help="its whole log")
     for sub in (run, runs, shown, preview, needed, *add_organising(verb)):
         sub.add_argument("--json", action="store_true", help="one line of JSON on standard output")
     verb("cancel", commands.cancel, "Cancel a queued run, or stop a running one.", "RUN")

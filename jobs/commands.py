@@ -11,7 +11,17 @@ from typing import Any
 from distalign import models
 from distalign.summary import summarise
 from jobs import queue
-from jobs.display import duration, figure, moment, plain, results_table, share, table, usage_line
+from jobs.display import (
+    duration,
+    figure,
+    moment,
+    plain,
+    results_table,
+    share,
+    table,
+    usage_line,
+    waiting_line,
+)
 from jobs.executor import LocalExecutor
 from jobs.foreground import spec_of
 from jobs.places import data_folder, opened, store_of
@@ -108,7 +118,11 @@ def show(args: argparse.Namespace) -> int:
         print(f"{artifact.kind}: {artifact.path} ({artifact.bytes:,} bytes)")
     if last is not None:
         print(f"{last.fraction:.0%} done, stage {last.stage}")
-    for event in store.events(run.id, kinds=["stage", "log"], limit=MAX_EVENTS)[-SHOWN_EVENTS:]:
+    if run.state == RunState.QUEUED:
+        print(waiting_line(store.ahead_of(run.id)))
+    for event in store.events(run.id, kinds=["stage", "log"], limit=MAX_EVENTS)[
+        0 if args.log else -SHOWN_EVENTS :
+    ]:
         print(f"  {moment(event.at)} {event.stage}: {plain(event.message)}")
     if results:
         print("\n" + plain("\n".join(summarise(run.spec, results, effects).lines)))

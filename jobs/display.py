@@ -14,6 +14,7 @@ from tabulate import tabulate
 from distalign.progress import Progress
 from distalign.results import SplitResult, split_name
 from storage import UsageSummary
+from storage.records import Line
 
 BAR_WIDTH = 24
 REDRAW_SECONDS = 0.1
@@ -165,3 +166,11 @@ def moment(seconds: float | None) -> str:
 def plain(text: str) -> str:
     """Without control characters, which a terminal would obey."""
     return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+
+
+def waiting_line(line: Line) -> str:
+    """What a queued run waits for."""
+    ahead = [f'"{plain(title)}"' for title in line.running]
+    if line.queued:
+        ahead.append(f"{line.queued} queued before it")
+    return f"waits for {' and '.join(ahead) or 'the worker'}"

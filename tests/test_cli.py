@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from distalign.folders import DataFolder
+from distalign.progress import Progress
 from distalign.spec import load_spec, parse_spec, parse_text
 from jobs.cli import main
 from storage import RunState, Store
@@ -294,8 +295,14 @@ def test_show_has_all_that_run_printed_and_the_specification(
     found = json.loads(capsys.readouterr().out)
     assert (found["run_id"], found["mae"], found["fraction"]) == (run_id, 0.05, 1.0)
     assert parse_spec(found["spec"]) == parse_spec(SPEC)
+    store = Store(data.database)
+    for number in range(30):
+        store.add_event(run_id, 1, Progress("log", "save", message=f"line {number}"))
+    assert main(["show", run_id, "--log"]) == 0
+    assert "line 0\n" in capsys.readouterr().out
     assert main(["show", run_id]) == 0
     out = capsys.readouterr().out
+    assert "line 29\n" in out and "line 0\n" not in out
     assert "held-out templates" in out
     assert "On 72 unrelated prompts" in out
     assert "adapter.zip" in out
@@ -404,3 +411,15 @@ def _wait(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_queued_run_says_what_it_waits_for(data: DataFolder, capsys: pytest.CaptureFixture) -> None:
+    store = Store(data.database)
+    first, _, third = (
+        store.insert_run(parse_spec(SPEC | {"name": name})) for name in ("One", "Two", "Three")
+    )
+    main(["show", first.id])
+    assert "waits for the worker" in capsys.readouterr().out
+    store.claim()
+    main(["show", third.id])
+    assert 'waits for "One" and 1 queued before it' in capsys.readouterr().out
