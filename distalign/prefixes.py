@@ -27,8 +27,10 @@ from distalign.trie import TokenTrie, pack, padded
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# Tokens of a pass: with fewer the processor waits for weights, with more the logits fill memory.
-TOKENS_AT_ONCE = 128
+# Tokens of a pass: with fewer the processor waits for weights, with more keys and values fill memory.
+TOKENS_AT_ONCE = 512
+# Of so many the logits are there at a time.
+LOGITS_AT_ONCE = 128
 # Prompts that are read in one pack; in a longer one attention among them costs more than it saves.
 PROMPTS_IN_PACK = 32
 TOKEN_MULTIPLE = 8
@@ -134,7 +136,7 @@ def _read_pack(
         attention_mask=row.mask,
         past_key_values=cache,
         use_cache=True,
-    )
+    )(slice(None))
     return cache, [row.places(path).tolist() for path in nodes], logits
 
 
@@ -185,8 +187,10 @@ def _inherit(before: Prefixes, parents: Ints, *, reuse: bool) -> list[KeysValues
 def _run(
     model: PreTrainedModel, prompts: Prompts, grown: Prefixes, tokens: Ints
 ) -> Iterator[tuple[slice, Tensor]]:
-    for first in range(0, len(tokens), TOKENS_AT_ONCE):
-        rows = slice(first, min(first + TOKENS_AT_ONCE, len(tokens)))
+    # Models of other families give the logits of a whole pass at once.
+    at_once = TOKENS_AT_ONCE if is_known(model) else LOGITS_AT_ONCE
+    for first in range(0, len(tokens), at_once):
+        rows = slice(first, min(first + at_once, len(tokens)))
         count = rows.stop - rows.start
         padding = padded(count, TOKEN_MULTIPLE) - count
         mine = [(keys[rows], values[rows]) for keys, values in grown.layers]
@@ -202,13 +206,15 @@ def _run(
                 position_ids=torch.from_numpy(np.pad(positions, (0, padding)))[None],
                 use_cache=False,
             )
-        yield rows, logits
+        for start in range(0, count, LOGITS_AT_ONCE):
+            some = slice(start, min(start + LOGITS_AT_ONCE, count))
+            yield slice(first + some.start, first + some.stop), logits(some)
 
 
-def _logits(model: PreTrainedModel, places: Tensor, **inputs: Any) -> Tensor:
-    """Logits at some places [R] of a row: [R, V]."""
+def _logits(model: PreTrainedModel, places: Tensor, **inputs: Any) -> Callable[[slice], Tensor]:
+    """What gives the logits at a slice of some places [R] of a row: [n, V]."""
     if not is_known(model):
-        return model(**inputs, logits_to_keep=places).logits[0]
+        return model(**inputs, logits_to_keep=places).logits[0].__getitem__
     hidden = model.get_decoder()(**inputs).last_hidden_state[0, places]
     head = model.get_output_embeddings()
-    return linear(hidden, head.weight, head.bias)
+    return lambda some: linear(hidden[some], head.weight, head.bias)

@@ -40,6 +40,8 @@ STEERED_METHODS = ("hybrid", "kl_only", "kto_only")
 TRAINED_METHODS = (*STEERED_METHODS, "sft", "dpo")
 METHODS = (*TRAINED_METHODS, "prompt", "zero_shot")
 MAX_FEW_SHOT = 32
+# Rounds a context by which a base model is measured before its training: its answers fan out, so each takes long.
+BASE_ROUNDS = 40
 DEFAULT_MODEL = "smollm2-135m"
 STEERING_POOLS = ("visible", "special")
 
@@ -145,11 +147,12 @@ class RunSpec:
         return tuple(i for i in range(len(self.contexts)) if i not in self.heldout_indices)
 
     def rounds_of(self, split: str, phase: str = "after") -> int:
-        """Rounds a context on a split; a base model that is going to be trained tells fewer stories."""
-        if split != "stories":
-            return self.rounds
-        rounds = self.story.story_rounds or self.rounds
-        return min(rounds, BASE_STORIES) if phase == "before" and self.method in TRAINED_METHODS else rounds
+        """Rounds a context on a split; before a training fewer, which only show where it began."""
+        stories = split == "stories"
+        rounds = (stories and self.story.story_rounds) or self.rounds
+        if phase == "before" and self.method in TRAINED_METHODS:
+            return min(rounds, BASE_STORIES if stories else BASE_ROUNDS)
+        return rounds
 
     def sampling_of(self, split: str) -> Sampling:
         """How rounds of a split are sampled. The tree of stories fans out: it is not expanded for probability."""

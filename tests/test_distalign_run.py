@@ -22,7 +22,7 @@ from distalign.progress import STAGES, Progress
 from distalign.prompts import split_prompts
 from distalign.results import Round, SideEffects, SplitResult
 from distalign.runner import execute
-from distalign.spec import RunSpec, load_spec
+from distalign.spec import BASE_ROUNDS, RunSpec, load_spec
 from distalign.steering import choose_steering_tokens
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
 
@@ -102,8 +102,10 @@ def test_every_split_is_measured_before_and_after(finished: tuple[RunSpec, Recor
     assert set(recorder.results) == {(p, s) for p in ("before", "after") for s in spec.splits}
     assert set(recorder.timings) == {"train_seconds", "sample_seconds"}
     for result in recorder.results.values():
-        assert result.rounds == spec.rounds * 2
-        assert [c.rounds for c in result.contexts] == [spec.rounds] * 2
+        rounds = spec.rounds_of(result.split, result.phase)
+        assert rounds == (BASE_ROUNDS if result.phase == "before" else spec.rounds)
+        assert result.rounds == rounds * 2
+        assert [c.rounds for c in result.contexts] == [rounds] * 2
 
 
 def test_side_effects_of_a_trained_run_are_measured_and_on_its_card(
