@@ -218,7 +218,7 @@ def test_the_peers_loss_and_gradients_equal_the_products(
     theirs.backward()
 
     assert abs(ours.loss - theirs.item()) < 1e-4
-    assert abs(kto_alone.item() - 0.5) > 1e-3, "the trained policy differs from the reference"
+    assert abs(kto_alone.item() - 0.5) > 5e-4, "the trained policy differs from the reference"
     assert theirs.item() - kto_alone.item() > 0.1, "the calibration term counts"
     assert max(g.abs().max() for g in ours.gradients) > 1e-2
     for parameter, gradient in zip(adapter_weights(base), ours.gradients, strict=True):

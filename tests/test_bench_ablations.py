@@ -174,7 +174,7 @@ def test_the_grid_goes_on_where_it_stopped_one_seed_before_the_next(
     stand = Stand(stop=2)
     monkeypatch.setattr(turns, "measured", stand)
     given = arguments(place, "--only", "kto_over", "steps")
-    values = ["kto_over-completion", "steps-4", "steps-10", "steps-15"]
+    values = ["kto_over-completion", "steps-4", "steps-10", "steps-16"]
     order = [f"{name}-{seed}" for seed in (0, 1) for name in ("default", *values)]
 
     assert main([*given, "--minutes", "0"]) == 0 and not stand.calls

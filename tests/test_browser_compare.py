@@ -115,7 +115,8 @@ def test_the_same_prompt_is_answered_by_each(app, chromium):
         )
         assert page.locator("#compare-answers .da-answers").count() == 4
         counts = page.locator("#compare-answers .da-answers").first.locator("li .c").all_inner_texts()
-        assert sum(int(text.rstrip("×")) for text in counts) in (12, 13)
+        # Of the base model 40 rounds were drawn, over 8 templates.
+        assert sum(int(text.rstrip("×")) for text in counts) == 5
 
 
 def test_what_is_compared_is_downloaded(app, chromium):

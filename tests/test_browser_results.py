@@ -93,7 +93,8 @@ def test_answers_are_sorted_grouped_and_those_without_a_category_inspected(app, 
     with opened(chromium, f"{app.url}?tab=results&run={run.id}") as page:
         page.locator("#rounds-position", has_text="of 1,500").wait_for()
         pick(page, "rounds-order", "Answer, A to Z")
-        page.locator("#rounds-table tbody tr:first-child", has_text="female").wait_for()
+        texts = {r.text for r in app.store.rounds(run.id, "after", "heldout_templates", limit=2_000)}
+        page.locator("#rounds-table tbody tr:first-child", has_text=min(texts)).wait_for()
         choose(page, "rounds-phase", "Before")
         page.locator("#rounds-unclassified").click()
         page.locator("#rounds-table", has_text=f"1 different answer in {lost} rounds").wait_for()

@@ -13,7 +13,7 @@ from distalign.folders import DataFolder
 from distalign.past import REMEMBERED
 from distalign.plan import Plan, Speed, estimate, read_speed, write_speed
 from distalign.progress import STAGES, Progress
-from distalign.spec import parse_spec
+from distalign.spec import BASE_ROUNDS, parse_spec
 from distalign.timeline import PLANNED, Timeline
 from distalign.training_config import PRESETS
 
@@ -162,7 +162,9 @@ def test_a_plan_counts_what_the_run_does() -> None:
     plan = estimate(parse_spec({"attribute": "gender", "preset": "quick", "rounds": 50}))
 
     assert plan.steps == PRESETS["quick"].steps
-    assert plan.rounds == 50 * 25 * 2 * 2, "rounds of 25 contexts, on two splits, before and after"
+    assert plan.rounds == (BASE_ROUNDS + 50) * 25 * 2, (
+        "rounds of 25 contexts, on two splits, before and after"
+    )
     assert plan.prompts == PRESETS["quick"].distinct_prompts < 25 * 48
     assert plan.seconds == pytest.approx(sum(plan.stages.values()))
 
@@ -198,7 +200,7 @@ def test_an_instruction_is_sampled_and_not_trained() -> None:
 
     assert (plan.steps, plan.examples) == (0, 0)
     assert set(plan.stages) == {"prepare", "base", "sample"}
-    assert plan.rounds == estimate(SPEC).rounds
+    assert plan.rounds == 100 * 25 * 2 * 2
 
 
 def test_planning_loads_no_torch() -> None:

@@ -60,10 +60,11 @@ def test_the_selected_run_is_chosen_and_fills_the_prompt_in(store: Store, run: R
 
 
 def test_without_any_adapter_the_base_model_can_be_asked(store: Store) -> None:
-    place, runs, *rest = show(store, "", Place(), [], START_PROMPT)
+    place, runs, *rest, note = show(store, "", Place(), [], START_PROMPT)
 
     assert place.selected == "" and runs == gr.update()
-    assert rest == [SKIP] * 4
+    assert rest == [SKIP] * 3
+    assert "No run has an adapter yet" in note and 'href="?tab=train"' in note
 
 
 def test_a_prompt_that_was_typed_stays_when_another_run_is_chosen(

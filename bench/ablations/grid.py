@@ -16,7 +16,7 @@ SEEDS = (0, 1)
 BASE = "default"
 TRIAL = {"steps": 5, "warmup_steps": 1, "rounds": 6}
 # In a trial, steps are divided by this.
-FEWER_STEPS = 20
+FEWER_STEPS = 16
 # Stands for a number of seen templates among the fields of a value.
 SEEN = "seen_templates"
 Fields = Mapping[str, Any]
