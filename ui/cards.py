@@ -214,7 +214,7 @@ def run_facts(run: Run) -> str:
     ]
     body = "".join(f"<div><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in facts if v != NONE)
     again = f'<a class="da-inline" href="?tab=train&amp;from={esc(run.id)}">Set up a new run from these settings</a>'
-    return f'<dl class="da-facts">{body}</dl><p class="da-quiet">{again}</p>'
+    return f'<dl class="da-facts">{body}</dl><p class="da-quiet" style="margin-top:12px">{again}</p>'
 
 
 def log_html(events: Sequence[Event]) -> str:
