@@ -93,7 +93,7 @@ def train(chromium: Any, app: App, repeats: int) -> dict[str, float]:
 
 
 def train_once(chromium: Any, app: App) -> float:
-    told = "/Waiting for the worker|Starting|Preparing/.test(told('#run-head'))"
+    told = "/Waiting for|Starting|Preparing/.test(told('#run-head'))"
     step = Step("train", "one('#train').click()", f"seen('#run-head') && {told}")
     with opened(chromium, f"{app.url}?tab=train") as page:
         shown = timed(page, step)
