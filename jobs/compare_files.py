@@ -38,23 +38,23 @@ def write(comparison: Comparison, path: Path) -> None:
 
 def _rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """A row for each line, context and category."""
+    told = [{n: v for n, v in _line_object(line).items() if n in COLUMNS} for line in comparison.lines]
     for context, results in by_context(comparison).items():
-        for line, result in zip(comparison.lines, results, strict=True):
+        for line, own, result in zip(comparison.lines, told, results, strict=True):
             if result is None:
                 continue
-            told = {name: value for name, value in _line_object(line).items() if name in COLUMNS}
             figures = _context_object(line, result)
-            for category, target in figures["target"].items():
+            shares = figures.pop("target"), figures.pop("realized")
+            for category, target in shares[0].items():
                 yield (
-                    told
+                    own
+                    | figures
                     | {
                         "split": comparison.split,
                         "context": context,
                         "category": category,
                         "target": target,
-                        "realized": figures["realized"][category],
-                        "mae": figures["mae"],
-                        "noise_floor": figures["noise_floor"],
+                        "realized": shares[1][category],
                     }
                 )
 
