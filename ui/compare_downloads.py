@@ -13,7 +13,7 @@ from storage import Store
 from ui import cards
 from ui.compare_view import Shown, before, comparison_of
 from ui.downloads import Folder
-from ui.wiring import QUIET
+from ui.wiring import hands_over
 
 
 def build() -> dict[str, Any]:
@@ -35,11 +35,8 @@ def build() -> dict[str, Any]:
 def wire(store: Store, folder: Folder, inputs: list[Any], parts: dict[str, Any]) -> None:
     """Each button makes its file; ``inputs`` are the tab's address and what the session shows."""
     for ending in FORMATS:
-        made = parts[ending].click(
-            partial(_file, store, folder, ending), inputs, [parts["file"], parts["note"]], **QUIET
-        )
-        js = "(f) => { if (f) window.distalign.download('compare-file') }"
-        made.success(None, parts["file"], None, js=js, **QUIET)
+        make = partial(_file, store, folder, ending)
+        hands_over(parts[ending], make, inputs, parts["file"], parts["note"])
 
 
 def _file(store: Store, folder: Folder, ending: str, address: str, shown: Shown) -> list[Any]:

@@ -17,7 +17,7 @@ from storage import ListedRun, Run, Store, UnknownRun
 from ui import cards, downloads, result_charts, rounds
 from ui.downloads import Folder
 from ui.result_charts import DRAWN
-from ui.wiring import ONE_BY_ONE, QUIET
+from ui.wiring import ONE_BY_ONE, QUIET, hands_over
 
 OUTPUTS = 7 + DRAWN + rounds.OUTPUTS
 MAX_LISTED_RUNS = 1000
@@ -103,10 +103,7 @@ def _build_downloads(store: Store, folder: Folder, inputs: list[Any]) -> None:
                         size="md",
                         elem_id=f"download-{kind}",
                     )
-                    made = button.click(partial(_make, store, folder, kind), inputs, [file, note], **QUIET)
-                    made.success(
-                        None, file, None, js="(f) => { if (f) window.distalign.download('da-file') }", **QUIET
-                    )
+                    hands_over(button, partial(_make, store, folder, kind), inputs, file, note)
 
 
 def _make(store: Store, folder: Folder, kind: str, selected: str, shown: Shown, *controls: Any) -> list[Any]:

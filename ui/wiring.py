@@ -6,7 +6,10 @@ that the output holds, several times an event. No output shows it here, so none 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import gradio as gr
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 # Polls of many open pages must not wait for one another, and of what
@@ -19,3 +22,18 @@ ONE_BY_ONE: dict[str, Any] = LATEST | {"concurrency_limit": 1}
 # default: Gradio repeats the whole event for each handler that had to wait, and two of them, each repeating the
 # other, never come to an end. Those that are handled each time are handled in their order.
 EACH: dict[str, Any] = QUIET | {"trigger_mode": "multiple"}
+
+
+def hands_over(
+    button: gr.Button,
+    make: Callable[..., list[Any]],
+    inputs: list[Any],
+    file: gr.DownloadButton,
+    note: gr.HTML,
+) -> None:
+    """A click makes a file, which the browser then fetches by the hidden ``file``, or says what is wrong.
+
+    ``make`` gives the file's path, or None, and the note.
+    """
+    fetch = f"(f) => {{ if (f) window.distalign.download('{file.elem_id}') }}"
+    button.click(make, inputs, [file, note], **QUIET).success(None, file, None, js=fetch, **QUIET)
