@@ -20,22 +20,18 @@ from torch.autograd.function import once_differentiable
 
 # Rows of logits that are in float32 at once: few enough to stay in the processor's cache.
 HEAD_ROWS = 8
-# A float32 product with more outputs than WIDE is made so many at a time: whole, MKL reads the weights of
-# a head at a third of the processor's speed (docs/speed.md).
-WIDE, SLICE = 2048, 1024
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x W^T + b, without a gradient: x [N, in], W [out, in], b [out] or None → [N, out].
 
-    In bfloat16, and where the product is narrow, this is torch's own.
+    By oneDNN on a processor, through the operator that torch.compile calls it by. torch's own float32 product
+    is MKL's, which takes twice as long on AMD's processors, and longer for wide products; its product
+    of bfloat16 matrices takes twice as long where the inner side is long (docs/speed.md).
     """
-    if weight.dtype != torch.float32 or len(weight) <= WIDE:
+    if x.device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return F.linear(x, weight, bias)
-    out = x.new_empty(len(x), len(weight))
-    for rows in (slice(first, first + SLICE) for first in range(0, len(weight), SLICE)):
-        torch.mm(x, weight[rows].T, out=out[:, rows])
-    return out if bias is None else out.add_(bias)
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 
 class LoraLinear(torch.autograd.Function):
@@ -60,10 +56,7 @@ class LoraLinear(torch.autograd.Function):
         grad_low = (grad @ b).mul_(ctx.scale)  # [N, r]
         grad_x = None
         if ctx.needs_input_grad[0]:
-            # Halves of a long inner side are twice as fast as the whole (oneDNN, bfloat16).
-            half = len(weight) // 2
-            grad_x = (grad[:, :half] @ weight[:half]).addmm_(grad[:, half:], weight[half:])
-            grad_x.addmm_(grad_low, a)
+            grad_x = linear(grad, weight.T).addmm_(grad_low, a)
         return grad_x, None, None, grad_low.T @ x, (grad.T @ low).mul_(ctx.scale), None
 
 
@@ -210,7 +203,7 @@ class TokenLogps(torch.autograd.Function):
             chunk.sub_(normaliser[rows, None]).exp_().mul_(-weights[rows])
             chunk.index_put_((places[mine] - rows.start, tokens[mine]), grad[mine], accumulate=True)
             grad_logits[rows] = chunk
-        return (grad_logits @ weight).float(), None, None, None
+        return linear(grad_logits, weight.T).float(), None, None, None
 
 
 def likeliest(hidden: Tensor, weight: Tensor, count: int) -> tuple[Tensor, Tensor]:

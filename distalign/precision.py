@@ -15,8 +15,8 @@ ROWS = 4096
 
 
 def multiplies_bfloat16_in_hardware() -> bool:
-    """Whether this processor has matrix units for bfloat16 (Intel AMX); without, it is slower than float32."""
-    return bool(torch.cpu._is_amx_tile_supported())
+    """Whether this processor has instructions for bfloat16 (AVX-512 BF16, AMX); without, it is slower than float32."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def training_dtype(config: TrainingConfig) -> torch.dtype:

@@ -13,8 +13,6 @@ from torch import Tensor
 from distalign import operations
 from distalign.decoder import BLOCK, MASKED, Sight
 from distalign.operations import (
-    SLICE,
-    WIDE,
     BlockAttention,
     LoraLinear,
     RMSNorm,
@@ -60,11 +58,24 @@ def test_lora_linear(biased: bool) -> None:
     )
 
 
-@pytest.mark.parametrize("outputs", [8, WIDE + 1, WIDE + SLICE])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("outputs", [8, 3000])
 @pytest.mark.parametrize("biased", [False, True])
-def test_a_wide_product_in_slices_is_the_product(outputs: int, biased: bool) -> None:
+def test_the_product_by_another_library_is_the_product(
+    outputs: int, biased: bool, dtype: torch.dtype
+) -> None:
     x, weight, bias = random(5, 6), random(outputs, 6), random(outputs, seed=1) if biased else None
-    torch.testing.assert_close(linear(x, weight, bias), F.linear(x, weight, bias), **NEAR)
+    x, weight, bias = (None if part is None else part.to(dtype) for part in (x, weight, bias))
+    near = NEAR if dtype == torch.float32 else {}
+    torch.testing.assert_close(linear(x, weight, bias), F.linear(x, weight, bias), **near)
+    back = random(5, outputs).to(dtype)
+    torch.testing.assert_close(linear(back, weight.T), back @ weight, **near)
+
+
+def test_without_that_library_the_product_is_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    x, weight = random(5, 6), random(8, 6)
+    assert torch.equal(linear(x, weight), F.linear(x, weight))
 
 
 def test_the_likeliest_tokens_come_with_their_log_probabilities() -> None:
