@@ -33,8 +33,9 @@ def floor(figures: Figures) -> list[str]:
             cells.append(with_spread(found, ""))
         rows.append(cells)
     return [
-        "GFLOP/s of matrix products through torch, as the product makes them (oneDNN): a large square one, which stands for the machine in the "
-        "shares below, and those of a training step (tokens × inputs × outputs).",
+        "GFLOP/s of matrix products through torch, as the product makes them (oneDNN): a large square one, "
+        "which stands for the machine in the shares below, and those of a training step (tokens × inputs × "
+        "outputs).",
         markdown_table(["product", *value["rates"]], rows),
     ]
 

@@ -20,7 +20,7 @@ from jobs.display import (
     share,
     table,
     usage_line,
-    waiting_line,
+    waited_for,
 )
 from jobs.executor import LocalExecutor
 from jobs.foreground import spec_of
@@ -119,7 +119,7 @@ def show(args: argparse.Namespace) -> int:
     if last is not None:
         print(f"{last.fraction:.0%} done, stage {last.stage}")
     if run.state == RunState.QUEUED:
-        print(waiting_line(store.ahead_of(run.id)))
+        print(f"waits for {waited_for(store.ahead_of(run.id))}")
     for event in store.events(run.id, kinds=["stage", "log"], limit=MAX_EVENTS)[
         0 if args.log else -SHOWN_EVENTS :
     ]:

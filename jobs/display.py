@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from distalign.progress import Progress
 from distalign.results import SplitResult, split_name
+from distalign.wording import plural
 from storage import UsageSummary
 from storage.records import Line
 
@@ -168,9 +169,13 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
 
 
-def waiting_line(line: Line) -> str:
-    """What a queued run waits for."""
-    ahead = [f'"{plain(title)}"' for title in line.running]
-    if line.queued:
-        ahead.append(f"{line.queued} queued before it")
-    return f"waits for {' and '.join(ahead) or 'the worker'}"
+def quoted(title: str) -> str:
+    return f'"{plain(title)}"'
+
+
+def waited_for(line: Line | None, quoted: Callable[[str], str] = quoted) -> str:
+    """What a queued run waits for; ``quoted`` shows a title."""
+    ahead = [quoted(title) for title in line.running] if line else []
+    if line and line.queued:
+        ahead.append(f"{plural(line.queued, 'run')} before it in the queue")
+    return " and ".join(ahead) or "the worker"

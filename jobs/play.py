@@ -18,12 +18,15 @@ class PlayError(DistalignError):
     """The process that answers could not be started, or has ended."""
 
 
-def voices_of(store: Store, runs: Sequence[str], *, base: bool) -> tuple[Voice, ...]:
+def voices_of(
+    store: Store, runs: Sequence[str], *, base: bool, model: str | None = None
+) -> tuple[Voice, ...]:
     """Who answers: the adapters of some runs and, if wanted, the base models that these are for.
 
     Args:
         runs: ids, or beginnings of ids; the first one's base model comes first.
         base: the base models too; the default one where no run is given.
+        model: the one base model that is asked, in place of those.
 
     Raises:
         DistalignError: for nobody, too many, an unknown run, or one without an adapter.
@@ -34,11 +37,15 @@ def voices_of(store: Store, runs: Sequence[str], *, base: bool) -> tuple[Voice, 
         raise SpecError("models", f"{len(runs)} runs are chosen", f"Choose at most {MAX_RUNS}")
     found = {run.id: run for run in (store.find_run(str(run_id)) for run_id in runs)}
     tuned = [_tuned(store, run) for run in found.values()]
-    names = dict.fromkeys(voice.base_model for voice in tuned) or {DEFAULT_MODEL: None}
+    names = dict.fromkeys(voice.base_model for voice in tuned)
+    asked = ([model] if model else list(names) or [DEFAULT_MODEL]) if base else []
     return tuple(
         voice
-        for name in names
-        for voice in (*([Voice(name)] if base else []), *(v for v in tuned if v.base_model == name))
+        for name in dict.fromkeys((*names, *asked))
+        for voice in (
+            *([Voice(name)] if name in asked else []),
+            *(v for v in tuned if v.base_model == name),
+        )
     )
 
 

@@ -81,7 +81,7 @@ def serve(inbox: Inbox, output: TextIO, data: DataFolder, idle: float) -> None:
             output.flush()
 
         try:
-            voices = voices_of(store, message["runs"], base=message["base"])
+            voices = voices_of(store, message["runs"], base=message["base"], model=message["model"])
             if player is None:
                 tell("status", text="Starting")
                 player = new_player(data)

@@ -7,6 +7,7 @@ import json
 import sys
 from contextlib import redirect_stdout
 
+from distalign.models import require_known
 from distalign.play import MAX_ROUNDS, MAX_TOKENS, Question
 from jobs.display import figure, plain, share, table
 from jobs.places import data_folder
@@ -26,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--base", action="store_true", help="ask the base model too (without --run: it alone)"
     )
     parser.add_argument(
+        "--base-model",
+        metavar="MODEL",
+        help="ask this base model, in place of those that the adapters are for",
+    )
+    parser.add_argument(
         "--rounds", type=int, default=DEFAULTS.rounds, help=f"1 to {MAX_ROUNDS:,} (default: 100)"
     )
     parser.add_argument(
@@ -41,7 +47,10 @@ def play(args: argparse.Namespace) -> int:
     """Ask, and print histograms and answers; the exit code."""
     question = Question(args.prompt, args.rounds, args.seed, args.tokens)
     data = data_folder(args.data, args.db)
-    voices = voices_of(Store(data.database), args.run, base=args.base or not args.run)
+    if args.base_model:
+        require_known(args.base_model, folders=True)
+    base = bool(args.base or args.base_model or not args.run)
+    voices = voices_of(Store(data.database), args.run, base=base, model=args.base_model)
     # Libraries print as they load; standard output is for the result alone.
     with redirect_stdout(sys.stderr):
         from distalign.player import Player

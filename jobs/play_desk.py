@@ -88,9 +88,9 @@ class Desk:
         self._thread: threading.Thread | None = None
         self._process: PlayProcess | None = None
 
-    def ask(self, question: Question, runs: Sequence[str], *, base: bool) -> Asking:
-        """Put a question at the end of the line; ``runs`` and ``base`` as :func:`jobs.play.voices_of` has them."""
-        asked = {"question": asdict(question), "runs": list(runs), "base": base}
+    def ask(self, question: Question, runs: Sequence[str], *, base: bool, model: str | None = None) -> Asking:
+        """Put a question at the end of the line; who answers is told as :func:`jobs.play.voices_of` has it."""
+        asked = {"question": asdict(question), "runs": list(runs), "base": base, "model": model}
         with self._changed:
             asking = Asking(next(self._numbers), asked)
             self._line.append(asking)

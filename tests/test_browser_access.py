@@ -135,6 +135,25 @@ def test_nothing_moves_or_covers_the_page_while_a_run_is_polled(app, chromium, w
         assert sum(value for value, _ in shifts) < 0.01, shifts
 
 
+@pytest.mark.parametrize("width", (1440, 390))
+def test_nothing_moves_on_a_comparison_that_waits_for_a_run(app, chromium, width):
+    live = next(run for run in app.store.runs() if run.state == RunState.RUNNING)
+    done = next(run for run in app.store.runs() if run.state == RunState.DONE)
+    address = f"{app.url}?tab=compare&dataset={live.id}&methods=hybrid&runs={done.id}"
+    with opened(chromium, address, width) as page:
+        page.wait_for_selector("#compare-errors svg .series0_marks path")
+        settle(page, "compare")
+        page.evaluate(SHIFTS)
+        standing = page.locator("#compare-standings li", has_text="Running").inner_text()
+        add_steps(app.store, live, 180, 240)
+        page.wait_for_function(
+            "(before) => document.querySelector('#compare-standings li').innerText !== before", arg=standing
+        )
+        page.wait_for_timeout(2500)
+        shifts = page.evaluate("window.shifts")
+        assert sum(value for value, _ in shifts) < 0.01, shifts
+
+
 def test_nothing_moves_on_a_tab_that_is_opened_again(app, chromium):
     with opened(chromium, app.url) as page:
         for tab in ("Gallery", "How it works", "Train"):

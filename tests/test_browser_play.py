@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from browser_support import choose, finished_run, go_to, opened, start_app, without_worker
+from test_browser_access import SHIFTS
 
 from distalign.folders import DataFolder
 from tests.play_support import trained_run
@@ -49,8 +50,11 @@ def test_histograms_of_base_and_adapter_fill_side_by_side(app, chromium, width):
         page.get_by_role("option", name="Pilots").click()
         page.locator("#play-note", has_text="male 70 %, female 30 %").wait_for()
         assert "Pilots" in prompt.input_value()
+        page.evaluate(SHIFTS)
         sample(page, 200)
         page.locator("#play-status", has_text="Seed 0").wait_for()
+        shifts = page.evaluate("window.shifts")
+        assert sum(value for value, _ in shifts) < 0.02, shifts
         panels = page.locator(".da-voices[data-by=category] .da-voice")
         assert panels.count() == 2
         for i, title in enumerate(("Base model", run.title)):

@@ -422,4 +422,4 @@ def test_a_queued_run_says_what_it_waits_for(data: DataFolder, capsys: pytest.Ca
     assert "waits for the worker" in capsys.readouterr().out
     store.claim()
     main(["show", third.id])
-    assert 'waits for "One" and 1 queued before it' in capsys.readouterr().out
+    assert 'waits for "One" and 1 run before it in the queue' in capsys.readouterr().out

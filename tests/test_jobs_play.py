@@ -153,6 +153,20 @@ def test_of_two_base_models_one_is_loaded_at_a_time_and_said_so(
     assert player._base.name == str(data.root / "another-llama")
 
 
+def test_one_base_model_is_asked_in_place_of_those_of_the_runs(
+    store: Store, data: DataFolder, run: Run
+) -> None:
+    own = str(data.root / "tiny-llama")
+
+    def asked(runs: list[str], **values: object) -> list[tuple[str, bool]]:
+        return [(v.base_model, bool(v.run)) for v in voices_of(store, runs, **values)]
+
+    assert asked([], base=True, model="smollm2-360m") == [("smollm2-360m", False)]
+    assert asked([run.id], base=True, model="smollm2-360m") == [(own, True), ("smollm2-360m", False)]
+    assert asked([run.id], base=True, model=own) == [(own, False), (own, True)]
+    assert asked([run.id], base=False, model="smollm2-360m") == [(own, True)]
+
+
 def other_run(store: Store, data: DataFolder, base: Path, trained: Run) -> Run:
     """A done run of another base model, with the adapter of the run that was trained."""
     (adapter,) = store.artifacts(trained.id)
@@ -341,6 +355,19 @@ def test_the_command_prints_one_json_object(
         assert sum(voice["counts"].values()) + voice["unclassified"] == voice["rounds"] == 40
         assert sum(answer["count"] for answer in voice["answers"]) == 40
     assert tuned["noise_floor"] > 0
+
+
+def test_the_command_asks_another_base_model(
+    data: DataFolder, run: Run, capsys: pytest.CaptureFixture
+) -> None:
+    other = save_base(data.root / "one-more-llama", seed=1)
+    asked = ["play", PROMPT, "--run", run.id, "--base-model", str(other), "--rounds", "10", "--json"]
+    assert main([*asked, "--data", str(data.root)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [voice["run_id"] for voice in found["voices"]] == [run.id, None]
+
+    assert main(["play", PROMPT, "--base-model", "gpt-9", "--data", str(data.root)]) == 2
+    assert "'gpt-9' is not known" in capsys.readouterr().err
 
 
 def test_the_command_prints_tables(data: DataFolder, run: Run, capsys: pytest.CaptureFixture) -> None:

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import gradio as gr
 import pytest
@@ -146,9 +147,26 @@ def test_another_category_redraws_the_shares_alone(store: Store, data: DataFolde
     run = made(store)
     found, controls = show(store, data, selected=run.id)
     other = change(store, data, found["shown"], replace(controls, category="female"))
-    assert set(tab.OUTPUTS) - skipped(other) == {"share_chart", "share_table"}
+    assert set(tab.OUTPUTS) - skipped(other) == {"share_chart", "share_table", "address"}
     prompt = change(store, data, other["shown"], replace(controls, category="female", prompt=2))
-    assert set(tab.OUTPUTS) - skipped(prompt) == {"answers"}
+    assert set(tab.OUTPUTS) - skipped(prompt) == {"answers", "address"}
+
+
+def test_the_details_are_part_of_the_address(store: Store, data: DataFolder) -> None:
+    run = made(store)
+    found, controls = show(store, data, selected=run.id)
+    context = next(name for _, name in found["context"]["choices"][3:])
+    looked = replace(controls, category="female", context=context, prompt=2, contexts="every")
+    address = change(store, data, found["shown"], looked)["address"]
+
+    again, held = show(store, data, f"?tab=compare&{address}")
+    assert (held.category, held.context, held.prompt, held.contexts) == ("female", context, 2, "every")
+    assert again["address"] == address
+    # The first of a list needs no place in the address.
+    first = change(store, data, again["shown"], replace(held, category="male", prompt=0, contexts="few"))
+    assert not {"category", "prompt", "contexts"} & parse_qs(first["address"]).keys()
+    made_up, held = show(store, data, f"{address}x&category=<b>&context=nowhere&prompt=999")
+    assert (held.category, held.prompt) == ("male", 0) and "nowhere" not in made_up["address"]
 
 
 @pytest.mark.usefixtures("commands")

@@ -17,7 +17,7 @@ from jobs.play import Played, PlayError, voices_of
 from jobs.play_desk import Status, Waiting
 from jobs.play_report import MAX_BARS, OTHERS, by_answer, by_category, fits
 from storage import Run, Store
-from ui import play_view
+from ui import play, play_view
 from ui.play_prompt import FIRST_TEMPLATE, START_PROMPT, Place, chosen, noted, picked, show
 from ui.play_stream import question_of, streamed
 
@@ -42,6 +42,18 @@ def another(store: Store, tmp_path: Path, **values: Any) -> Run:
 def played_of(store: Store, runs: list[str], prompt: str, counts: list[dict[str, int]]) -> Played:
     voices = voices_of(store, runs, base=len(counts) > len(runs))
     return Played(Question(prompt, sum(counts[0].values())), voices, tuple(counts))
+
+
+# --- which base model is asked ---------------------------------------------------------------
+
+
+def test_the_base_model_is_chosen_from_the_list_and_no_folder_is_read() -> None:
+    assert play.base_of("own") == {"base": True}
+    assert play.base_of("none") == {"base": False}
+    assert play.base_of("smollm2-360m") == {"base": True, "model": "smollm2-360m"}
+    for given in ("/models/mine", "", None, ["own"]):
+        with pytest.raises(SpecError, match="is not on the list"):
+            play.base_of(given)
 
 
 # --- what is filled in -------------------------------------------------------------------

@@ -144,6 +144,7 @@ def test_usage_tells_peaks_and_means_and_what_is_used_now_of_a_live_run(store: S
     html = html_of(refresh(store, run.id, View(), runs.Seen()))
     for fact in ("Peak memory", "2.00 GB", "75 % of 2 cores", "Memory now", "Cores busy over time"):
         assert fact in html
+    assert "Memory and processor over time" in html and '<td class="n">2.000</td>' in html
     assert "GPU" not in html
     store.finish(run.id, RunState.DONE)
     assert "Memory now" not in html_of(refresh(store, run.id, View(), runs.Seen()))

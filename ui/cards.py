@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from distalign.errors import DistalignError, SpecError
 from distalign.spec import RunSpec
+from jobs.display import waited_for
 from ui import labels
 from ui.present import NONE, ago, clock, duration, esc, plural, rough_duration, stamp
 from ui.tables import SumCheck
@@ -165,10 +166,7 @@ def run_head(run: Run, last: Event | None, now: float, line: Line | None = None)
 
 def waiting(line: Line | None) -> tuple[str, str]:
     """What a queued run waits for, and that nothing is to be done."""
-    ahead = [f"“{esc(title)}”" for title in line.running] if line else []
-    if line and line.queued:
-        ahead.append(f"{plural(line.queued, 'run')} before it in the queue")
-    return f"Waiting for {' and '.join(ahead) or 'the worker'}", "Starts by itself"
+    return f"Waiting for {waited_for(line, lambda title: f'“{esc(title)}”')}", "Starts by itself"
 
 
 def _status(run: Run, last: Event | None, now: float) -> tuple[str, str]:

@@ -270,13 +270,24 @@ def chosen_by(store: Store, old: Choice, controls: Controls) -> Choice:
     methods = [method for method in METHODS if method in (controls.methods or ())]
     others = tuple(str(run_id)[:MAX_TEXT] for run_id in controls.others or ())
     split = controls.split if controls.split in SPLITS else HEADLINE
+    old = replace(old, methods=tuple(methods), others=others, split=split, **details_of(controls, old))
     if dataset == old.dataset or not old.dataset:
-        return Choice(dataset, tuple(methods), old.pinned, others, split)
+        return replace(old, dataset=dataset)
     try:
         spec_of(store, dataset)
     except DistalignError:
-        return replace(old, methods=tuple(methods), others=others, split=split)
-    return replace(of_dataset(store, dataset, methods), split=split)
+        return old
+    return replace(of_dataset(store, dataset, methods), split=split, **details_of(controls, old))
+
+
+def details_of(controls: Controls, old: Choice) -> dict[str, Any]:
+    """What the controls of the details hold, as fields of a choice; what they do not hold yet stays."""
+    return {
+        "category": str(controls.category or old.category)[:MAX_TEXT],
+        "context": str(controls.context or old.context)[:MAX_TEXT],
+        "prompt": controls.prompt if isinstance(controls.prompt, int) else old.prompt,
+        "every": controls.contexts == EVERY,
+    }
 
 
 def _first(store: Store, selected: str) -> Choice:

@@ -29,6 +29,8 @@ class Choice:
         pinned: runs that stand for their method where a newer one might; of the dataset.
         others: runs beside those of the dataset.
         split: the split that is looked at.
+        category, context, prompt: what the details show; the first where empty, 0, or not known.
+        every: all contexts are drawn, not only those with the largest errors.
     """
 
     dataset: str = ""
@@ -36,6 +38,10 @@ class Choice:
     pinned: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     split: str = HEADLINE
+    category: str = ""
+    context: str = ""
+    prompt: int = 0
+    every: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,12 +138,19 @@ def read_address(store: Store, query: str) -> Choice | None:
     if not dataset and not ids:
         return None
     choice = of_runs(store, ids, dataset, methods) if ids else of_dataset(store, dataset, methods)
-    split = fields.get("split", "")
-    return replace(choice, split=split if split in SPLITS else HEADLINE)
+    split, prompt = fields.get("split", ""), fields.get("prompt", "")
+    return replace(
+        choice,
+        split=split if split in SPLITS else HEADLINE,
+        category=fields.get("category", "")[:MAX_TEXT],
+        context=fields.get("context", "")[:MAX_TEXT],
+        prompt=int(prompt) - 1 if prompt.isdecimal() and len(prompt) < 4 else 0,
+        every=fields.get("contexts") == "all",
+    )
 
 
 def write_address(resolved: Resolved) -> str:
-    """The address that names a choice: dataset, methods, runs and split."""
+    """The address that names a choice: dataset, methods, runs and split, and what the details show."""
     choice = resolved.choice
     ids = dict.fromkeys(
         e.run.id for e in resolved.entries if not (e.phase == "before" and e.run.method != e.method)
@@ -147,5 +160,9 @@ def write_address(resolved: Resolved) -> str:
         "methods": ",".join(choice.methods),
         "runs": ",".join(ids),
         "split": choice.split,
+        "category": choice.category,
+        "context": choice.context,
+        "prompt": str(choice.prompt + 1) if choice.prompt else "",
+        "contexts": "all" if choice.every else "",
     }
     return urlencode({name: value for name, value in fields.items() if value}, safe=",")

@@ -85,10 +85,12 @@ def look(
     comparison = (
         shown.comparison if same else compare(store, resolved.entries, choice.split, labels.METHODS_SHORT)
     )
-    now = replace(shown, choice=choice, key=key, comparison=comparison)
+    details = _looked_at(comparison, choice)
+    resolved = replace(resolved, choice=details.choice)
+    now = replace(shown, choice=details.choice, key=key, comparison=comparison)
     parts = _chooser(store, data, resolved, controls, shown)
     parts |= _figures(comparison, key, splits, resolved.left_out)
-    parts |= _details(store, comparison, key, controls)
+    parts |= _details(store, comparison, key, details)
     return now, parts
 
 
@@ -203,17 +205,50 @@ def _figures(comparison: Comparison, key: Any, splits: list[str], left_out: int)
     }
 
 
-def _details(store: Store, comparison: Comparison, key: Any, controls: Controls) -> dict[str, Part | Control]:
-    """What is known of each context, and the answers to one prompt."""
-    contexts = by_context(comparison)
+@dataclass(frozen=True)
+class Details:
+    """What there is to choose from in the details, and a choice that names none but these.
+
+    Attributes:
+        choice: with empty details where the first of a list is shown, so that the address stays short.
+        category, context, prompt: those that are shown; None where there is none.
+    """
+
+    choice: Choice
+    categories: tuple[str, ...]
+    contexts: Mapping[str, Any]
+    prompts: list[str]
+    category: str | None
+    context: str | None
+    prompt: int | None
+
+
+def _looked_at(comparison: Comparison, choice: Choice) -> Details:
     names = dict.fromkeys(name for line in comparison.lines for name in line.entry.run.spec.attribute.names)
-    category = controls.category if controls.category in names else next(iter(names), None)
-    every = controls.contexts == EVERY
+    contexts = by_context(comparison)
+    first_name, first_context = next(iter(names), None), next(iter(contexts), None)
+    category = choice.category if choice.category in names else first_name
+    context = choice.context if choice.context in contexts else first_context
+    prompts = _prompts(comparison, context)
+    prompt = choice.prompt if 0 <= choice.prompt < len(prompts) else 0
+    if comparison.lines:
+        # Before anything is measured, what an address asks for waits.
+        choice = replace(
+            choice,
+            category="" if category == first_name else category,
+            context="" if context == first_context else context,
+            prompt=prompt,
+        )
+    return Details(choice, tuple(names), contexts, prompts, category, context, prompt if prompts else None)
+
+
+def _details(store: Store, comparison: Comparison, key: Any, looked_at: Details) -> dict[str, Part | Control]:
+    """What is known of each context, and the answers to one prompt."""
+    contexts, prompts = looked_at.contexts, looked_at.prompts
+    category, context, prompt = looked_at.category, looked_at.context, looked_at.prompt
+    every = looked_at.choice.every
     shown = compare_charts.contexts_shown(comparison, category or "", every)
     many = len(contexts) > compare_charts.FEW_CONTEXTS
-    context = controls.context if controls.context in contexts else next(iter(contexts), None)
-    prompts = _prompts(comparison, context)
-    prompt = controls.prompt if controls.prompt in range(len(prompts)) else 0
     drawn = (key, category, every)
 
     def chart() -> Any:
@@ -225,7 +260,7 @@ def _details(store: Store, comparison: Comparison, key: Any, controls: Controls)
         )
 
     def answers() -> str:
-        if not prompts or context is None:
+        if prompt is None or context is None:
             return ""
         found = [
             answers_of(store, line, comparison.split, context, prompts[prompt]) for line in comparison.lines
@@ -234,7 +269,7 @@ def _details(store: Store, comparison: Comparison, key: Any, controls: Controls)
 
     return {
         "details": Part(bool(contexts), lambda: gr.update(visible=bool(contexts))),
-        "category": Control(category, tuple((name, name) for name in names)),
+        "category": Control(category, tuple((name, name) for name in looked_at.categories)),
         "contexts": Control(EVERY if every else FEW),
         "contexts_box": Part(many, lambda: gr.update(visible=many)),
         "share_legend": Part(key, lambda: compare_cards.legend(comparison, shares=True)),
@@ -242,7 +277,7 @@ def _details(store: Store, comparison: Comparison, key: Any, controls: Controls)
         "share_table": Part(drawn, lambda: compare_cards.shares_table(comparison, shown, category or "")),
         "heat": Part(key, lambda: compare_cards.heat_map(comparison, contexts)),
         "context": Control(context, tuple((name, name) for name in contexts)),
-        "prompt": Control(prompt if prompts else None, tuple((text, i) for i, text in enumerate(prompts))),
+        "prompt": Control(prompt, tuple((text, i) for i, text in enumerate(prompts))),
         "answers": Part((key, context, prompt), answers),
     }
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from jobs.curves import Point
 from ui.present import esc, figure
 
 WIDTH, HEIGHT = 400.0, 150.0
 MAX_POINTS = 400
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ PANELS = (
 )
 
 
-def thin(points: Sequence[Point], limit: int = MAX_POINTS) -> list[Point]:
+def thin(points: Sequence[T], limit: int = MAX_POINTS) -> list[T]:
     """At most about ``limit`` points, evenly spaced, the last one always among them."""
     stride = math.ceil(len(points) / limit) if points else 1
     kept = list(points[::stride])

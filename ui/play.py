@@ -11,11 +11,13 @@ import gradio as gr
 
 from distalign.errors import DistalignError
 from distalign.folders import DataFolder
+from distalign.models import ALLOWED
 from distalign.play import MAX_PROMPT, MAX_ROUNDS, MAX_TOKENS, Question
 from jobs.play import MAX_RUNS, Played, voices_of
 from jobs.play_desk import Asking, Desk
 from storage import Store
 from ui import cards, play_view
+from ui.forms import require_listed
 from ui.play_prompt import START_PROMPT, Place, chosen, noted, picked, show
 from ui.play_stream import question_of, streamed
 from ui.rounds import OPEN
@@ -25,6 +27,7 @@ from ui.wiring import LATEST, ONE_BY_ONE, QUIET
 MAX_WAITING = 16
 START = Question(START_PROMPT)
 CATEGORIES, ANSWERS = "category", "answer"
+OWN_BASE, NO_BASE = ("That of the adapters", "own"), ("None", "none")
 SHOW_JS = "(by) => { document.querySelector('#play-voices').dataset.by = by }"
 # On a narrow page the histograms lie beneath what was pressed.
 SAMPLE_JS = """(...given) => {
@@ -38,7 +41,7 @@ class Controls:
     """What a question is made of."""
 
     runs: gr.Dropdown
-    base: gr.Checkbox
+    base: gr.Dropdown
     template: gr.Dropdown
     context: gr.Dropdown
     prompt: gr.Textbox
@@ -92,12 +95,11 @@ def _controls() -> Controls:
         [], label="Adapters", info=f"Up to {MAX_RUNS} finished runs", multiselect=True,
         max_choices=MAX_RUNS, elem_id="play-runs", **OPEN,
     )  # fmt: skip
-    base = gr.Checkbox(
-        True,
-        label="The base model, for comparison",
-        info="As it was before any training",
-        elem_id="play-base",
-    )
+    base = gr.Dropdown(
+        [OWN_BASE, *((name, name) for name in ALLOWED), NO_BASE], value=OWN_BASE[1],
+        label="Base model beside them", info="As it was before any training; without adapters the bundled one",
+        elem_id="play-base", **OPEN,
+    )  # fmt: skip
     template = gr.Dropdown(
         [],
         label="Template of the first run",
@@ -129,6 +131,18 @@ def _controls() -> Controls:
     return Controls(runs, base, template, context, prompt, note, *numbers, sample, stop)
 
 
+def base_of(chosen: Any) -> dict[str, Any]:
+    """Which base model is asked, as :func:`jobs.play.voices_of` takes it.
+
+    Raises:
+        SpecError: for a model that is not on the list.
+    """
+    if chosen in (OWN_BASE[1], NO_BASE[1]):
+        return {"base": chosen == OWN_BASE[1]}
+    require_listed(str(chosen))
+    return {"base": True, "model": chosen}
+
+
 def _wire_question(store: Store, place: gr.State, selected: gr.Textbox, c: Controls) -> None:
     refilled = [place, c.template, c.context, c.prompt, c.note]
     c.runs.input(
@@ -145,16 +159,17 @@ def _wire_sampling(store: Store, desk: Desk, c: Controls, results: list[Any]) ->
     asked: dict[str, Asking] = {}
 
     def sample(
-        runs: Any, base: bool, prompt: str, rounds: str, tokens: str, seed: str, request: gr.Request
+        runs: Any, base: str, prompt: str, rounds: str, tokens: str, seed: str, request: gr.Request
     ) -> Iterator[list[Any]]:
         try:
             question = question_of(prompt, rounds, tokens, seed)
-            played = Played.nothing(question, voices_of(store, list(runs or ()), base=bool(base)))
+            asked_base = base_of(base)
+            played = Played.nothing(question, voices_of(store, list(runs or ()), **asked_base))
         except DistalignError as error:
             yield [cards.error_note(error), *[gr.skip()] * (len(results) - 1)]
             return
         ids = [voice.run for voice in played.voices if voice.run]
-        asking = asked[request.session_hash] = desk.ask(question, ids, base=bool(base))
+        asking = asked[request.session_hash] = desk.ask(question, ids, **asked_base)
         try:
             yield from streamed(asking, played)
         finally:

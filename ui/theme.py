@@ -17,6 +17,8 @@ HEAD = """
 <meta name="description" content="Make a language model's answers follow a distribution you choose.">
 <script>
 window.distalign = {
+  // What is compared belongs to the address of that tab alone.
+  compared_names: ["dataset", "methods", "runs", "split", "category", "context", "prompt", "contexts"],
   // Tabs announce themselves while the page is built; the address must be read before it is written.
   ready: false,
   address(changes) {
@@ -28,15 +30,15 @@ window.distalign = {
   },
   shown(tab, run) {
     if (!window.distalign.ready) return;
-    // What is compared belongs to the address of that tab alone.
-    const rest = tab === "compare" ? {} : {dataset: null, methods: null, runs: null, split: null};
+    const rest = tab === "compare" ? {} :
+      Object.fromEntries(window.distalign.compared_names.map((name) => [name, null]));
     window.distalign.address(run === undefined ? {...rest, tab} : {...rest, tab, run});
     setTimeout(() => window.dispatchEvent(new Event("resize")), 60);
   },
   compared(query) {
     const url = new URL(window.location);
     if (url.searchParams.get("tab") !== "compare") return;
-    for (const name of ["dataset", "methods", "runs", "split"]) url.searchParams.delete(name);
+    for (const name of window.distalign.compared_names) url.searchParams.delete(name);
     new URLSearchParams(query).forEach((value, name) => url.searchParams.set(name, value));
     url.search = url.searchParams.toString().replaceAll("%2C", ",");
     window.history.replaceState(null, "", url);

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from storage import Usage, UsageSummary
-from ui.curves import Axis, Stroke, axis_range, plot_html
-from ui.present import duration, esc, percent
+from ui.chart_tables import MAX_STEPS, opened_table
+from ui.curves import Axis, Stroke, axis_range, plot_html, thin
+from ui.present import duration, esc, figure, percent
 
 GB = 2**30
 MOST_SAMPLES = 120
@@ -15,7 +17,11 @@ MOST_SAMPLES = 120
 def usage_html(summary: UsageSummary, samples: Sequence[Usage], live: bool) -> str:
     """Peaks, means and, of a live run, what is used now; beneath them how it went."""
     facts = "".join(f"<div><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in _facts(summary, live))
-    return f'<dl class="da-facts">{facts}</dl><div class="da-curves da-usage">{_plots(samples)}</div>'
+    plots = _plots(samples)
+    return (
+        f'<dl class="da-facts">{facts}</dl>'
+        f'<div class="da-curves da-usage">{"".join(map(_plot_html, plots))}</div>{_table(plots)}'
+    )
 
 
 def _facts(summary: UsageSummary, live: bool) -> list[tuple[str, str]]:
@@ -36,28 +42,50 @@ def _facts(summary: UsageSummary, live: bool) -> list[tuple[str, str]]:
     return facts
 
 
-def _plots(samples: Sequence[Usage]) -> str:
+@dataclass(frozen=True)
+class Plot:
+    """What was used over time: (seconds since the start, value) pairs; ``top`` fixes the axis' upper end."""
+
+    title: str
+    pairs: Sequence[tuple[float, float]]
+    top: float | None = None
+
+
+def _plots(samples: Sequence[Usage]) -> list[Plot]:
     began = samples[0].at - samples[0].seconds
     times = [sample.at - began for sample in samples]
     plots = [
-        ("Memory (GB)", [s.memory / GB for s in samples], None),
-        ("Cores busy", [s.cpu for s in samples], float(samples[-1].cores)),
+        Plot("Memory (GB)", [(t, s.memory / GB) for t, s in zip(times, samples, strict=True)]),
+        Plot(
+            "Cores busy", [(t, s.cpu) for t, s in zip(times, samples, strict=True)], float(samples[-1].cores)
+        ),
     ]
     if any(s.gpu is not None for s in samples):
-        plots.append(("GPU busy (share)", [s.gpu or 0.0 for s in samples], 1.0))
-    ends = ("start", duration(times[-1]))
-    return "".join(
-        f'<section class="da-curve"><h3>{title}</h3>'
-        + plot_html(
-            f"{title} over time",
-            [Stroke(list(zip(times, values, strict=True)), "var(--da-after)")],
-            times[-1],
-            Axis(*axis_range(values, top)),
-            ends,
+        plots.append(
+            Plot("GPU busy (share)", [(t, s.gpu or 0.0) for t, s in zip(times, samples, strict=True)], 1.0)
         )
-        + "</section>"
-        for title, values, top in plots
+    return plots
+
+
+def _plot_html(plot: Plot) -> str:
+    values = [value for _, value in plot.pairs]
+    course = f"{figure(values[0])} to {figure(values[-1])}, at most {figure(max(values))}"
+    drawn = plot_html(
+        f"{plot.title} over time: {course}",
+        [Stroke(plot.pairs, "var(--da-after)")],
+        plot.pairs[-1][0],
+        Axis(*axis_range(values, plot.top)),
+        ("start", duration(plot.pairs[-1][0])),
     )
+    return f'<section class="da-curve"><h3>{plot.title}</h3>{drawn}</section>'
+
+
+def _table(plots: Sequence[Plot]) -> str:
+    rows = [
+        [duration(pairs[0][0]), *(figure(value) for _, value in pairs)]
+        for pairs in zip(*(thin(plot.pairs, MAX_STEPS) for plot in plots), strict=True)
+    ]
+    return opened_table("Memory and processor over time", ["Time", *(plot.title for plot in plots)], rows)
 
 
 def gigabytes(size: int) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 
 import altair as alt
 
-# Okabe and Ito's palette, safe for colour-blind readers; the yellow last, as it is faint on white.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
+# Each is at least 3:1 against the white and against the dark page (WCAG 1.4.11), and told from each other by
+# colour-blind readers; tests compute both.
+PALETTE = ("#196CDA", "#F06E07", "#29735C", "#BC0296", "#0D98CF", "#AE451F", "#8E949E", "#9C9060")
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 2], [12, 3], [2, 4], [6, 2, 2, 2, 2, 2])
 BEFORE, AFTER, INK, BAND = "#7c8797", "#0d9488", "#1f2937", "#7f8999"
 MAX_ROWS = 5000
