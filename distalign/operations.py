@@ -189,20 +189,21 @@ class TokenLogps(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, places: Tensor, tokens: Tensor) -> Tensor:
         logits = linear(hidden.to(weight.dtype), weight)  # [R, V]
-        chosen, normaliser = _exact(hidden, weight, logits, places, tokens)
-        ctx.save_for_backward(logits, weight, places, tokens, chosen, normaliser)
-        return chosen - normaliser[places]
+        logps = _normalised(logits, hidden, weight, places, tokens)
+        ctx.save_for_backward(logits, weight, places, tokens, logps)
+        return logps
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        logits, weight, places, tokens, chosen, normaliser = ctx.saved_tensors
-        weights = torch.zeros_like(normaliser).index_add_(0, places, grad)[:, None]  # [R, 1]
-        grad_logits = torch.empty_like(logits)
-        for rows, chunk, mine in _exact_rows(logits, places, tokens, chosen):
-            chunk.sub_(normaliser[rows, None]).exp_().mul_(-weights[rows])
-            chunk.index_put_((places[mine] - rows.start, tokens[mine]), grad[mine], accumulate=True)
-            grad_logits[rows] = chunk
+        shares, weight, places, tokens, logps = ctx.saved_tensors
+        weights = grad.new_zeros(len(shares)).index_add_(0, places, grad)  # [R]
+        grad_logits = shares * -weights.to(shares.dtype)[:, None]
+        # A chosen token may be chosen twice; its gradient is a difference, and so made in float32.
+        spots, which = (places * len(weight) + tokens).unique(return_inverse=True)  # [U], [T]
+        exact = -weights[places] * logps.exp()
+        exact = grad.new_empty(len(spots)).scatter_(0, which, exact).index_add_(0, which, grad)
+        grad_logits.view(-1)[spots] = exact.to(grad_logits.dtype)
         return linear(grad_logits, weight.T).float(), None, None, None
 
 
@@ -214,26 +215,20 @@ def likeliest(hidden: Tensor, weight: Tensor, count: int) -> tuple[Tensor, Tenso
     logits = linear(hidden.to(weight.dtype), weight)
     tokens = logits.topk(count).indices
     places = torch.arange(len(hidden)).repeat_interleave(count)
-    chosen, normaliser = _exact(hidden, weight, logits, places, tokens.flatten())
-    return tokens, (chosen - normaliser[places]).view(-1, count)
+    return tokens, _normalised(logits, hidden, weight, places, tokens.flatten()).view(-1, count)
 
 
-def _exact(
-    hidden: Tensor, weight: Tensor, logits: Tensor, places: Tensor, tokens: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The chosen logits in float32 [T], and the normaliser of each place with them [R]."""
+def _normalised(logits: Tensor, hidden: Tensor, weight: Tensor, places: Tensor, tokens: Tensor) -> Tensor:
+    """The chosen tokens' log-probabilities [T]; the logits become probabilities, a few rows at a time in float32."""
     chosen = (hidden[places] * weight[tokens].float()).sum(-1)
-    rows = _exact_rows(logits, places, tokens, chosen)
-    return chosen, torch.cat([chunk.logsumexp(-1) for _, chunk, _ in rows])
-
-
-def _exact_rows(logits: Tensor, places: Tensor, tokens: Tensor, chosen: Tensor):
-    """Some rows of logits at a time in float32, the chosen ones replaced: (rows, [rows, V], which of T)."""
+    normaliser = torch.empty(len(logits))
     for first in range(0, len(logits), HEAD_ROWS):
         rows = slice(first, first + HEAD_ROWS)
         mine = ((places >= first) & (places < first + HEAD_ROWS)).nonzero()[:, 0]
         chunk = logits[rows].float()
-        if chunk.data_ptr() == logits[rows].data_ptr():
-            chunk = chunk.clone()
         chunk[places[mine] - first, tokens[mine]] = chosen[mine]
-        yield rows, chunk, mine
+        top = chunk.amax(-1, keepdim=True)
+        total = chunk.sub_(top).exp_().sum(-1, keepdim=True)
+        normaliser[rows] = (top + total.log())[:, 0]
+        logits[rows] = chunk.div_(total)
+    return chosen - normaliser[places]

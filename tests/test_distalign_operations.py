@@ -187,3 +187,19 @@ def test_logits_of_chosen_tokens_keep_float32_beside_bfloat16() -> None:
 
     torch.testing.assert_close(logps[:, 0] - logps[:, 1], gap, atol=1e-4, rtol=0)
     assert (rounded[:, 1] - rounded[:, 2] - gap).abs().max() > 0.02
+
+
+def test_the_gradient_beside_bfloat16_weights_is_that_of_float32_even_where_little_is_left() -> None:
+    hidden, weight = random(4, 64), random(30, 64).bfloat16()
+    places, tokens = torch.arange(4).repeat_interleave(2), torch.tensor([1, 2] * 4)
+    # Almost calibrated: what is wanted differs from what is there by little.
+    wanted = F.linear(hidden, weight.float()).softmax(-1)[places, tokens] * 1.02
+
+    def gradient(weight: Tensor, logps: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        x = hidden.clone().requires_grad_()
+        (found,) = torch.autograd.grad((logps(x, weight) * wanted).sum(), [x])
+        return found
+
+    near = gradient(weight, lambda x, w: TokenLogps.apply(x, w, places, tokens))
+    exact = gradient(weight.float(), lambda x, w: F.linear(x, w).log_softmax(-1)[places, tokens])
+    assert (near - exact).norm() < 0.02 * exact.norm()
