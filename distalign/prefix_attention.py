@@ -1,9 +1,13 @@
-"""Attention of tokens that each end a prefix of their own behind one of several prompts."""
+"""Attention of tokens that each end a prefix of their own behind one of several prompts.
+
+With it what puts it, and faster products, into a transformers model for a while.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +16,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from distalign.operations import linear
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -33,6 +39,23 @@ def attending(model: PreTrainedModel, attention: Callable[..., tuple[Tensor, Non
     finally:
         config._attn_implementation = kept
         del ALL_ATTENTION_FUNCTIONS[NAME]
+
+
+@contextmanager
+def multiplying(model: nn.Module) -> Iterator[None]:
+    """Within the block the model's linears multiply by :func:`distalign.operations.linear`: without gradients."""
+    linears = [module for module in model.modules() if type(module) is nn.Linear]
+    for module in linears:
+        module.forward = partial(_product, module)
+    try:
+        yield
+    finally:
+        for module in linears:
+            del module.forward
+
+
+def _product(module: nn.Linear, x: Tensor) -> Tensor:
+    return linear(x, module.weight, module.bias)
 
 
 class PrefixAttention:

@@ -21,7 +21,7 @@ from transformers import DynamicCache
 
 from distalign.decoder import is_known
 from distalign.operations import linear
-from distalign.prefix_attention import KeysValues, PrefixAttention, attending
+from distalign.prefix_attention import KeysValues, PrefixAttention, attending, multiplying
 from distalign.trie import TokenTrie, pack, padded
 
 if TYPE_CHECKING:
@@ -215,6 +215,8 @@ def _logits(model: PreTrainedModel, places: Tensor, **inputs: Any) -> Callable[[
     """What gives the logits at a slice of some places [R] of a row: [n, V]."""
     if not is_known(model):
         return model(**inputs, logits_to_keep=places).logits[0].__getitem__
-    hidden = model.get_decoder()(**inputs).last_hidden_state[0, places]
+    decoder = model.get_decoder()
+    with multiplying(decoder):
+        hidden = decoder(**inputs).last_hidden_state[0, places]
     head = model.get_output_embeddings()
     return lambda some: linear(hidden[some], head.weight, head.bias)
