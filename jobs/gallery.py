@@ -1,7 +1,8 @@
 """The gallery: finished runs in files that ship with the app, and are put back into a database to be looked at.
 
 A file is gzip of JSON lines: what the gallery shows of the run (:class:`Example`), then a line for each
-table of the store with all of the run's rows, column by column. The adapter is not in it.
+table of the store with all of the run's rows, column by column. Beside it may lie the run's adapter, which takes
+megabytes: with it an example can be played with and downloaded.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import shutil
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +25,7 @@ from storage import Run, Store, StoreError
 from storage.packed import EXAMPLE, Rows
 
 FOLDER = Path(distalign.__file__).parent / "data" / "gallery"
-ENDING = ".json.gz"
+ENDING, ADAPTER_ENDING = ".json.gz", ".adapter.zip"
 TITLE = "Example: "
 
 
@@ -106,17 +108,43 @@ def open_example(store: Store, name_or_id: str, folder: Path = FOLDER) -> str:
         store.put_run(found.run_id, tables | {"runs": _titled(tables["runs"])})
     except (KeyError, TypeError, ValueError, StoreError) as error:
         raise _unreadable(path, error) from error
+    adapter = adapter_file(found.name, folder)
+    # Noted again where the app lies in another folder than when the example was opened first.
+    if adapter.is_file() and adapter_of(store, found.run_id) != adapter.absolute():
+        store.add_artifact(found.run_id, "adapter", adapter)
     return found.run_id
 
 
-def add(store: Store, run: Run, name: str, about: str, command: str, folder: Path = FOLDER) -> Path:
+def adapter_file(name: str, folder: Path = FOLDER) -> Path:
+    """Where an example's adapter lies, if it ships."""
+    return folder / (name + ADAPTER_ENDING)
+
+
+def adapter_of(store: Store, run_id: str) -> Path | None:
+    """A run's adapter as the store knows it."""
+    return next((a.path for a in store.artifacts(run_id) if a.kind == "adapter"), None)
+
+
+def add(
+    store: Store,
+    run: Run,
+    name: str,
+    about: str,
+    command: str,
+    folder: Path = FOLDER,
+    *,
+    with_adapter: bool = False,
+) -> Path:
     """Write a finished run into the gallery, in place of one of the same name.
 
     Raises:
-        StoreError: for a run that was not measured before and after training.
-        DiskError: when the file cannot be written.
+        StoreError: for a run that was not measured before and after training, or has no adapter where one is wanted.
+        DiskError: when a file cannot be written.
     """
     example = _example(store, run, name, about, command)
+    adapter = adapter_of(store, run.id)
+    if with_adapter and adapter is None:
+        raise StoreError(f"run: {run.id} has no adapter. Build it without --with-adapter")
     lines = [finite(asdict(example))]
     lines += [{"table": table, **asdict(rows)} for table, rows in store.rows_of_run(run.id).items()]
     text = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
@@ -125,6 +153,10 @@ def add(store: Store, run: Run, name: str, about: str, command: str, folder: Pat
         folder.mkdir(parents=True, exist_ok=True)
         # Without a time in it: the same run gives the same file.
         path.write_bytes(gzip.compress(text.encode(), mtime=0))
+        beside = adapter_file(name, folder)
+        beside.unlink(missing_ok=True)
+        if with_adapter:
+            shutil.copyfile(adapter, beside)
     except OSError as error:
         raise DiskError(f"{path} cannot be written ({error.strerror}). Name another folder") from error
     return path

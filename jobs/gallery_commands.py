@@ -42,6 +42,7 @@ def add_verb(verbs: argparse._SubParsersAction, places: argparse.ArgumentParser)
         "--set", metavar="KEY=VALUE", action="append", default=[], help="replace a field (a YAML value)"
     )
     built.add_argument("--run", metavar="RUN", help="take this run, which was made of the same specification")
+    built.add_argument("--with-adapter", action="store_true", help="keep the run's adapter beside it")
     built.add_argument("--runner", default=DEFAULT_RUNNER, help=argparse.SUPPRESS)
 
 
@@ -80,7 +81,10 @@ def build(args: argparse.Namespace) -> int:
     run = store.find_run(args.run) if args.run else run_to_end(store, data, spec, args.runner)
     if run.spec != spec:
         raise SpecError("--run", f"{run.id} was made of another specification", "Give the one it was made of")
-    written = gallery.add(store, run, path.stem, about_of(path), command_of(args), Path(args.folder))
+    written = gallery.add(
+        store, run, path.stem, about_of(path), command_of(args), Path(args.folder),
+        with_adapter=args.with_adapter,
+    )  # fmt: skip
     print(f"{written} ({written.stat().st_size:,} bytes, run {run.id})")
     return 0
 
@@ -96,4 +100,5 @@ def command_of(args: argparse.Namespace) -> str:
     path = Path(args.spec)
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
     settings = [word for setting in args.set for word in ("--set", setting)]
-    return shlex.join(["python", "-m", "jobs", "gallery", "build", str(shown), *settings])
+    adapter = ["--with-adapter"] if args.with_adapter else []
+    return shlex.join(["python", "-m", "jobs", "gallery", "build", str(shown), *settings, *adapter])

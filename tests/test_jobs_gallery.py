@@ -15,6 +15,7 @@ from jobs import gallery, queue
 from jobs.cli import main
 from jobs.foreground import overrides
 from jobs.places import data_folder
+from jobs.removal import remove
 from jobs.report import finite
 from storage import RunState, Store, StoreError
 from tests.test_jobs_runners import SPEC
@@ -56,7 +57,8 @@ def test_a_shipped_example_is_a_run_that_did_what_its_command_says(example, stor
     spec = load_spec(PROJECT / words[5], settings)
     for name in ("attribute", "contexts", "target", "method", "preset", "rounds", "seed", "heldout_contexts"):
         assert getattr(run.spec, name) == getattr(spec, name), name
-    assert store.artifacts(run.id) == [] and not run.error
+    shipped = gallery.adapter_file(example.name)
+    assert gallery.adapter_of(store, run.id) == (shipped if shipped.exists() else None) and not run.error
     assert str(Path.home()) not in json.dumps([event.message for event in store.events(run.id)])
 
 
@@ -85,6 +87,27 @@ def test_opening_twice_gives_one_run_and_its_address_works_anywhere(store: Store
     first = gallery.open_example(store, "gender", folder)
     assert gallery.open_example(store, example.run_id, folder) == first == example.run_id
     assert store.count_runs() == 1
+
+
+def test_an_adapter_that_lies_beside_an_example_belongs_to_its_run(store: Store, tmp_path: Path) -> None:
+    run = finished_run(store, tmp_path, {"rounds": 8}, steps=4)
+    kept = gallery.adapter_of(store, run.id).read_bytes()
+    gallery.add(store, run, "gender", "", "x", tmp_path / "gallery", with_adapter=True)
+    store.delete_run(run.id)
+    run_id = gallery.open_example(store, "gender", tmp_path / "gallery")
+    assert gallery.adapter_of(store, run_id).read_bytes() == kept
+    # The app was moved, and the example is opened again.
+    (tmp_path / "gallery").rename(tmp_path / "moved")
+    gallery.open_example(store, "gender", tmp_path / "moved")
+    assert gallery.adapter_of(store, run_id).read_bytes() == kept
+    # Its files are the app's, not the run's.
+    remove(store, data_folder(), run_id)
+    assert (tmp_path / "moved" / "gender.adapter.zip").exists()
+    # Built anew without it, it is gone.
+    gallery.add(
+        store, finished_run(store, tmp_path, {"rounds": 8}, steps=4), "gender", "", "x", tmp_path / "moved"
+    )
+    assert not (tmp_path / "moved" / "gender.adapter.zip").exists()
 
 
 def test_an_example_cannot_be_started_again(store: Store, folder: Path) -> None:

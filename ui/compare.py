@@ -277,7 +277,7 @@ def chosen_by(store: Store, old: Choice, controls: Controls) -> Choice:
         spec_of(store, dataset)
     except DistalignError:
         return old
-    return replace(of_dataset(store, dataset, methods), split=split, **details_of(controls, old))
+    return replace(of_dataset(store, dataset, methods), split=split, every=old.every)
 
 
 def details_of(controls: Controls, old: Choice) -> dict[str, Any]:

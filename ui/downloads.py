@@ -111,7 +111,7 @@ def adapter(store: Store, folder: Folder, run: Run) -> Path:
     found = next((a for a in store.artifacts(run.id) if a.kind == "adapter"), None)
     if found is None and is_example(run.id):
         raise StoreError(
-            "run: an example comes without its adapter. Download its specification, and train it here"
+            "run: this example comes without its adapter. Download its specification, and train it here"
         )
     if found is None:
         raise StoreError(
