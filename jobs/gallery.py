@@ -57,6 +57,7 @@ class Example:
         target: q, a row a context.
         rounds: sampled for each context.
         train_seconds: None where it was not measured.
+        adapter: whether its adapter lies beside it.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Example:
     train_seconds: float | None
     before: Phase
     after: Phase
+    adapter: bool = False
 
     @property
     def run_id(self) -> str:
@@ -141,7 +143,7 @@ def add(
         StoreError: for a run that was not measured before and after training, or has no adapter where one is wanted.
         DiskError: when a file cannot be written.
     """
-    example = _example(store, run, name, about, command)
+    example = replace(_example(store, run, name, about, command), adapter=with_adapter)
     adapter = adapter_of(store, run.id)
     if with_adapter and adapter is None:
         raise StoreError(f"run: {run.id} has no adapter. Build it without --with-adapter")

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 
 WIDTHS = (1440, 390)
 # One without its adapter, and the one that has it.
-EXAMPLE = next(e for e in gallery.examples() if not gallery.adapter_file(e.name).exists())
+EXAMPLE = next(e for e in gallery.examples() if not e.adapter)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,15 @@ def test_an_example_opens_at_once_with_its_results(empty, chromium, width):
         go_to(page, "Runs")
         page.locator(f"a[data-run='{EXAMPLE.run_id}']", has_text="Example: ").wait_for()
         page.wait_for_selector("#curves svg")
+
+
+def test_an_example_that_has_its_adapter_can_be_played_with(empty, chromium):
+    example = next(e for e in gallery.examples() if e.adapter)
+    with opened(chromium, f"{empty.url}?tab=gallery") as page:
+        ready(page)
+        page.locator("#gallery .da-example", has_text=example.title).get_by_text("Play with its").click()
+        page.wait_for_url(f"**run={example.run_id}**")
+        page.locator("#play-note", has_text="The run’s target").wait_for()
 
 
 def test_the_address_of_an_example_works_before_it_was_opened(empty, chromium):

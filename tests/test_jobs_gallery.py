@@ -58,7 +58,8 @@ def test_a_shipped_example_is_a_run_that_did_what_its_command_says(example, stor
     for name in ("attribute", "contexts", "target", "method", "preset", "rounds", "seed", "heldout_contexts"):
         assert getattr(run.spec, name) == getattr(spec, name), name
     shipped = gallery.adapter_file(example.name)
-    assert gallery.adapter_of(store, run.id) == (shipped if shipped.exists() else None) and not run.error
+    assert example.adapter == shipped.exists()
+    assert gallery.adapter_of(store, run.id) == (shipped if example.adapter else None) and not run.error
     assert str(Path.home()) not in json.dumps([event.message for event in store.events(run.id)])
 
 

@@ -37,10 +37,15 @@ def link(example: Example, text: str, label: str = "", classes: str = "da-inline
 
 def _card(example: Example) -> str:
     opened = link(example, "Open the results", f"Open the results: {example.title}", "da-button")
+    play = (
+        f'<a class="da-inline" href="?tab=play&amp;run={esc(example.run_id)}">Play with its adapter</a>'
+        if example.adapter
+        else ""
+    )
     return (
         f'<li class="da-example"><h3>{esc(example.title)}</h3><p class="da-sub">{esc(example.about)}</p>'
         f"{picture(example)}{LEGEND}{_figures(example)}"
-        f'<div class="da-example-end">{opened}<p class="da-sub">Made by</p>'
+        f'<div class="da-example-end">{opened}{play}<p class="da-sub">Made by</p>'
         f"<code>{esc(example.command)}</code></div></li>"
     )
 
