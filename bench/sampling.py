@@ -16,7 +16,7 @@ from distalign.measuring import Subject, measured_templates, stop_ids
 from distalign.precision import weights_in
 from distalign.prompts import chat_ids, split_prompts
 from distalign.sampling import Answer, sample_answers
-from distalign.spec import Sampling
+from distalign.sampling_config import Sampling
 from distalign.trie import TokenTrie
 
 SPLIT = "heldout_templates"

@@ -23,7 +23,7 @@ from distalign.tree import Answer
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from distalign.spec import Sampling
+    from distalign.sampling_config import Sampling
 
 # Of a draw with more rounds nothing is kept; of the files the newest stay.
 MOST_ROUNDS, MOST_FILES = 100_000, 200

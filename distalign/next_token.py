@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from distalign.spec import Sampling
+from distalign.sampling_config import Sampling
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

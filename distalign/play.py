@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distalign.errors import SpecError
-from distalign.spec import RunSpec, Sampling
+from distalign.sampling_config import Sampling
+from distalign.spec import RunSpec
 from distalign.training_config import check_number
 
 MAX_ROUNDS = 1000

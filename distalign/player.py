@@ -25,7 +25,8 @@ from distalign.models import load
 from distalign.play import Drawn, Question, Voice, batch_sizes
 from distalign.prompts import chat_ids
 from distalign.sampling import sample_answers
-from distalign.spec import STEERED_METHODS, Sampling
+from distalign.sampling_config import Sampling
+from distalign.spec import STEERED_METHODS
 from distalign.steering import SteeringTokens, choose_steering_tokens
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from distalign.exact import Expansion
 from distalign.prefixes import Ids, bytes_per_token, common_length
-from distalign.spec import Sampling
+from distalign.sampling_config import Sampling
 from distalign.tree import Answer, Walk
 
 if TYPE_CHECKING:

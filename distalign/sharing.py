@@ -13,7 +13,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import yaml
 
 from distalign.errors import SpecError, shown
-from distalign.spec import RunSpec, parse_spec, parse_text
+from distalign.spec import RunSpec, parse_spec
+from distalign.yaml_text import parse_text
 
 # Browsers and servers take addresses of this length; what is unpacked has a limit, too.
 MAX_PACKED, MAX_UNPACKED = 8_000, 400_000

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from distalign.attributes import Attribute, parse_attribute
 from distalign.contexts import SOURCES, Contexts, parse_contexts
 from distalign.errors import SpecError, shown
 from distalign.heldout import check_heldout, choose_heldout, parse_heldout
+from distalign.sampling_config import SAMPLING_FIELDS, Sampling
 from distalign.sheets import read_csv
 from distalign.stated import ANY_CATEGORIES, check_stated
 from distalign.story_config import BASE_STORIES, STORY_FIELDS, StoryConfig
@@ -34,6 +32,7 @@ from distalign.training_config import (
     overrides_of,
     training_from,
 )
+from distalign.yaml_text import parse_text, yaml_of
 
 # Methods whose answers open with a steering token, and all that train an adapter.
 STEERED_METHODS = ("hybrid", "kl_only", "kto_only")
@@ -44,31 +43,6 @@ MAX_FEW_SHOT = 32
 BASE_ROUNDS = 40
 DEFAULT_MODEL = "smollm2-135m"
 STEERING_POOLS = ("visible", "special")
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How rounds are sampled; the defaults are plain sampling.
-
-    ``exact_epsilon`` is the probability that the exact distribution of a trained
-    model's answers may leave out; 0 does not work it out.
-    """
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    top_k: int = 0
-    max_new_tokens: int = 16
-    exact_epsilon: float = 0.001
-
-    def __post_init__(self) -> None:
-        check_number("temperature", self.temperature, 0.05, 5, whole=False)
-        check_number("top_p", self.top_p, 0.01, 1, whole=False)
-        check_number("top_k", self.top_k, 0, 100_000, whole=True)
-        check_number("max_new_tokens", self.max_new_tokens, 2, 256, whole=True)
-        check_number("exact_epsilon", self.exact_epsilon, 0, 0.5, whole=False)
-
-
-SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "max_new_tokens", "exact_epsilon")
 
 
 @dataclass(frozen=True)
@@ -211,7 +185,7 @@ class RunSpec:
         return json.dumps(mapping, ensure_ascii=False)
 
     def to_yaml(self) -> str:
-        return yaml.dump(self.to_mapping(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+        return yaml_of(self.to_mapping())
 
 
 SPEC_FIELDS = (
@@ -325,35 +299,3 @@ def load_spec(path: Path, overrides: Mapping[str, Any] | None = None) -> RunSpec
             "SPEC", f"{path} cannot be read ({error})", "Give the path of a YAML or JSON file"
         ) from None
     return parse_spec(parse_text(text) | dict(overrides or {}), path.parent)
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader that reads 1e-3 as a number, as YAML 1.2 does (1.1 asks for 1.0e-3)."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """A safe dumper that quotes what :class:`_Loader` would read as a number."""
-
-
-for _side in (_Loader, _Dumper):
-    _side.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-        list("-+.0123456789"),
-    )
-
-
-def parse_text(text: str) -> dict[str, Any]:
-    """The mapping in a YAML or JSON text (JSON is YAML).
-
-    Raises:
-        SpecError: when it is not valid YAML or holds no mapping.
-    """
-    try:
-        value = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise SpecError("SPEC", f"it is not valid YAML or JSON ({problem})", "Mend the text") from None
-    if not isinstance(value, dict):
-        raise SpecError("SPEC", f"it holds {shown(value)}, not a mapping", "Give fields and values")
-    return value

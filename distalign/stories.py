@@ -20,7 +20,8 @@ from distalign.measuring import Subject, stop_ids
 from distalign.prefixes import Ids
 from distalign.prompts import chat_ids
 from distalign.sampling import sample_answers
-from distalign.spec import RunSpec, Sampling
+from distalign.sampling_config import Sampling
+from distalign.spec import RunSpec
 from distalign.story_templates import openings, writing_prompts
 
 if TYPE_CHECKING:

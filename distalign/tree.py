@@ -29,7 +29,7 @@ from distalign.prefixes import (
     read_prompts,
     room_of,
 )
-from distalign.spec import Sampling
+from distalign.sampling_config import Sampling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

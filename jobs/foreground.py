@@ -15,7 +15,8 @@ from distalign.errors import DistalignError, SpecError, shown
 from distalign.folders import DataFolder
 from distalign.models import ALLOWED, require_known
 from distalign.sharing import is_link, packed_in, unpack
-from distalign.spec import RunSpec, load_spec, parse_spec, parse_text
+from distalign.spec import RunSpec, load_spec, parse_spec
+from distalign.yaml_text import parse_text
 from jobs.display import ProgressDisplay, plain, results_table
 from jobs.execution import Outcome, execute_run
 from jobs.liveness import hold, run_lock

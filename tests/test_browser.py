@@ -292,7 +292,7 @@ def test_a_tab_that_is_left_and_opened_again_keeps_what_was_chosen(app, chromium
 
 
 def parse_yaml(path):
-    from distalign.spec import parse_text
+    from distalign.yaml_text import parse_text
 
     return parse_text(path.read_text("utf-8"))
 

@@ -19,7 +19,8 @@ from browser_support import (
 )
 
 from distalign.sharing import bundled, link, packed_in, unpack
-from distalign.spec import load_spec, parse_spec, parse_text
+from distalign.spec import load_spec, parse_spec
+from distalign.yaml_text import parse_text
 
 pytestmark = pytest.mark.browser
 

@@ -15,7 +15,8 @@ import yaml
 
 from distalign.folders import DataFolder
 from distalign.progress import Progress
-from distalign.spec import load_spec, parse_spec, parse_text
+from distalign.spec import load_spec, parse_spec
+from distalign.yaml_text import parse_text
 from jobs.cli import main
 from storage import RunState, Store
 from tests.test_jobs_runners import SPEC

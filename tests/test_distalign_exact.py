@@ -17,7 +17,7 @@ from distalign.measuring import Subject, measure_split, stop_ids
 from distalign.prefixes import Prefixes, bytes_per_token, grow, no_prefixes, read_prompts
 from distalign.results import SplitResult
 from distalign.sampling import Answer, sample_answers
-from distalign.spec import Sampling
+from distalign.sampling_config import Sampling
 from distalign.steering import choose_steering_tokens
 from tests.test_distalign_sampling import PROMPTS, SAMPLINGS, STOP, VOCABULARY, exact_law
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer

@@ -26,7 +26,7 @@ from distalign import tree as tree_module
 from distalign.adapter import merged
 from distalign.next_token import draw_tokens, generator_of, next_token_probs
 from distalign.sampling import Answer, sample_answers
-from distalign.spec import Sampling
+from distalign.sampling_config import Sampling
 from tests.tiny import tiny_model
 
 VOCABULARY, STOP = 6, 5

@@ -11,7 +11,8 @@ import pytest
 
 from distalign.errors import SpecError
 from distalign.sharing import bundled, command, from_text, link, pack, packed_in, unpack
-from distalign.spec import load_spec, parse_spec, parse_text
+from distalign.spec import load_spec, parse_spec
+from distalign.yaml_text import parse_text
 
 CUSTOM = {
     "attribute": {"name": "über & <b>", "categories": ["a", {"name": "b", "synonyms": ["SPEC"]}]}

@@ -11,8 +11,10 @@ import yaml
 
 from distalign.attributes import BUILT_IN
 from distalign.errors import SpecError
-from distalign.spec import SPEC_FIELDS, Sampling, load_spec, parse_spec, parse_text
+from distalign.sampling_config import Sampling
+from distalign.spec import SPEC_FIELDS, load_spec, parse_spec
 from distalign.training_config import PRESETS, TrainingConfig
+from distalign.yaml_text import parse_text
 
 PAPERS = (
     "gender-uk-even", "gender-uk-real", "gender-us-even", "gender-us-real", "race-even", "sentiment-even",

@@ -10,7 +10,8 @@ import pytest
 
 from distalign.planner import rounds_needed
 from distalign.sharing import bundled, link
-from distalign.spec import parse_spec, parse_text
+from distalign.spec import parse_spec
+from distalign.yaml_text import parse_text
 from jobs.cli import main
 from storage import Store
 from tests.test_cli import SPEC, data, runner  # noqa: F401  (data is a fixture)

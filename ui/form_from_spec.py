@@ -9,7 +9,8 @@ import yaml
 
 from distalign.attributes import Attribute
 from distalign.contexts import SOURCES
-from distalign.spec import RunSpec, Sampling
+from distalign.sampling_config import Sampling
+from distalign.spec import RunSpec
 from distalign.story_config import StoryConfig
 from distalign.targets import Target
 from ui.form_text import (

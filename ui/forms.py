@@ -10,9 +10,10 @@ from distalign.attributes import Attribute, parse_attribute
 from distalign.contexts import Contexts, parse_contexts, split_pasted
 from distalign.errors import SpecError, shown
 from distalign.models import ALLOWED
+from distalign.sampling_config import SAMPLING_FIELDS
 from distalign.sharing import fields_in
 from distalign.sheets import is_sheet, read_sheet
-from distalign.spec import DEFAULT_MODEL, SAMPLING_FIELDS, TRAINED_METHODS, RunSpec, parse_spec
+from distalign.spec import DEFAULT_MODEL, TRAINED_METHODS, RunSpec, parse_spec
 from distalign.stated import STATED
 from distalign.targets import parse_target
 from distalign.training_config import CHOICES, FIELD_TYPES

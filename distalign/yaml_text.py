@@ -1,0 +1,48 @@
+"""YAML and JSON as text: read into a mapping, and written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from distalign.errors import SpecError, shown
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that reads 1e-3 as a number, as YAML 1.2 does (1.1 asks for 1.0e-3)."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """A safe dumper that quotes what :class:`_Loader` would read as a number."""
+
+
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+        list("-+.0123456789"),
+    )
+
+
+def parse_text(text: str) -> dict[str, Any]:
+    """The mapping in a YAML or JSON text (JSON is YAML).
+
+    Raises:
+        SpecError: when it is not valid YAML or holds no mapping.
+    """
+    try:
+        value = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise SpecError("SPEC", f"it is not valid YAML or JSON ({problem})", "Mend the text") from None
+    if not isinstance(value, dict):
+        raise SpecError("SPEC", f"it holds {shown(value)}, not a mapping", "Give fields and values")
+    return value
+
+
+def yaml_of(mapping: Mapping[str, Any]) -> str:
+    """A mapping as YAML that :func:`parse_text` reads back."""
+    return yaml.dump(dict(mapping), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
