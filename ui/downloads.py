@@ -22,6 +22,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "adapter": "Adapter (zip)",
         "report-html": "Report (HTML)",
         "spec": "Specification (YAML)",
+        "spec-json": "Specification (JSON)",
     },
     "Figures": {
         "results-csv": "Results (CSV)",
@@ -29,6 +30,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "rounds-csv": "Rounds (CSV)",
         "rounds-json": "Rounds (JSON)",
         "convergence-csv": "Convergence (CSV)",
+        "convergence-json": "Convergence (JSON)",
     },
     "The charts as they are shown": {
         "chart-png": "Shares (PNG)",
@@ -88,7 +90,7 @@ def make(store: Store, folder: Folder, kind: str, run_id: str, view: View = _ALL
 
 def _content(store: Store, run: Run, view: View, what: str, ending: str) -> bytes:
     if what == "spec":
-        return run.spec.to_yaml().encode()
+        return run.spec.to_json().encode() + b"\n" if ending == "json" else run.spec.to_yaml().encode()
     if what == "report":
         return files.report_html(store, run, view)
     if ending in ("png", "svg"):

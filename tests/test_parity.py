@@ -1,0 +1,87 @@
+"""What the page can do, the command line can do, and the reverse; read from both of them."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+
+import pytest
+
+from distalign.results import SPLITS
+from distalign.spec import SPEC_FIELDS
+from jobs import exporting, queue
+from jobs.cli import build_parser
+from storage import RunState
+from storage.rounds import ORDERS
+from ui import downloads, history, play, rounds
+from ui.compare_view import Controls as CompareControls
+from ui.forms import ADVANCED, Form
+
+# Fields of a specification that a part of the form of its own sets, or that follow from another.
+BY_PARTS = {"attribute", "contexts", "target", "templates", "heldout_contexts", "any_attribute"}
+# What looks after the queue's process or this machine, and what the page does by itself.
+OF_THE_MACHINE = {"worker", "prepare", "timeleft"}
+
+
+def verbs() -> dict[str, argparse.ArgumentParser]:
+    (found,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(found.choices)
+
+
+def options(verb: str) -> dict[str, argparse.Action]:
+    return {action.option_strings[-1]: action for action in verbs()[verb]._actions if action.option_strings}
+
+
+def test_the_page_offers_every_file_that_the_command_line_writes() -> None:
+    by_command = {(what, ending) for what, endings in exporting.FORMATS.items() for ending in endings}
+    plain = {"adapter": "zip", "spec": "yaml"}
+    kinds = [kind for group in downloads.GROUPS.values() for kind in group]
+    by_page = {(k.partition("-")[0], k.partition("-")[2] or plain[k]) for k in kinds}
+    assert by_page == by_command
+
+
+@pytest.mark.parametrize("act", ["cancel", "resume", "archive", "restore", "delete"])
+def test_what_is_done_to_a_run_is_a_verb(act: str) -> None:
+    assert act in verbs() and callable(getattr(queue, act))
+
+
+def test_runs_are_listed_alike() -> None:
+    taken = options("list")
+    assert set(history.SHELVES.values()) == {"current", "archived", "deleted"}
+    assert {"--search", "--archived", "--deleted"} <= set(taken)
+    assert set(taken["--state"].choices) == {str(state) for state in RunState}
+
+
+def test_rounds_are_looked_through_alike() -> None:
+    taken = options("rounds")
+    assert {value for _, value in rounds.ORDER_CHOICES} == set(taken["--sort"].choices) == set(ORDERS)
+    filters = {field.name for field in fields(rounds.Filters)}
+    assert {"context", "template", "category", "order"} <= filters
+    assert {"--context", "--template", "--category", "--unclassified", "--contains", "--grouped"} <= set(taken)
+
+
+def test_every_field_of_a_specification_has_its_place_in_the_form() -> None:
+    by_form = {field.name for field in fields(Form)} | set(ADVANCED) | BY_PARTS
+    assert set(SPEC_FIELDS) <= by_form
+
+
+def test_play_asks_alike() -> None:
+    asked = {"--run", "--base", "--base-model", "--rounds", "--seed", "--tokens"}
+    assert asked <= set(options("play"))
+    assert {"runs", "base", "prompt", "rounds", "seed", "tokens"} <= {f.name for f in fields(play.Controls)}
+
+
+def test_compare_chooses_alike() -> None:
+    assert {"dataset", "methods", "others", "split", "preset"} <= {f.name for f in fields(CompareControls)}
+    taken = options("compare")
+    assert {"--dataset", "--methods", "--split", "--queue-missing", "--out"} <= set(taken)
+    assert set(taken["--split"].choices) <= set(SPLITS)
+
+
+def test_every_other_verb_has_its_control() -> None:
+    with_control = {
+        "run", "submit", "preview", "link", "rounds-needed", "specs", "list", "show", "tag", "note", "rename",
+        "archive", "delete", "restore", "usage", "curves", "cancel", "resume", "export", "rounds", "compare",
+        "play", "gallery",
+    }  # fmt: skip
+    assert set(verbs()) == with_control | OF_THE_MACHINE
