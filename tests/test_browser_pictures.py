@@ -43,6 +43,11 @@ def test_a_picture_of_each_tab(app, chromium, tab, theme):
     with opened(chromium, f"{app.url}?tab={tab}&run={run}&__theme={theme}") as page:
         settle(page, tab)
         page.evaluate(KNOWN)
+        if tab == "play":
+            page.locator("#play-sample").click()
+            # The first time the bundled model is prepared.
+            page.locator("#play-status", has_text="Seed 0").wait_for(timeout=300_000)
+            settle(page, tab)
         page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         FOLDER.mkdir(parents=True, exist_ok=True)
         path = FOLDER / f"{tab}{'-dark' if theme == 'dark' else ''}.png"
