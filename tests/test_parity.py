@@ -57,7 +57,9 @@ def test_rounds_are_looked_through_alike() -> None:
     assert {value for _, value in rounds.ORDER_CHOICES} == set(taken["--sort"].choices) == set(ORDERS)
     filters = {field.name for field in fields(rounds.Filters)}
     assert {"context", "template", "category", "order"} <= filters
-    assert {"--context", "--template", "--category", "--unclassified", "--contains", "--grouped"} <= set(taken)
+    assert {"--context", "--template", "--category", "--unclassified", "--contains", "--grouped"} <= set(
+        taken
+    )
 
 
 def test_every_field_of_a_specification_has_its_place_in_the_form() -> None:
