@@ -135,8 +135,8 @@ def test_nothing_moves_or_covers_the_page_while_a_run_is_polled(app, chromium, w
         assert sum(value for value, _ in shifts) < 0.01, shifts
 
 
-@pytest.mark.parametrize("width", (1440, 390))
-def test_nothing_moves_on_a_comparison_that_waits_for_a_run(app, chromium, width):
+@pytest.mark.parametrize(("width", "step"), [(1440, 180), (390, 190)])
+def test_nothing_moves_on_a_comparison_that_waits_for_a_run(app, chromium, width, step):
     live = next(run for run in app.store.runs() if run.state == RunState.RUNNING)
     done = next(run for run in app.store.runs() if run.state == RunState.DONE)
     address = f"{app.url}?tab=compare&dataset={live.id}&methods=hybrid&runs={done.id}"
@@ -145,7 +145,7 @@ def test_nothing_moves_on_a_comparison_that_waits_for_a_run(app, chromium, width
         settle(page, "compare")
         page.evaluate(SHIFTS)
         standing = page.locator("#compare-standings li", has_text="Running").inner_text()
-        add_steps(app.store, live, 180, 240)
+        add_steps(app.store, live, step, 240)
         page.wait_for_function(
             "(before) => document.querySelector('#compare-standings li').innerText !== before", arg=standing
         )
