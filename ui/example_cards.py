@@ -45,7 +45,7 @@ def _card(example: Example) -> str:
     return (
         f'<li class="da-example"><h3>{esc(example.title)}</h3><p class="da-sub">{esc(example.about)}</p>'
         f"{picture(example)}{LEGEND}{_figures(example)}"
-        f'<div class="da-example-end">{opened}{play}<p class="da-sub">Made by</p>'
+        f'<div class="da-example-end"><div class="da-example-links">{opened}{play}</div><p class="da-sub">Made by</p>'
         f"<code>{esc(example.command)}</code></div></li>"
     )
 
