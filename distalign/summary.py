@@ -198,7 +198,7 @@ def _unclassified(pair: Pair) -> str:
     else:
         text = f"{percent(now.unclassified, 1)} of {plural(now.rounds, 'answer')} name no category"
     if before and after:
-        text += f"; before it was {percent(before.unclassified, 1)}"
+        text += f"; before, {percent(before.unclassified, 1)} named none"
     if now.unclassified > MANY_UNCLASSIFIED:
         return f"{text}. The shares speak for the others only."
     return f"{text}. They are left out of the shares." if now.unclassified else f"{text}."

@@ -12,7 +12,9 @@ from distalign.errors import SpecError
 from distalign.prompts import prompt_text
 from distalign.results import SPLITS, Interval, SideEffects, SplitResult
 from distalign.spec import TRAINED_METHODS, RunSpec
+from distalign.training_config import FIELD_TYPES
 from jobs.datasets import METHODS, Standing, identity, published_mae
+from jobs.gallery import TITLE
 from storage import Answer, Run, Store, StoreError
 
 # As many as can be told apart by colour and shape.
@@ -142,7 +144,7 @@ def compare(store: Store, entries: Sequence[Entry], split: str, words: Mapping[s
     data = [{n: v for n, v in identity(spec).items() if n not in FREE} for spec in specs]
     same_data = all(one == data[0] for one in data)
     reference = published_mae(specs[0], split) if specs and same_data else None
-    return Comparison(split, lines, reference, differing(specs), same_data)
+    return Comparison(split, lines, reference, differing(entries), same_data)
 
 
 def splits_of(store: Store, entries: Sequence[Entry]) -> list[str]:
@@ -173,16 +175,24 @@ def wilson(rate: float, n: int) -> Interval:
     return Interval(rate, min(rate, max(0.0, middle - half)), max(rate, min(1.0, middle + half)))
 
 
-def differing(specs: Sequence[RunSpec]) -> tuple[str, ...]:
-    """Names of the fields in which specifications differ, their names and methods aside."""
-    fields = [spec.to_mapping() for spec in specs]
-    names = dict.fromkeys(name for one in fields for name in one if name not in ("name", "method"))
-    return tuple(name for name in names if any(one.get(name) != fields[0].get(name) for one in fields))
+def differing(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Names of the fields in which specifications differ, their names and methods aside.
+
+    How a run trained is no matter where its base model is what is compared.
+    """
+    fields = [(entry.trained, entry.run.spec.to_mapping()) for entry in entries]
+    names = dict.fromkeys(name for _, one in fields for name in one if name not in ("name", "method"))
+
+    def values(name: str) -> list[Any]:
+        of_training = name == "preset" or name in FIELD_TYPES
+        return [one.get(name) for trained, one in fields if trained or not of_training]
+
+    return tuple(name for name in names if any(value != values(name)[0] for value in values(name)))
 
 
 # What tells runs of one method apart, the plainest first.
 _MARKS: tuple[Callable[[Run], str], ...] = (
-    lambda run: run.title,
+    lambda run: run.title.removeprefix(TITLE),
     lambda run: run.spec.base_model,
     lambda run: run.spec.preset,
     lambda run: f"seed {run.spec.seed}",

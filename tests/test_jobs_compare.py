@@ -17,6 +17,7 @@ from distalign.results import Interval
 from distalign.spec import parse_spec
 from jobs.cli import main
 from jobs.compare import (
+    Entry,
     answers_of,
     best_of,
     by_context,
@@ -220,6 +221,21 @@ def test_runs_on_other_data_stand_side_by_side_without_a_best(store: Store) -> N
     assert not comparison.same_data and "target" in comparison.differ
     assert set(comparison.best.values()) == {None}
     assert set(by_context(comparison)) == set(runs[0].spec.contexts.names)
+
+
+def test_how_a_run_trained_is_no_difference_to_its_base_model(store: Store) -> None:
+    quick, standard = made(store, preset="quick"), made(store, preset="standard", steps=90)
+    before = Entry(standard, "before", "zero_shot")
+    assert compare(store, [entry_of(quick), before], HELD_OUT, {}).differ == ()
+    assert compare(store, [entry_of(quick), entry_of(standard)], HELD_OUT, {}).differ == ("preset", "steps")
+
+
+def test_an_example_is_told_from_a_run_by_how_it_was_made(store: Store) -> None:
+    specs = [{"preset": "quick"}, {"preset": "standard"}]
+    own, example = (store.insert_run(parse_spec({"attribute": "gender"} | fields)) for fields in specs)
+    store.rename(example.id, f"Example: {own.title}")
+    names = names_of([entry_of(own), entry_of(store.run(example.id))], {"hybrid": "Hybrid"})
+    assert names == ["Hybrid, quick", "Hybrid, standard"]
 
 
 def test_runs_of_one_method_are_named_by_what_tells_them_apart(store: Store) -> None:

@@ -19,7 +19,7 @@ from jobs.play_report import MAX_BARS, OTHERS, by_answer, by_category, fits
 from storage import Run, Store
 from ui import play, play_view
 from ui.play_prompt import FIRST_TEMPLATE, START_PROMPT, Place, chosen, noted, picked, show
-from ui.play_stream import question_of, streamed
+from ui.play_stream import doing, question_of, streamed
 
 HOSTILE = "<img src=x onerror=hit()> & ${x}"
 SKIP = gr.skip()
@@ -45,6 +45,12 @@ def played_of(store: Store, runs: list[str], prompt: str, counts: list[dict[str,
 
 
 # --- which base model is asked ---------------------------------------------------------------
+
+
+def test_whoever_asks_while_a_run_is_at_work_is_told_why_it_takes_longer() -> None:
+    assert "while a run is at work" in doing(Status("Sampling"), beside=True)
+    assert doing(Status("Sampling")) == "Sampling"
+    assert doing(Waiting(2), beside=True).endswith("2 before yours")
 
 
 def test_the_base_model_is_chosen_from_the_list_and_no_folder_is_read() -> None:

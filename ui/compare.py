@@ -190,7 +190,9 @@ def _build_details() -> dict[str, Any]:
     with gr.Column(elem_classes="da-card"):
         gr.HTML(
             cards.heading(
-                "The same prompt, answered by each", "All answers to one prompt, the commonest first."
+                "The same prompt, answered by each",
+                "All answers to one prompt, the commonest first; the bars are shares of them. "
+                "A context's rounds are spread over its prompts.",
             )
         )
         with gr.Row():

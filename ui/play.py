@@ -15,7 +15,7 @@ from distalign.models import ALLOWED
 from distalign.play import MAX_PROMPT, MAX_ROUNDS, MAX_TOKENS, Question
 from jobs.play import MAX_RUNS, Played, voices_of
 from jobs.play_desk import Asking, Desk
-from storage import Store
+from storage import RunState, Store
 from ui import cards, play_view
 from ui.forms import require_listed
 from ui.play_prompt import START_PROMPT, Place, chosen, noted, picked, show
@@ -171,7 +171,7 @@ def _wire_sampling(store: Store, desk: Desk, c: Controls, results: list[Any]) ->
         ids = [voice.run for voice in played.voices if voice.run]
         asking = asked[request.session_hash] = desk.ask(question, ids, **asked_base)
         try:
-            yield from streamed(asking, played)
+            yield from streamed(asking, played, beside=store.count_runs(RunState.RUNNING) > 0)
         finally:
             # Also when the page is left.
             asking.stop()

@@ -32,8 +32,11 @@ def _whole(name: str, given: str) -> int:
         raise SpecError(name, f"{shown(given)} is not a whole number", "Give one, such as 100") from None
 
 
-def streamed(asking: Asking, played: Played) -> Iterator[list[Any]]:
-    """The results while they come, as the outputs take them, and the buttons before and after."""
+def streamed(asking: Asking, played: Played, *, beside: bool = False) -> Iterator[list[Any]]:
+    """The results while they come, as the outputs take them, and the buttons before and after.
+
+    ``beside`` says that a run is at work at the same time.
+    """
     total = played.question.rounds
     busy = [gr.update(visible=played.wanted is not None), gr.update(visible=True), *_buttons(busy=True)]
     yield [play_view.status("Getting ready", tone="busy"), *_drawn(played), *busy]
@@ -45,7 +48,7 @@ def streamed(asking: Asking, played: Played) -> Iterator[list[Any]]:
             done = f"{played.rounds_of_all:,} of {total:,} rounds each"
             share = sum(map(played.rounds, range(len(played.voices)))) / (total * len(played.voices))
             drawn = _drawn(played) if isinstance(told, Drawn) else [gr.skip()] * 2
-            yield [play_view.status(doing(told), done, share, tone="busy"), *drawn, *same]
+            yield [play_view.status(doing(told, beside=beside), done, share, tone="busy"), *drawn, *same]
     except DistalignError as error:
         yield [cards.error_note(error), gr.skip(), gr.skip(), *same[:2], *_buttons(busy=False)]
         return
@@ -60,13 +63,13 @@ def _buttons(*, busy: bool) -> list[Any]:
     return [gr.update(interactive=not busy), gr.update(interactive=busy)]
 
 
-def doing(told: Told) -> str:
+def doing(told: Told, *, beside: bool = False) -> str:
     """What a person reads while it is being done."""
     if isinstance(told, Waiting):
         return f"One question is answered at a time: {told.ahead:,} before yours"
     if isinstance(told, Status) and told.text != "Sampling":
         return f"{told.text} …"
-    return "Sampling"
+    return "Sampling, more slowly while a run is at work" if beside else "Sampling"
 
 
 def ended(played: Played) -> str:

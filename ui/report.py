@@ -30,7 +30,6 @@ def tiles(pair: Pair) -> str:
     if now is None:
         return ""
     start = f"<small>{figure(before.mae.value)} →</small> " if before and after else ""
-    exact = now.exact_error
     cells = [
         (
             "Mean distance from the target (MAE)",
@@ -45,13 +44,13 @@ def tiles(pair: Pair) -> str:
         (
             "Ratio to the noise floor",
             f"{figure(now.ratio.value, 2)}×",
-            "1 is perfect"
+            "About 1 is perfect, less is luck"
             + (f"; it was {figure(before.ratio.value, 1)}× before" if before and after else ""),
         ),
         (
             "Unclassified answers",
             percent(now.unclassified, 1),
-            f"of {now.rounds:,} rounds" + (f"; exact error {figure(exact)}" if exact is not None else ""),
+            f"of {now.rounds:,} rounds",
         ),
     ]
     body = "".join(

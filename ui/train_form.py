@@ -93,7 +93,7 @@ def _custom(c: Controls) -> None:
             [("A person", "person"), ("Anything", "general")],
             value=START.custom_kind,
             label="Asked about",
-            info="Somebody in an occupation, or any subject",
+            info="A person: the contexts are occupations. Anything: any other subject, such as a city",
             elem_id="custom-kind",
         )
 

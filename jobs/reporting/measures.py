@@ -24,7 +24,7 @@ class Measure:
 MEASURES = (
     Measure("MAE", "mean |target − realized| over categories and contexts", lambda r: r.mae),
     Measure("Noise floor", "expected MAE of a perfect sampler", lambda r: r.noise_floor),
-    Measure("Ratio", "MAE ÷ noise floor; 1 is perfect", lambda r: r.ratio, digits=2),
+    Measure("Ratio", "MAE ÷ noise floor; about 1 is perfect", lambda r: r.ratio, digits=2),
     Measure("KL divergence", "KL(target ‖ realized), nats", lambda r: r.kl),
     Measure("Jensen-Shannon distance", "0 to 1", lambda r: r.js_distance),
     Measure("Total variation", "0 to 1", lambda r: r.total_variation),

@@ -65,13 +65,14 @@ def report_page(
 
 def _byline(run: Run) -> str:
     spec = run.spec
+    ended = "finished" if run.finished_at else "made"
     day = datetime.fromtimestamp(run.finished_at or run.created_at, UTC).strftime("%-d %B %Y, %H:%M UTC")
     facts = [
         f"method {spec.method.replace('_', ' ')}",
         f"base model {spec.base_model}",
         f"preset {spec.preset}",
     ]
-    return escape(f"Run {run.id} · {day} · {' · '.join(facts)} · Distalign {distalign.__version__}")
+    return escape(f"Run {run.id} · {ended} {day} · {' · '.join(facts)} · Distalign {distalign.__version__}")
 
 
 def _tiles(now: SplitResult) -> str:
@@ -81,7 +82,7 @@ def _tiles(now: SplitResult) -> str:
             f"mean distance from the target (MAE), 95 % interval {measures.interval(now.mae)}",
         ),
         (figure(now.noise_floor), "noise floor: the MAE of a perfect sampler with as many rounds"),
-        (f"{figure(now.ratio.value, 2)}×", "ratio of the two; 1 is perfect"),
+        (f"{figure(now.ratio.value, 2)}×", "ratio of the two; about 1 is perfect, less is luck"),
         (percent(now.unclassified, 1), f"unclassified, of {now.rounds:,} rounds"),
     ]
     body = "".join(f"<div><b>{escape(value)}</b><span>{escape(text)}</span></div>" for value, text in cells)
