@@ -183,11 +183,12 @@ def differing(entries: Sequence[Entry]) -> tuple[str, ...]:
     fields = [(entry.trained, entry.run.spec.to_mapping()) for entry in entries]
     names = dict.fromkeys(name for _, one in fields for name in one if name not in ("name", "method"))
 
-    def values(name: str) -> list[Any]:
+    def differs(name: str) -> bool:
         of_training = name == "preset" or name in FIELD_TYPES
-        return [one.get(name) for trained, one in fields if trained or not of_training]
+        values = [one.get(name) for trained, one in fields if trained or not of_training]
+        return any(value != values[0] for value in values)
 
-    return tuple(name for name in names if any(value != values(name)[0] for value in values(name)))
+    return tuple(filter(differs, names))
 
 
 # What tells runs of one method apart, the plainest first.

@@ -109,7 +109,7 @@ def _place(argument: str, names: tuple[str, ...], name: str) -> int:
 
 
 def _export_adapter(store: Store, run: Run, out: str | None) -> int:
-    adapter = next((a for a in store.artifacts(run.id) if a.kind == "adapter"), None)
+    adapter = store.artifact(run.id, "adapter")
     if adapter is None or not adapter.path.is_file():
         raise StoreError(f"run: {run.id} has no adapter. Take a run that was trained to its end")
     target = Path(out or f"distalign-{run.id}.zip")

@@ -112,7 +112,8 @@ def open_example(store: Store, name_or_id: str, folder: Path = FOLDER) -> str:
         raise _unreadable(path, error) from error
     adapter = adapter_file(found.name, folder)
     # Noted again where the app lies in another folder than when the example was opened first.
-    if adapter.is_file() and adapter_of(store, found.run_id) != adapter.absolute():
+    known = store.artifact(found.run_id, "adapter")
+    if adapter.is_file() and (known is None or known.path != adapter.absolute()):
         store.add_artifact(found.run_id, "adapter", adapter)
     return found.run_id
 
@@ -120,11 +121,6 @@ def open_example(store: Store, name_or_id: str, folder: Path = FOLDER) -> str:
 def adapter_file(name: str, folder: Path = FOLDER) -> Path:
     """Where an example's adapter lies, if it ships."""
     return folder / (name + ADAPTER_ENDING)
-
-
-def adapter_of(store: Store, run_id: str) -> Path | None:
-    """A run's adapter as the store knows it."""
-    return next((a.path for a in store.artifacts(run_id) if a.kind == "adapter"), None)
 
 
 def add(
@@ -144,7 +140,7 @@ def add(
         DiskError: when a file cannot be written.
     """
     example = replace(_example(store, run, name, about, command), adapter=with_adapter)
-    adapter = adapter_of(store, run.id)
+    adapter = store.artifact(run.id, "adapter")
     if with_adapter and adapter is None:
         raise StoreError(f"run: {run.id} has no adapter. Build it without --with-adapter")
     lines = [finite(asdict(example))]
@@ -158,7 +154,7 @@ def add(
         beside = adapter_file(name, folder)
         beside.unlink(missing_ok=True)
         if with_adapter:
-            shutil.copyfile(adapter, beside)
+            shutil.copyfile(adapter.path, beside)
     except OSError as error:
         raise DiskError(f"{path} cannot be written ({error.strerror}). Name another folder") from error
     return path

@@ -50,7 +50,7 @@ def voices_of(
 
 
 def _tuned(store: Store, run: Run) -> Voice:
-    adapter = next((a for a in store.artifacts(run.id) if a.kind == "adapter"), None)
+    adapter = store.artifact(run.id, "adapter")
     if adapter is None or adapter.path.is_symlink() or not adapter.path.is_file():
         raise StoreError(f"run: {shown(run.title)} has no adapter. Take a run that was trained to its end")
     return Voice(run.spec.base_model, run.id, run.title, run.spec, adapter.path, adapter.sha256)

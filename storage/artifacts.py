@@ -47,6 +47,9 @@ class Artifacts(Connections):
         rows = self._rows("SELECT * FROM artifacts WHERE run_id = ? ORDER BY kind", [run_id])
         return [self._artifact_from(row) for row in rows]
 
+    def artifact(self, run_id: str, kind: str) -> Artifact | None:
+        return next((found for found in self.artifacts(run_id) if found.kind == kind), None)
+
     def _artifact_from(self, row: dict) -> Artifact:
         return Artifact(
             run=row["run_id"],

@@ -59,7 +59,8 @@ def test_a_shipped_example_is_a_run_that_did_what_its_command_says(example, stor
         assert getattr(run.spec, name) == getattr(spec, name), name
     shipped = gallery.adapter_file(example.name)
     assert example.adapter == shipped.exists()
-    assert gallery.adapter_of(store, run.id) == (shipped if example.adapter else None) and not run.error
+    adapters = [artifact.path for artifact in store.artifacts(run.id)]
+    assert adapters == ([shipped] if example.adapter else []) and not run.error
     assert str(Path.home()) not in json.dumps([event.message for event in store.events(run.id)])
 
 
@@ -92,15 +93,15 @@ def test_opening_twice_gives_one_run_and_its_address_works_anywhere(store: Store
 
 def test_an_adapter_that_lies_beside_an_example_belongs_to_its_run(store: Store, tmp_path: Path) -> None:
     run = finished_run(store, tmp_path, {"rounds": 8}, steps=4)
-    kept = gallery.adapter_of(store, run.id).read_bytes()
+    kept = store.artifact(run.id, "adapter").path.read_bytes()
     gallery.add(store, run, "gender", "", "x", tmp_path / "gallery", with_adapter=True)
     store.delete_run(run.id)
     run_id = gallery.open_example(store, "gender", tmp_path / "gallery")
-    assert gallery.adapter_of(store, run_id).read_bytes() == kept
+    assert store.artifact(run_id, "adapter").path.read_bytes() == kept
     # The app was moved, and the example is opened again.
     (tmp_path / "gallery").rename(tmp_path / "moved")
     gallery.open_example(store, "gender", tmp_path / "moved")
-    assert gallery.adapter_of(store, run_id).read_bytes() == kept
+    assert store.artifact(run_id, "adapter").path.read_bytes() == kept
     # Its files are the app's, not the run's.
     remove(store, data_folder(), run_id)
     assert (tmp_path / "moved" / "gender.adapter.zip").exists()

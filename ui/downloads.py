@@ -110,7 +110,7 @@ def adapter(store: Store, folder: Folder, run: Run) -> Path:
     Raises:
         StoreError: when it has none, or the file is not the plain file that was stored.
     """
-    found = next((a for a in store.artifacts(run.id) if a.kind == "adapter"), None)
+    found = store.artifact(run.id, "adapter")
     if found is None and is_example(run.id):
         raise StoreError(
             "run: this example comes without its adapter. Download its specification, and train it here"

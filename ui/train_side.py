@@ -21,7 +21,7 @@ from ui.downloads import Folder
 from ui.forms import Form
 from ui.train_fit import read_form
 from ui.train_form import Controls
-from ui.wiring import QUIET
+from ui.wiring import QUIET, hands_over
 
 CHART = ["da-chart", "da-chart-scroll"]
 STALE = [*CHART, "da-stale"]
@@ -91,10 +91,7 @@ def wire(c: Controls, data: DataFolder, folder: Folder) -> None:
     )
     for i, name in enumerate(("use_alone", "use_overall")):
         c[name].click(partial(_rounds_of, i), c["planned_rounds"], c["rounds"], **QUIET)
-    saved = c["save"].click(partial(save, folder), c.inputs, [c["share_file"], c["share_note"]], **QUIET)
-    saved.success(
-        None, c["share_file"], None, js="(f) => { if (f) window.distalign.download('da-spec-file') }", **QUIET
-    )  # fmt: skip
+    hands_over(c["save"], partial(save, folder), c.inputs, c["share_file"], c["share_note"])
     for kind in ("link", "command"):
         made = c[kind].click(partial(share, kind), c.inputs, [c["shared"], c["share_note"]], **QUIET)
         made.success(None, c["shared"], c["shared"], js=COPY_JS, **QUIET)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from storage import Usage, UsageSummary
@@ -54,16 +54,16 @@ class Plot:
 def _plots(samples: Sequence[Usage]) -> list[Plot]:
     began = samples[0].at - samples[0].seconds
     times = [sample.at - began for sample in samples]
+
+    def over_time(values: Iterable[float]) -> list[tuple[float, float]]:
+        return list(zip(times, values, strict=True))
+
     plots = [
-        Plot("Memory (GB)", [(t, s.memory / GB) for t, s in zip(times, samples, strict=True)]),
-        Plot(
-            "Cores busy", [(t, s.cpu) for t, s in zip(times, samples, strict=True)], float(samples[-1].cores)
-        ),
+        Plot("Memory (GB)", over_time(s.memory / GB for s in samples)),
+        Plot("Cores busy", over_time(s.cpu for s in samples), float(samples[-1].cores)),
     ]
     if any(s.gpu is not None for s in samples):
-        plots.append(
-            Plot("GPU busy (share)", [(t, s.gpu or 0.0) for t, s in zip(times, samples, strict=True)], 1.0)
-        )
+        plots.append(Plot("GPU busy (share)", over_time(s.gpu or 0.0 for s in samples), 1.0))
     return plots
 
 
