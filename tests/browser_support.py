@@ -41,11 +41,12 @@ def _no_browser(problem: str) -> NoReturn:
 
 
 @contextmanager
-def opened(chromium, url: str, width: int = 1440, height: int = 1000):
-    """A page at an address; on leaving, fails if the console showed an error."""
+def opened(chromium, url: str, width: int = 1440, height: int = 1000, script: str = ""):
+    """A page at an address, ``script`` run before its own; on leaving, fails if the console showed an error."""
     context = chromium.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
     page = context.new_page()
     page.set_default_timeout(PAGE_MS)
+    page.add_init_script(script)
     problems: list[str] = []
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda e: problems.append(str(e)))

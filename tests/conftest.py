@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.runner import runtestprotocol
 
 
 @pytest.fixture(scope="session")
@@ -44,34 +43,3 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
     with monkeypatch.context() as patch:
         patch.setattr("jobs.worker.subprocess.Popen", NoProcess)
         yield noted
-
-
-# Browser tests that waited in vain once and are run a second time; the summary names them.
-REPEATED: list[str] = []
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Run a browser test again, once, when a wait timed out.
-
-    Gradio's client now and then loses the last of several changes that come while a handler works
-    (``trigger_mode="always_last"``); the next change brings it in. Any other failure counts at once.
-    """
-    if "browser" not in item.keywords:
-        return None
-    where = {"nodeid": item.nodeid, "location": item.location}
-    item.ihook.pytest_runtest_logstart(**where)
-    reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    if any(report.failed and "TimeoutError" in str(report.longrepr) for report in reports):
-        REPEATED.append(item.nodeid)
-        item._initrequest()
-        reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    for report in reports:
-        item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(**where)
-    return True
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for name in REPEATED:
-        terminalreporter.write_line(f"run twice, as a wait timed out: {name}")

@@ -12,7 +12,7 @@ from distalign.errors import DistalignError
 from distalign.folders import DataFolder
 from jobs import queue
 from storage import RunState, Store
-from ui import api, cards, compare, forms, gallery, how, play, results, runs, theme, train, welcome
+from ui import api, cards, compare, forms, gallery, how, play, results, runs, stream, theme, train, welcome
 from ui.downloads import Folder
 from ui.wiring import QUIET
 
@@ -28,6 +28,7 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
     with gr.Blocks(title="Distalign", analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
         # Kept by the browser, so that a restart of the app does not forget it.
         selected = gr.Textbox(visible="hidden", elem_id="selected-run")
+        stream.build()
         gr.HTML(cards.header())
         # Wrapped, not in a menu: every tab stays in sight and in the keyboard's order at any width.
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
@@ -80,7 +81,7 @@ def launch_options(data: DataFolder) -> dict[str, Any]:
     return {
         "theme": theme.build_theme(),
         "css_paths": theme.STYLE,
-        "head": theme.HEAD + welcome.SCRIPT,
+        "head": theme.HEAD + stream.SCRIPT + welcome.SCRIPT,
         "run_history": False,
         "footer_links": ["api"],
         "blocked_paths": [str(path) for path in (data.database, data.runs, data.models, data.answers)],
