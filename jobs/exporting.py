@@ -55,9 +55,6 @@ def export_run(args: argparse.Namespace) -> int:
         raise SpecError("--format", f"{args.what} cannot be written as {ending}", f"Use {possible}")
     if args.what == "adapter":
         return _export_adapter(store, run, args.out)
-    if args.what == "spec":
-        text = run.spec.to_yaml() if ending == "yaml" else run.spec.to_json() + "\n"
-        return _write(text.encode(), args.out)
     if args.what in ("rounds", "results"):
         getattr(export, f"{args.what}_{ending}")(store, run.id, args.out or sys.stdout)
         return 0
@@ -76,11 +73,7 @@ def _drawn(store: Store, run: Run, args: argparse.Namespace, ending: str) -> byt
     category = category_of(run.spec, args.category) if args.category else 0
     context = context_of(run.spec, args.context) if args.context else None
     view = View(args.split or "", category, args.sort, args.skip, context)
-    if args.what == "report":
-        return files.report_html(store, run, view)
-    if ending in ("png", "svg"):
-        return files.chart_file(store, run, view, args.what, ending)
-    return files.convergence_file(store, run, view, ending)
+    return files.content(store, run, view, args.what, ending)
 
 
 def category_of(spec: RunSpec, name: str) -> int:

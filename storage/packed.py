@@ -49,7 +49,7 @@ class Packed(Connections):
             return {table: _packed(list(db.query(_ALL_OF[table], [run_id]))) for table in TABLES}
 
     def put_run(self, run_id: str, packed: Mapping[str, Rows]) -> bool:
-        """Put a run back under an id; False, and nothing is done, when a run has this id.
+        """Put a run back under an id, at the end of the list; False, and nothing is done, when a run has this id.
 
         Raises:
             StoreError: when the rows are not those of a run, or were packed by a newer version.
@@ -59,6 +59,7 @@ class Packed(Connections):
         with self._write() as db:
             if list(db.query("SELECT 1 FROM runs WHERE id = ?", [run_id])):
                 return False
+            last = next(db.query("SELECT min(0, coalesce(min(number), 0)) - 1 AS number FROM runs"))["number"]
             for table in TABLES:
                 rows = packed[table]
                 if unknown := set(rows.columns) - set(db.table(table).columns_dict):
@@ -69,6 +70,7 @@ class Packed(Connections):
                     f"INSERT INTO {table} ({names}) VALUES ({marks})",
                     [(run_id, *row) for row in zip(*rows.values, strict=True)],
                 )
+            db.execute("UPDATE runs SET number = ? WHERE id = ?", [last, run_id])
         return True
 
 

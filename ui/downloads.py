@@ -82,20 +82,10 @@ def make(store: Store, folder: Folder, kind: str, run_id: str, view: View = _ALL
         getattr(export, f"{what}_{ending}")(store, run.id, path)
         return path
     try:
-        path.write_bytes(_content(store, run, view, what, ending))
+        path.write_bytes(files.content(store, run, view, what, ending or "yaml"))
     except OSError as error:
         raise DiskError(f"a download cannot be written ({error.strerror}). Free some room") from error
     return path
-
-
-def _content(store: Store, run: Run, view: View, what: str, ending: str) -> bytes:
-    if what == "spec":
-        return run.spec.to_json().encode() + b"\n" if ending == "json" else run.spec.to_yaml().encode()
-    if what == "report":
-        return files.report_html(store, run, view)
-    if ending in ("png", "svg"):
-        return files.chart_file(store, run, view, what, ending)
-    return files.convergence_file(store, run, view, ending)
 
 
 def stem(run: Run) -> str:

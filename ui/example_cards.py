@@ -23,7 +23,7 @@ def gallery(examples: Sequence[Example]) -> str:
     if not examples:
         text = "Make one with: python -m jobs gallery build specs/gender-uk-real.yaml --set preset=quick"
         return cards.empty("No examples here", text)
-    return f'<ul class="da-examples">{"".join(map(_card, examples))}</ul>'
+    return f'<ul class="da-gallery">{"".join(map(_card, examples))}</ul>'
 
 
 def link(example: Example, text: str, label: str = "", classes: str = "da-inline") -> str:

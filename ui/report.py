@@ -66,7 +66,7 @@ def rounds_table(rounds: Sequence[Round], spec: RunSpec, tokens: Sequence[str]) 
         return empty_rounds()
     body = "".join(_round_row(r, spec, tokens) for r in rounds)
     return (
-        '<div class="da-scroll" tabindex="0"><table class="da-table"><thead><tr>'
+        '<div class="da-scroll" tabindex="0"><table class="da-table da-rounds"><thead><tr>'
         '<th scope="col">Context and prompt</th><th scope="col">Steering token</th><th scope="col">Answer</th>'
         f'<th scope="col">Read as</th></tr></thead><tbody>{body}</tbody></table></div>'
     )

@@ -1,4 +1,4 @@
-"""Charts, convergence and the report of a run as files."""
+"""What is drawn or told of a run as files: charts, convergence, the report, the specification."""
 
 from __future__ import annotations
 
@@ -15,6 +15,21 @@ from jobs.reporting import pictures, views
 from jobs.reporting.page import report_page
 from jobs.reporting.views import View
 from storage import Run, Store, StoreError
+
+
+def content(store: Store, run: Run, view: View, what: str, ending: str) -> bytes:
+    """The file of ``what`` ("spec", "report", "convergence" or "chart"), in the format of the ending.
+
+    Raises:
+        StoreError: when the run has not been measured so far that there is something to tell.
+    """
+    if what == "spec":
+        return (run.spec.to_json() + "\n" if ending == "json" else run.spec.to_yaml()).encode()
+    if what == "report":
+        return report_html(store, run, view)
+    if ending in ("png", "svg"):
+        return chart_file(store, run, view, what, ending)
+    return convergence_file(store, run, view, ending)
 
 
 def report_html(store: Store, run: Run, view: View) -> bytes:
