@@ -215,20 +215,21 @@ def _rounds(spec: RunSpec, phase: str) -> int:
 
 
 def _rounds_of_work(spec: RunSpec, phase: str) -> float:
-    """Rounds of two categories, and of the usual number a prompt, that take as long.
+    return sum(rounds_of_work(spec, split, phase) for split in spec.splits)
+
+
+def rounds_of_work(spec: RunSpec, split: str, phase: str) -> float:
+    """Rounds of two categories, and of the usual number a prompt, that take as long as a split's.
 
     A story counts as several short answers.
     """
     # A tuned model's answers fan out over the categories; those of a base model do anyway.
     fanning = 1.0 if phase == "before" else (len(spec.attribute) + OTHER_ANSWERS) / (2 + OTHER_ANSWERS)
-    work = 0.0
-    for split in spec.splits:
-        templates = min(len(spec.templates.of(split)), MEASURED_TEMPLATES, spec.rounds_of(split, phase))
-        prompts = _measured_contexts(spec, split) * templates
-        # Half of a prompt's work is the same for any number of rounds: reading it, and expanding its tree.
-        spread = (rounds_of(spec, split, phase) + USUAL_ROUNDS * prompts) / 2
-        work += spread * fanning * (spec.story.story_tokens / SHORT_TOKENS if split == "stories" else 1)
-    return work
+    templates = min(len(spec.templates.of(split)), MEASURED_TEMPLATES, spec.rounds_of(split, phase))
+    prompts = _measured_contexts(spec, split) * templates
+    # Half of a prompt's work is the same for any number of rounds: reading it, and expanding its tree.
+    spread = (rounds_of(spec, split, phase) + USUAL_ROUNDS * prompts) / 2
+    return spread * fanning * (spec.story.story_tokens / SHORT_TOKENS if split == "stories" else 1)
 
 
 def _speed_names(method: str) -> dict[str, str]:

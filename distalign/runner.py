@@ -14,7 +14,7 @@ from distalign.errors import DistalignError
 from distalign.folders import DataFolder
 from distalign.judges import judge_of
 from distalign.memory import give_back, share_one_heap
-from distalign.plan import estimate, read_speed, rounds_of, write_speed
+from distalign.plan import estimate, read_speed, rounds_of, rounds_of_work, write_speed
 from distalign.progress import Progress
 from distalign.results import Recorder, Round, SideEffects, SplitResult
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
@@ -169,16 +169,16 @@ class _Run:
         return weights_in(self.model, training_dtype(self.spec.training))
 
     def _measure_splits(self, phase: str, stage: str, what: str) -> None:
-        sizes = [rounds_of(self.spec, split, phase) for split in self.spec.splits]
-        for index, split in enumerate(self.spec.splits):
-            before, size = sum(sizes[:index]), sizes[index]
+        splits = self.spec.splits
+        sizes = [rounds_of(self.spec, split, phase) for split in splits]
+        work = [rounds_of_work(self.spec, split, phase) for split in splits]
+        for index, split in enumerate(splits):
 
-            def on_sampled(
-                rounds: list[Round], done: int, total: int, before: int = before, size: int = size
-            ) -> None:
+            def on_sampled(rounds: list[Round], done: int, total: int, index: int = index) -> None:
                 self.recorder.rounds(rounds)
-                at = before + size * done // total
-                self.timeline(Progress("step", stage, step=at, total=sum(sizes)))
+                at = sum(sizes[:index]) + sizes[index] * done // total
+                part = (sum(work[:index]) + work[index] * done / total) / sum(work)
+                self.timeline(Progress("step", stage, step=at, total=sum(sizes), part=part))
 
             result = self._measure_split(phase, split, on_sampled)
             give_back()

@@ -33,6 +33,8 @@ STORIES, LEAST = 240, 12
 CONTEXTS = 25
 # Candidates for each story that is wanted, at each go.
 CANDIDATES = 1.5
+# The share of the writing that the first of two goes is, where the second makes up for what it did not bring.
+FIRST_GO = 0.7
 # Cooler than the rounds that are measured: the model learns from its better sentences.
 WRITING_TEMPERATURE, WRITING_TOP_K = 0.8, 40
 # A story must be this long, and may end behind a sentence if it is so long, as shares of the longest.
@@ -42,7 +44,7 @@ SHORTEST, ENDING = 0.5, 0.75
 EARLY_LETTERS = 50
 _END = re.compile(r"[.!?][\"”’')]*(?=\s|$)")
 
-OnRead = Callable[[int, int, str], None]
+OnRead = Callable[[int, int, float, str], None]
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def write_stories(
 
     Args:
         model: the base model, in evaluation mode.
-        on_read: called with candidates read, candidates in all, and a line for the log ("" for none).
+        on_read: called with candidates read and candidates in all, both of the present go, the share of the
+            writing that is done, and a line for the log ("" for none).
 
     Raises:
         DistalignError: when a category has no story at all.
@@ -88,12 +91,19 @@ def write_stories(
     missing = Counter(dict.fromkeys(range(count), each))
     stories: list[Story] = []
     late: list[Story] = []
-    for name, drafts in (("asked in words", _asked), ("led by an opening", _led)):
+    goes = (("asked in words", _asked, 0.0, FIRST_GO), ("led by an opening", _led, FIRST_GO, 1 - FIRST_GO))
+    for name, drafts, before, share in goes:
         if not missing.total():
             break
         several = list(drafts(spec, missing, contexts, rng))
         written = Counter(d.category for d in several)
-        read = _read(model, tokenizer, spec, judge, several, rng.getrandbits(31), on_read)
+
+        def told(
+            done: int, total: int, message: str = "", before: float = before, share: float = share
+        ) -> None:
+            on_read(done, total, before + share * done / total, message)
+
+        read = _read(model, tokenizer, spec, judge, several, rng.getrandbits(31), told)
         early = [story for clear, story in read if clear]
         late += [story for clear, story in read if not clear]
         stories += _spread(early, missing)
@@ -101,7 +111,7 @@ def write_stories(
             f"{spec.attribute.names[k]} {sum(s.category == k for _, s in read)} of {written[k]}"
             for k in written
         )
-        on_read(len(several), len(several), f"Stories {name}: {shares} were of their category")
+        told(len(several), len(several), f"Stories {name}: {shares} were of their category")
     stories += _spread(late, missing)
     without = [spec.attribute.names[k] for k in range(count) if missing[k] == each]
     if without:
@@ -133,7 +143,7 @@ def _read(
     judge: Judge,
     drafts: list[Draft],
     seed: int,
-    on_read: OnRead,
+    on_read: Callable[[int, int], None],
 ) -> list[tuple[int, Story]]:
     """The stories of some drafts that the judge reads as what was wanted, the clearest first.
 
@@ -166,7 +176,7 @@ def _read(
             clear = early + (early and rest)
             kept.append((clear, Story(draft.context, draft.category, ids)))
         done += len(answers)
-        on_read(done, len(drafts), "")
+        on_read(done, len(drafts))
     return sorted(kept, key=lambda pair: -pair[0])
 
 

@@ -91,8 +91,9 @@ class Timeline:
             self._first = None
         elapsed = now - self._stage_began
         # A line of the log has no position: the stage is where it was.
-        if progress.total and progress.step > self._done * progress.total:
-            self._done, self._done_at = min(1.0, progress.step / progress.total), elapsed
+        done = _part(progress)
+        if done > self._done:
+            self._done, self._done_at = done, elapsed
             if self._first is None:
                 # What comes before the first step is no part of the steps, unless it is a large one.
                 self._first = (0.0, 0.0) if self._done > LARGE_STEP else (self._done, elapsed)
@@ -141,3 +142,10 @@ class Timeline:
         if part <= 0:
             return self._done_at / self._done, 0.0
         return at + (1 - done) * (self._done_at - at) / part, part
+
+
+def _part(progress: Progress) -> float:
+    """The share of its stage that is done, 0 where nothing is said of it."""
+    if progress.part is not None:
+        return min(1.0, progress.part)
+    return min(1.0, progress.step / progress.total) if progress.total else 0.0

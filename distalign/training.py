@@ -102,8 +102,8 @@ def _stories(
 ) -> list[Story]:
     emit(Progress("stage", "write", message="The base model writes stories to train on"))
 
-    def told(done: int, total: int, message: str) -> None:
-        emit(Progress("log" if message else "step", "write", done, total, message=message))
+    def told(done: int, total: int, part: float, message: str) -> None:
+        emit(Progress("log" if message else "step", "write", done, total, part, message=message))
 
     with weights_in(model, training_dtype(spec.training)):
         return write_stories(model, tokenizer, spec, judge_of(spec), told)

@@ -11,7 +11,7 @@ import pytest
 
 from distalign.folders import DataFolder
 from distalign.past import REMEMBERED
-from distalign.plan import Plan, Speed, estimate, read_speed, write_speed
+from distalign.plan import Plan, Speed, estimate, read_speed, rounds_of_work, write_speed
 from distalign.progress import STAGES, Progress
 from distalign.spec import BASE_ROUNDS, parse_spec
 from distalign.timeline import PLANNED, Timeline
@@ -107,6 +107,25 @@ def test_a_stage_that_is_forgotten_says_nothing_of_the_pace() -> None:
 
     assert told[-1].eta == pytest.approx(150)
     assert "base" not in timeline.taken
+
+
+def test_where_rounds_differ_in_length_the_part_of_the_work_counts() -> None:
+    clock, told = Clock(), []
+    timeline = Timeline({"sample": 100.0}, told.append, clock)
+    timeline(Progress("stage", "sample"))
+    clock.now += 10.0
+    # Nine of ten rounds are over, but the last is as long as all the others nine times.
+    timeline(Progress("step", "sample", step=9, total=10, part=0.1))
+
+    assert told[-1].eta == pytest.approx(90, rel=0.05)
+    assert told[-1].fraction == pytest.approx(0.1, rel=0.05)
+
+
+def test_a_story_round_is_as_much_work_as_several_short_ones() -> None:
+    spec = parse_spec({"attribute": "gender", "target": "even", "stories": True})
+    short, story = (rounds_of_work(spec, split, "after") for split in ("heldout_templates", "stories"))
+
+    assert story > 10 * short
 
 
 def test_a_stage_that_is_skipped_is_not_waited_for() -> None:

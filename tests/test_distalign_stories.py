@@ -185,7 +185,11 @@ def written(judge: Callable[[str], int | None], **values: object) -> tuple[list[
     spec = story_spec(**values)
     told: list[str] = []
     stories = write_stories(
-        tiny_model(), TOKENIZER, spec, judge, lambda done, total, line: told.append(line) if line else None
+        tiny_model(),
+        TOKENIZER,
+        spec,
+        judge,
+        lambda done, total, part, line: told.append(line) if line else None,
     )
     return stories, told
 
