@@ -157,6 +157,14 @@ def records(tmp_path: Path) -> Records:
     for name in (PAPER[2], PAPER[4]):
         kept.keep(f"contexts/{name}/hybrid/0", measured(0.05, split="heldout_contexts"), 240)
     kept.keep(f"stories/{PAPER[0]}/hybrid/0", measured(0.12, split="stories"), 900)
+    joint = measured(0.05, split="unseen_attributes")
+    part = {"mae": 0.021, "noise_floor": 0.03, "ratio": 0.7}
+    joint["report"]["splits"]["heldout_templates"]["marginals"] = {"gender": part, "sentiment": part}
+    joint["report"]["side_effects"] = {
+        "kl": 0.4, "perplexity_before": 10.5, "perplexity_after": 12.25,
+        "leak_before": 0.03, "leak_after": 0.04, "first_token_changed": 0.2,
+    }  # fmt: skip
+    kept.keep("answers/gender-sentiment/hybrid/0", joint, 300)
     return kept
 
 
@@ -199,6 +207,11 @@ def test_the_page_has_every_split_the_paper_and_what_cannot_be_measured(
     assert "other settings than those of today, to be done anew: answers/race-even/hybrid/0." in text
     assert "| gender-uk-even | hybrid | 0.050 [0.040, 0.060] |" in text.split("## Held-out contexts")[1]
     assert text.rstrip().count("Not measured yet.") == 0 and str(tmp_path) not in text
+    unseen = text.split("## Attributes that were never trained on")[1].split("##")[0]
+    assert "| gender-sentiment | hybrid | 0.050 [0.040, 0.060] |" in unseen
+    assert "| gender-sentiment | hybrid | the cells | 0.050 | 0.040 | 1.25 |" in text
+    assert "| gender-sentiment | hybrid | sentiment | 0.021 | 0.030 | 0.70 |" in text
+    assert "| gender-sentiment | hybrid | 0.400 | 10.50 | 12.25 | 3.0 % | 4.0 % | 20.0 % |" in text
     assert svg.startswith("<svg") and "noise floor" in svg and "the paper" in svg and "hybrid" in svg
 
 

@@ -15,7 +15,7 @@ PAPER = (
     "gender-uk-real", "gender-us-real", "gender-uk-even", "gender-us-even", "race-even", "sentiment-even",
 )  # fmt: skip
 # Measured beside the six, with hybrid alone unless they are asked for by name.
-EXTRA = ("gender-race", "gender-any-target")
+EXTRA = ("gender-race", "gender-sentiment", "gender-any-target", "any-attribute")
 FEW_SHOT = 8
 # Each method as fields of a specification, in the order of the tables.
 METHODS: dict[str, dict[str, Any]] = {

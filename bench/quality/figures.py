@@ -11,6 +11,7 @@ from bench.quality.cells import ANSWERS, METHODS, PAPER
 from bench.records import Records
 
 SEEN, HELDOUT, HELDOUT_CONTEXTS = "seen_templates", "heldout_templates", "heldout_contexts"
+UNSEEN_ATTRIBUTES = "unseen_attributes"
 # Its targets are stated in the prompts, and those that are measured were never trained on.
 MANY_TARGETS = "gender-any-target"
 

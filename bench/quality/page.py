@@ -7,9 +7,10 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.pages import TRIAL_NOTE, origin, writing
+from bench.quality import beside
 from bench.quality.cells import ANSWERS, CONTEXTS, FEW_SHOT, METHODS, PAPER, STORIES
 from bench.quality.chart import CHART, chart_rows, write_chart
-from bench.quality.figures import HELDOUT, HELDOUT_CONTEXTS, SEEN, Figure, Quality
+from bench.quality.figures import HELDOUT, HELDOUT_CONTEXTS, SEEN, UNSEEN_ATTRIBUTES, Figure, Quality
 from bench.quality.goals import HEADERS, error, goal_rows, percent, times
 from bench.records import Records
 from bench.sections import markdown_table
@@ -42,6 +43,12 @@ SECTIONS = (
     (ANSWERS, SEEN, "Seen templates"),
     (CONTEXTS, HELDOUT_CONTEXTS, "Held-out contexts"),
     (STORIES, "stories", "Stories"),
+    (ANSWERS, UNSEEN_ATTRIBUTES, "Attributes that were never trained on"),
+)
+PARTS = "Held-out templates. The error of a part is that of its shares, summed over the other part."
+SIDE_EFFECTS = (
+    "Against the base model on 72 unrelated prompts (`python -m jobs show RUN`): KL(base‖tuned), perplexity of reference "
+    "answers, answers that open with a steering token, and answers whose most probable first token is another."
 )
 COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "noise_floor": ("noise floor", error),
@@ -85,6 +92,11 @@ def render(quality: Quality, *, chart: bool, older: Sequence[str] = (), trial: b
     for kind, split, title in SECTIONS:
         rows = split_rows(quality, kind, split)
         blocks += [f"## {title}", _table(kind, split, rows) if rows else EMPTY]
+    for title, about, headers, rows in (
+        ("Joint attributes and their parts", PARTS, beside.PART_HEADERS, beside.part_rows(quality)),
+        ("Side effects", SIDE_EFFECTS, beside.EFFECT_HEADERS, beside.effect_rows(quality)),
+    ):
+        blocks += [f"## {title}", about, markdown_table(headers, rows) if rows else EMPTY]
     return "\n\n".join([*blocks, *_notes(quality, older)]) + "\n"
 
 

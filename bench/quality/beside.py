@@ -1,0 +1,59 @@
+"""What stands beside the error of a dataset: that of each part of a joint attribute, and the side effects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from bench.quality.cells import ANSWERS
+from bench.quality.figures import HELDOUT, Quality, over_seeds
+from bench.quality.goals import error, percent, times
+
+Shown = Sequence[tuple[str, Callable[[float], str]]]
+PART_HEADERS = ["dataset", "method", "of", "MAE", "noise floor", "ratio"]
+EFFECT_HEADERS = [
+    "dataset", "method", "KL, nats a token", "perplexity before", "after", "steering tokens before", "after",
+    "first token changed",
+]  # fmt: skip
+EFFECTS: Shown = (
+    ("kl", error), ("perplexity_before", times), ("perplexity_after", times), ("leak_before", percent),
+    ("leak_after", percent), ("first_token_changed", percent),
+)  # fmt: skip
+PART_FIGURES: Shown = (("mae", error), ("noise_floor", error), ("ratio", times))
+
+
+def part_rows(quality: Quality) -> list[list[str]]:
+    """A row for the cells of each joint attribute and one for each of its parts; means over seeds."""
+    rows = []
+    for dataset, method, reports in _reports(quality):
+        splits = [report["splits"].get(HELDOUT, {}) for report in reports]
+        parts = splits[0].get("marginals") or {}
+        if parts:
+            rows.append([dataset, method, "the cells", *_means(splits, PART_FIGURES)])
+        for name in parts:
+            rows.append(
+                [dataset, method, name, *_means([s["marginals"][name] for s in splits], PART_FIGURES)]
+            )
+    return rows
+
+
+def effect_rows(quality: Quality) -> list[list[str]]:
+    """A row for each dataset and method whose side effects were measured; means over seeds."""
+    rows = []
+    for dataset, method, reports in _reports(quality):
+        found = [report["side_effects"] for report in reports if report.get("side_effects")]
+        if found:
+            rows.append([dataset, method, *_means(found, EFFECTS)])
+    return rows
+
+
+def _reports(quality: Quality) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+    for dataset in quality.datasets(ANSWERS):
+        for method in quality.methods(ANSWERS, dataset):
+            yield dataset, method, [run["report"] for run in quality.runs(ANSWERS, dataset, method)]
+
+
+def _means(found: Sequence[dict[str, Any]], figures: Shown) -> list[str]:
+    """Each figure's mean as it is shown, of what was measured."""
+    means = [over_seeds([f[name] for f in found if f.get(name) is not None]) for name, _ in figures]
+    return ["–" if mean is None else show(mean.mean) for mean, (_, show) in zip(means, figures, strict=True)]
