@@ -54,27 +54,27 @@ class Sheet:
 
 def is_sheet(text: str) -> bool:
     """Whether a pasted text is a table, and no list of lines."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    return TAB in first.strip() or CONTEXT in _header(first, _separator(first))
+    first = _first_line(text)
+    return TAB in first.strip() or CONTEXT in _header(first, _separator(first)) or _figures_by(text) != ""
 
 
 def read_sheet(text: str, field: str = "contexts") -> Sheet:
     """Read a table; what is wrong with single rows is listed, not raised.
 
-    The header has a column ``context``, which in a table from a spreadsheet may have any
-    name if it is the first; the other columns are categories.
+    The header has a column ``context``, which in a table from a spreadsheet, or of figures only, may have
+    any name if it is the first; the other columns are categories.
 
     Raises:
         SpecError: for a table that has no such header, or whose quotes are open.
     """
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = _separator(first)
+    figures = _figures_by(text)
+    separator = figures or _separator(_first_line(text))
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         lines = [(number, [c.strip() for c in line]) for number, line in enumerate(reader, 1) if any(line)]
     except csv.Error as error:
         raise SpecError(field, f"the table cannot be read ({error})", "Check its quotes") from None
-    header, at = _columns(lines[0][1] if lines else [], separator, field)
+    header, at = _columns(lines[0][1] if lines else [], separator == TAB or figures != "", field)
     rows: list[SheetRow] = []
     problems: list[RowProblem] = []
     seen: set[str] = set()
@@ -84,6 +84,9 @@ def read_sheet(text: str, field: str = "contexts") -> Sheet:
             problems.append(RowProblem(number, f"{len(line)} cells, the header has {len(header)}", remedy))
             continue
         name = " ".join(line[at].split())
+        if not name:
+            problems.append(RowProblem(number, "it has no context", "Name one, or remove the row"))
+            continue
         if name in seen:
             problems.append(RowProblem(number, f"{shown(name)} is given twice", "Remove one"))
             continue
@@ -92,6 +95,30 @@ def read_sheet(text: str, field: str = "contexts") -> Sheet:
         names = [title for i, title in enumerate(header) if i != at]
         rows.append(SheetRow(number, name, dict(zip(names, probabilities(others), strict=True))))
     return Sheet(tuple(h for i, h in enumerate(header) if i != at), tuple(rows), tuple(problems))
+
+
+def _first_line(text: str) -> str:
+    return next((line for line in text.splitlines() if line.strip()), "")
+
+
+def _figures_by(text: str) -> str:
+    """The separator of a table without a column ``context``: figures behind a name in every row but the header.
+
+    "" for all other texts: a list of lines may have commas, too.
+    """
+    for separator in (";", ","):
+        try:
+            lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+        except csv.Error:
+            continue
+        rows = [[cell.strip() for cell in line] for line in lines if any(line)]
+        wide = len(rows) > 1 and len(rows[0]) > 1 and all(len(row) == len(rows[0]) for row in rows)
+        if not wide or CONTEXT in map(_title, rows[0]) or any(map(_is_number, rows[0][1:])):
+            continue
+        cells = [_plain(cell, separator).removesuffix("%").strip() for row in rows[1:] for cell in row[1:]]
+        if all(_is_number(cell) for cell in cells if cell) and any(cells):
+            return separator
+    return ""
 
 
 def _separator(line: str) -> str:
@@ -109,10 +136,10 @@ def _title(cell: str) -> str:
     return CONTEXT if cell.casefold() == CONTEXT else cell
 
 
-def _columns(cells: Sequence[str], separator: str, field: str) -> tuple[list[str], int]:
-    """The header and the place of its contexts."""
+def _columns(cells: Sequence[str], contexts_first: bool, field: str) -> tuple[list[str], int]:
+    """The header and the place of its contexts: the first, where they have no name of their own and that is sure."""
     header = [_title(cell) for cell in cells]
-    if separator == TAB and CONTEXT not in header and not any(map(_is_number, header[1:])):
+    if contexts_first and CONTEXT not in header and not any(map(_is_number, header[1:])):
         header = [CONTEXT, *header[1:]]
     if header.count(CONTEXT) != 1 or len(set(header)) != len(header):
         raise SpecError(

@@ -18,6 +18,9 @@ from distalign.sheets import is_sheet, probabilities, read_csv, read_sheet, targ
         ("male,context,female\n30,bakers,70", {"male": "0.3", "female": "0.7"}),
         ("context,male,female\nbakers,3,7", {"male": "3", "female": "7"}),
         ("context\nbakers", {}),
+        ("occupation,male,female\nbakers,0.3,0.7", {"male": "0.3", "female": "0.7"}),
+        ("Beruf;male;female\nbakers;0,3;0,7\n", {"male": "0.3", "female": "0.7"}),
+        ('"job, title",male,female\nbakers,30 %,70 %', {"male": "0.3", "female": "0.7"}),
     ],
 )
 def test_tabs_commas_semicolons_and_percentages_are_read(text: str, expected: dict[str, str]) -> None:
@@ -36,6 +39,10 @@ def test_tabs_commas_semicolons_and_percentages_are_read(text: str, expected: di
         ("context\nbakers", True),
         ("job\tmale", True),
         ("male,context", True),
+        ("occupation,male,female\nbakers,0.3,0.7", True),
+        ("nurses, registered\npilots, retired", False),
+        ("room, 4\nroom, 5", False),
+        ('an "open quote, 5', False),
     ],
 )
 def test_a_list_of_lines_is_no_table(text: str, table: bool) -> None:
@@ -54,6 +61,13 @@ def test_every_wrong_row_is_named_by_its_number_and_the_others_are_read() -> Non
     assert "c: the probabilities sum to 1.2" in str(problems[2])
     assert "'half'" in problems[3].problem
     assert all(problem.remedy for problem in problems)
+
+
+def test_a_row_without_a_context_is_named() -> None:
+    sheet = read_sheet("context,male,female\n,0.5,0.5\nb,0.5,0.5\n")
+
+    assert [row.context for row in sheet.rows] == ["b"]
+    assert [(p.row, p.problem) for p in sheet.problems] == [(2, "it has no context")]
 
 
 def test_a_column_that_is_no_category_is_told_of_for_every_row() -> None:

@@ -12,7 +12,7 @@ from distalign.targets import RULE, matched_rows, stray_rows
 from ui import cards, tables
 from ui.present import esc, plural
 
-SHOWN_ROWS, SHOWN_PROBLEMS = 4, 6
+SHOWN_ROWS, SHOWN_PROBLEMS = 4, 200
 Rows = Mapping[str, Sequence[float]]
 
 
@@ -101,5 +101,5 @@ def problem_list(problems: Sequence[RowProblem]) -> str:
     more = f"<li>and {plural(rest, 'more row')}</li>" if rest > 0 else ""
     return (
         f'<div class="da-note bad" role="alert"><strong>{plural(len(problems), "row")} cannot be used.</strong>'
-        f"<ul>{lines}{more}</ul></div>"
+        f'<ul tabindex="0">{lines}{more}</ul></div>'
     )
