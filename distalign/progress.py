@@ -21,7 +21,6 @@ class Progress:
         stage: one of :data:`STAGES`.
         step, total: position in the stage; 0, 0 if it has none. Training counts optimizer
             steps over all of its stages; sampling counts rounds.
-        part: share of the stage's work that is done; None where that is step / total.
         fraction: share of the whole run that is done, 0 to 1.
         eta: seconds left for the whole run, or None while unknown.
         values: numbers of this step: loss and its parts ("loss", "kl", "kto",
@@ -29,17 +28,18 @@ class Progress:
             (exact error of the steering distribution on the step's prompts),
             "learning_rate".
         message: a line for the log.
+        part: share of the stage's work that is done; None where that is step / total.
     """
 
     kind: str
     stage: str
     step: int = 0
     total: int = 0
-    part: float | None = None
     fraction: float = 0.0
     eta: float | None = None
     values: Mapping[str, float] = field(default_factory=dict)
     message: str = ""
+    part: float | None = None
 
 
 Emit = Callable[[Progress], None]

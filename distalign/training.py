@@ -103,7 +103,7 @@ def _stories(
     emit(Progress("stage", "write", message="The base model writes stories to train on"))
 
     def told(done: int, total: int, part: float, message: str) -> None:
-        emit(Progress("log" if message else "step", "write", done, total, part, message=message))
+        emit(Progress("log" if message else "step", "write", done, total, message=message, part=part))
 
     with weights_in(model, training_dtype(spec.training)):
         return write_stories(model, tokenizer, spec, judge_of(spec), told)

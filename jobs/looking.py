@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     read.add_argument("--category", metavar="NAME", help="answers that are read as it")
     read.add_argument("--unclassified", action="store_true", help="answers that name no category")
     parser.add_argument("--contains", default="", metavar="TEXT", help="answers with this text in them")
-    parser.add_argument("--sort", choices=tuple(ORDERS), default="context")
+    sorts = "default: context; grouped: the commonest first"
+    parser.add_argument("--sort", choices=tuple(ORDERS), default="context", help=sorts)
     parser.add_argument("--grouped", action="store_true", help="each different answer once, with its count")
     parser.add_argument("--limit", type=int, default=25, metavar="N", help="at most so many (default: 25)")
     parser.add_argument("--offset", type=int, default=0, metavar="N", help="leave out the first N")
@@ -49,16 +50,17 @@ def show_rounds(args: argparse.Namespace) -> int:
     }
     page = {"offset": args.offset, "limit": args.limit}
     if args.grouped:
-        return _grouped(run, store.grouped_answers(run.id, phase, split, **chosen, **page), args.json)
-    found = [
+        found = store.grouped_answers(run.id, phase, split, **chosen, **page, order=args.sort)
+        return _grouped(run, found, args.json)
+    rounds = [
         round_object(run.spec, r)
         for r in store.rounds(run.id, phase, split, **chosen, **page, order=args.sort)
     ]
     if args.json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(rounds, ensure_ascii=False))
         return 0
     count = store.count_rounds(run.id, phase, split, **chosen)
-    rows = [[plain(r["context"]), r["round"], _read(r["category"]), plain(r["text"])] for r in found]
+    rows = [[plain(r["context"]), r["round"], _read(r["category"]), plain(r["text"])] for r in rounds]
     print(f"{len(rows):,} of {count:,} rounds, {phase}, {split}")
     print(table(["context", "round", "read as", "answer"], rows))
     return 0

@@ -19,6 +19,13 @@ ORDERS = {
     "answer": "text COLLATE NOCASE, context, template, round",
     "longest": "length(text) DESC, context, template, round",
 }
+# The same of different answers; what is equal comes by how often it came.
+GROUP_ORDERS = {
+    "context": "rounds DESC",
+    "category": "category, rounds DESC",
+    "answer": "text COLLATE NOCASE, rounds DESC",
+    "longest": "length(text) DESC, rounds DESC",
+}
 _COLUMNS = "phase, split, context, template, round, steering, category, text"
 
 
@@ -111,17 +118,18 @@ class Rounds(Connections):
         offset: int = 0,
         limit: int = 50,
         template: int | None = None,
+        order: str = "context",
     ) -> GroupedAnswers:
-        """The different answers among the rounds that :meth:`rounds` would page through, the most frequent first.
+        """The different answers among the rounds that :meth:`rounds` would page through.
 
-        Of more than :data:`MOST_GROUPED` rounds the first so many, in an order of the store's choice, are looked at.
+        ``order`` is one of :data:`GROUP_ORDERS`; "context", the order of rounds, has the most frequent first. Of more than :data:`MOST_GROUPED` rounds the first so many, in an order of the store's choice, are looked at.
         """
         where, values = _where(run_id, phase, split, context, category, unclassified, query, template)
         rows = self._rows(
             "SELECT text, category, count(*) AS rounds, count(DISTINCT context) AS contexts, "
             "count(*) OVER () AS groups, sum(count(*)) OVER () AS looked_at "
             f"FROM (SELECT text, category, context FROM rounds WHERE {where} LIMIT :most) "
-            "GROUP BY text, category ORDER BY 3 DESC, text, category LIMIT :limit OFFSET :offset",
+            f"GROUP BY text, category ORDER BY {GROUP_ORDERS[order]}, text, category LIMIT :limit OFFSET :offset",
             values | {"most": MOST_GROUPED, "limit": limit, "offset": offset},
         )
         groups = tuple(AnswerGroup(r["text"], r["category"], r["rounds"], r["contexts"]) for r in rows)

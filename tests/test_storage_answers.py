@@ -72,6 +72,13 @@ def test_answers_are_grouped_with_how_often_and_where_they_came(store: Store, ru
     assert len(second.groups) == 1 and second.total == 5
     assert store.grouped_answers(run.id, *AFTER, query="nowhere").groups == ()
 
+    def texts(order: str) -> list[str]:
+        return [group.text for group in store.grouped_answers(run.id, *AFTER, order=order).groups]
+
+    assert texts("answer") == sorted(set(ANSWERS), key=str.casefold)
+    assert texts("longest")[0] == "female, surely so"
+    assert texts("category")[:2] == ["No idea", "Zebra"], "unclassified first, of these the commonest"
+
 
 def test_of_very_many_rounds_the_first_are_grouped(
     store: Store, run: Run, monkeypatch: pytest.MonkeyPatch

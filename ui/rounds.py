@@ -21,7 +21,7 @@ MAX_QUERY, MAX_LABEL = 200, 70
 SPLIT_CHOICES = [(labels.SPLITS[split], split) for split in labels.SPLITS if split in SPLITS]
 PHASE_CHOICES = [(label, phase) for phase, label in labels.PHASES.items()]
 ORDER_CHOICES = [
-    ("Context and template", "context"),
+    ("Context, or the commonest first", "context"),
     ("Read as, unclassified first", "category"),
     ("Answer, A to Z", "answer"),
     ("Longest answer first", "longest"),
@@ -45,6 +45,11 @@ class Filters:
     template: object = ALL
     order: object = "context"
     show: object = EACH
+
+    @property
+    def sorted_by(self) -> str:
+        """The order as the store takes it, whatever a browser sends."""
+        return str(self.order) if self.order in ORDERS else "context"
 
     def chosen(self, run: Run) -> dict[str, Any]:
         """The filters as the store takes them."""
@@ -251,8 +256,7 @@ def page_of(store: Store, run: Run, page: int, filters: Filters) -> list[Any]:
 def _rounds(store: Store, run: Run, page: int, filters: Filters) -> tuple[int, int, int, str]:
     """The page that there is, how many rounds match, how many are on the page, and its table."""
     chosen = filters.chosen(run)
-    order = filters.order if filters.order in ORDERS else "context"
-    read = partial(store.rounds, run.id, filters.phase, filters.split, order=order, **chosen)
+    read = partial(store.rounds, run.id, filters.phase, filters.split, order=filters.sorted_by, **chosen)
     rounds = read(offset=page * PAGE, limit=PAGE + 1)
     if 0 < len(rounds) <= PAGE or (not page and not rounds):
         # The last page, so that none has to be counted: to look for a text means to read every round.
@@ -268,7 +272,8 @@ def _rounds(store: Store, run: Run, page: int, filters: Filters) -> tuple[int, i
 
 def _groups(store: Store, run: Run, page: int, filters: Filters) -> tuple[int, int, int, str]:
     """The same of different answers."""
-    read = partial(store.grouped_answers, run.id, filters.phase, filters.split, **filters.chosen(run))
+    chosen = filters.chosen(run) | {"order": filters.sorted_by}
+    read = partial(store.grouped_answers, run.id, filters.phase, filters.split, **chosen)
     found = read(offset=page * PAGE, limit=PAGE)
     if page and not found.groups:
         page, found = 0, read(limit=PAGE)
