@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from distalign.folders import DataFolder
+from distalign.judges import judge_of
 from distalign.spec import RunSpec, parse_spec
 from jobs.liveness import is_held, run_lock, worker_lock
 from jobs.removal import purge
@@ -24,8 +25,11 @@ def submit(store: Store, data: DataFolder, spec: RunSpec, start: StartWorker = e
 
     Raises:
         DiskError: when the data folder has no room for a run.
+        SpecError: when its judge is an endpoint that the environment does not name.
     """
     data.require_room()
+    if spec.story.stories:
+        judge_of(spec)
     run = store.insert_run(spec)
     start(data)
     return run

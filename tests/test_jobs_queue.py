@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from distalign import folders
-from distalign.errors import DiskError
+from distalign.errors import DiskError, SpecError
 from distalign.folders import DataFolder
+from distalign.judges.endpoint import URL
 from distalign.spec import parse_spec
 from jobs import queue, removal
 from jobs.liveness import hold, run_lock
@@ -44,6 +45,15 @@ def start() -> Starts:
 def test_submit_queues_and_sees_to_a_worker(store: Store, data: DataFolder, start: Starts) -> None:
     run = queue.submit(store, data, parse_spec(SPEC), start)
     assert (store.run(run.id).state, start.count) == (RunState.QUEUED, 1)
+
+
+def test_a_run_whose_judge_cannot_be_asked_is_not_queued(
+    store: Store, data: DataFolder, start: Starts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(URL, raising=False)
+    with pytest.raises(SpecError, match="endpoint needs an address"):
+        queue.submit(store, data, parse_spec(SPEC | {"stories": True, "judge": "endpoint"}), start)
+    assert (store.count_runs(), start.count) == (0, 0)
 
 
 def test_submit_queues_nothing_on_a_full_disk(

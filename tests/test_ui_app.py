@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import gradio as gr
 import pytest
 from browser_support import PROJECT
 
 import app
-from ui import theme
+from distalign.folders import DataFolder
+from storage import Store
+from ui import page, theme
 
 
 @pytest.mark.parametrize("module", ["app", "ui.page"])
@@ -36,6 +39,20 @@ def test_it_listens_on_loopback_unless_told_otherwise(settings, expected, monkey
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     assert app.host() == expected
+
+
+# What these are is said by the heading above them, or they are shown once they hold something.
+HEADED = {"attribute", "contexts", "target", "shared"}
+ASKING = (gr.Textbox, gr.Radio, gr.Dropdown, gr.Checkbox, gr.CheckboxGroup, gr.Number, gr.Slider)
+
+
+def test_every_control_has_a_sentence_of_explanation(tmp_path):
+    data = DataFolder(tmp_path)
+    built = page.build(Store(data.database), data)
+    asking = [b for b in built.blocks.values() if isinstance(b, ASKING) and b.label and b.visible != "hidden"]
+    silent = {b.label for b in asking if not b.info and b.elem_id not in HEADED}
+
+    assert len(asking) > 60 and silent == set()
 
 
 @pytest.mark.parametrize("path", theme.STYLE, ids=lambda path: path.name)

@@ -100,6 +100,14 @@ def test_a_run_that_is_working_is_always_read_anew(store: Store) -> None:
     shown = show(store, run.id, Shown())["shown"]
     assert shown.run == run.id
     assert not is_skipped(show(store, run.id, shown)["tiles"])
+    # A poll leaves it as it is, until there is more.
+    assert all(map(is_skipped, results.show(store, run.id, shown, polled=True)))
+    store.put_result(run.id, store.results(done.id)[1])
+    assert not any(map(is_skipped, results.show(store, run.id, shown, polled=True)))
+
+
+def test_a_poll_sends_nothing_while_there_are_no_results(store: Store) -> None:
+    assert all(map(is_skipped, results.show(store, "", Shown(), polled=True)))
 
 
 def test_a_joint_run_shows_its_parts_and_only_its_splits(store: Store, run: Run, tmp_path: Path) -> None:

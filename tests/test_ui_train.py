@@ -19,6 +19,7 @@ from distalign.templates import PHRASINGS
 from storage import Store
 from ui import forms, page, shares, sheet_preview, starts, tables, train_cards, train_fit, train_side
 from ui.forms import Form
+from ui.train_settings import KNOB_GROUPS
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -112,6 +113,12 @@ def test_only_settings_that_count_are_shown() -> None:
     assert "steps" in visible("hybrid", False) and "few_shot" not in visible("hybrid", False)
     assert "story_tokens" in visible("hybrid", True)
     assert "few_shot" in visible("prompt", False) and "steps" not in visible("prompt", False)
+    assert "exact_epsilon" in visible("sft", False) and "exact_epsilon" not in visible("prompt", False)
+    steering = -len(forms.ADVANCED) - len(KNOB_GROUPS) - 1
+    shown = {
+        name: train_fit.settings("quick", name, "even", False, False)[steering] for name in ("hybrid", "sft")
+    }
+    assert shown["hybrid"]["visible"] and not shown["sft"]["visible"]
 
 
 def test_writing_out_the_templates_keeps_what_was_typed() -> None:

@@ -226,6 +226,8 @@ def knobs_in_use(method: object, stories: object) -> tuple[str, ...]:
     unused = set() if method in TRAINED_METHODS else set(FIELD_TYPES)
     unused |= set() if stories else set(STORY_KNOBS)
     unused |= set() if method == "prompt" else {"few_shot"}
+    # Exact figures are those of a tuned model.
+    unused |= set() if method in TRAINED_METHODS else {"exact_epsilon"}
     return tuple(name for name in ADVANCED if name not in unused)
 
 

@@ -17,10 +17,12 @@ from storage import ListedRun, Run, Store, UnknownRun
 from ui import cards, downloads, result_charts, rounds
 from ui.downloads import Folder
 from ui.result_charts import DRAWN
-from ui.wiring import ONE_BY_ONE, QUIET, hands_over
+from ui.wiring import LATEST, ONE_BY_ONE, QUIET, hands_over
 
 OUTPUTS = 7 + DRAWN + rounds.OUTPUTS
 MAX_LISTED_RUNS = 1000
+# How often the tab looks for what was measured meanwhile.
+POLL_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def build(store: Store, folder: Folder, selected: gr.Textbox) -> ResultsTab:
         [selected, *outputs],
         **ONE_BY_ONE,
     ).then(None, selected, None, js="(run) => window.distalign.shown('results', run)", **QUIET)
+    gr.Timer(POLL_SECONDS).tick(partial(show, store, polled=True), tab.inputs, tab.outputs, **LATEST)
     inputs = [selected, shown, *controls_now]
     gr.on([c.input for c in controls_now], partial(redraw, store, 0), inputs, [shown, *drawn], **ONE_BY_ONE)
     for by, button in zip((-1, 1), pages, strict=True):
@@ -118,19 +121,24 @@ def run_label(run: ListedRun) -> str:
     return f"{run.title} · {cards.method_of(run)} · {run.id[:6]}"
 
 
-def show(store: Store, selected: str, shown: Shown) -> list[Any]:
-    """Everything on the tab for the selected run, or for the newest with results; what is new of it."""
+def show(store: Store, selected: str, shown: Shown, polled: bool = False) -> list[Any]:
+    """Everything on the tab for the selected run, or for the newest with results; what is new of it.
+
+    ``polled``: of a run at work, what is there stays until another split was measured.
+    """
     listed = store.runs_with_results(MAX_LISTED_RUNS, also=selected)
     found = tuple((run_label(run), run.id) for run in listed)
     run_id = selected if any(i == selected for _, i in found) else next((i for _, i in found), "")
     choice = {"value": run_id or None} | ({} if found == shown.choices else {"choices": list(found)})
     if not run_id:
         text = "Results appear here when a run has measured its model. Start one on the Train tab."
+        if polled and shown == Shown():
+            return [gr.skip()] * OUTPUTS
         return _nothing(Shown(), choice, cards.empty("No results yet", text))
     run, results = store.run(run_id), store.results(run_id)
     key = (run.attempt, run.state, *((r.phase, r.split, r.rounds, str(r.mae)) for r in results))
     now = Shown(run_id, found, key)
-    if run.state.ended and (run_id, key) == (shown.run, shown.key):
+    if (run.state.ended or polled) and (run_id, key) == (shown.run, shown.key):
         same = replace(now, view=shown.view)
         if same == shown and run_id == selected:
             return [gr.skip()] * OUTPUTS

@@ -103,7 +103,11 @@ def _compared() -> tuple[list[Any], gr.Checkbox, gr.Button]:
         chart = gr.HTML(js_on_load=history.PICK_JS, apply_default_css=False, elem_id="overlay")
         with gr.Row(elem_classes="da-actions"):
             table = gr.Checkbox(
-                label="Numbers as tables", value=False, elem_id="overlay-table", container=False
+                label="Numbers as tables",
+                info="The same curves, step by step",
+                value=False,
+                elem_id="overlay-table",
+                container=False,
             )
             clear = gr.Button("Take all out", size="sm", elem_id="overlay-clear")
     return [card, title, chart], table, clear

@@ -101,6 +101,7 @@ def _start(c: Controls) -> None:
             [("The default settings", starts.DEFAULT)],
             value=starts.DEFAULT,
             label="Start from",
+            info="What the form begins with; all of it can be changed",
             scale=5,
             min_width=180,
             elem_id="start-from",
@@ -193,7 +194,7 @@ def _wire_fields(c: Controls) -> None:
     c["target"].change(lambda v: gr.update(visible=v == STATED), c["target"], c["any_attribute"], **EACH)
     decides = ("preset", "method", "target", "any_attribute", "stories")
     headings = [c[f"knobs-{title}"] for title in train_settings.KNOB_GROUPS]
-    boxes = [c[name] for name in ("preset_line", "judge", "story_seen", "story_heldout")]
+    boxes = [c[name] for name in ("preset_line", "judge", "story_seen", "story_heldout", "steering")]
     gr.on(
         [c[name].change for name in decides], train_fit.settings, [c[name] for name in decides],
         [*boxes, *headings, *(c[name] for name in forms.ADVANCED)], **EACH,

@@ -9,7 +9,7 @@ import gradio as gr
 from distalign.attributes import Attribute
 from distalign.contexts import Contexts
 from distalign.errors import SpecError
-from distalign.spec import TRAINED_METHODS
+from distalign.spec import STEERED_METHODS, TRAINED_METHODS
 from distalign.stated import STATED
 from distalign.targets import parse_target
 from distalign.templates import PHRASINGS, built_in_templates
@@ -54,8 +54,8 @@ def table_value(names: tuple[str, ...], table: dict[str, dict[str, object]]) -> 
 def settings(preset: str, method: str, target: str, any_attribute: bool, stories: bool) -> list[Any]:
     """The preset's sentence; which settings count, and what each shows while it is blank.
 
-    Outputs: the sentence, the judge, the two boxes of story templates, the headings of the knobs,
-    the knobs.
+    Outputs: the sentence, the judge, the two boxes of story templates, the kind of steering tokens,
+    the headings of the knobs, the knobs.
     """
     values = recipe(preset, method, any_attribute and target == STATED)
     used = forms.knobs_in_use(method, stories)
@@ -71,7 +71,8 @@ def settings(preset: str, method: str, target: str, any_attribute: bool, stories
         knobs.append(gr.update(**change))
     trains = method in TRAINED_METHODS
     line = labels.preset_line(preset) if trains else "This method trains nothing: the preset does not matter."
-    return [cards.quiet(line), show, show, show, *headings, *knobs]
+    steered = gr.update(visible=method in STEERED_METHODS)
+    return [cards.quiet(line), show, show, show, steered, *headings, *knobs]
 
 
 def fit_shares(*values: Any) -> list[Any]:

@@ -43,6 +43,7 @@ def training(c: Controls) -> None:
             [(name.capitalize(), name) for name in PRESETS],
             value=START.preset,
             label="Preset",
+            info="How long it trains",
             elem_id="preset",
         )
         c.others["preset_line"] = gr.HTML(cards.quiet(labels.preset_line(START.preset)))
@@ -50,6 +51,7 @@ def training(c: Controls) -> None:
             [(labels.method(name), name) for name in METHODS],
             value=START.method,
             label="Method",
+            info="The method of this project, or another to compare it with",
             elem_id="method",
         )
         with gr.Row():
@@ -123,7 +125,11 @@ def advanced(c: Controls) -> None:
     with gr.Accordion("Advanced", open=False, elem_classes="da-card", elem_id="advanced"):
         with gr.Row():
             c.fields["name"] = gr.Textbox(
-                label="Name of the run", placeholder="made from the settings", max_lines=1, elem_id="run-name"
+                label="Name of the run",
+                info="What lists and reports call it",
+                placeholder="made from the settings",
+                max_lines=1,
+                elem_id="run-name",
             )
             c.fields["seed"] = gr.Textbox(
                 str(START.seed), label="Seed", info="Same seed, same run", max_lines=1, elem_id="seed"
