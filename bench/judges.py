@@ -9,18 +9,19 @@ from pathlib import Path
 from bench.pages import writing
 from distalign.attributes import Attribute
 from distalign.judges import WITH_JUDGE, built_in_judge
-from distalign.judges.labelled import HALVES, Labelled, Verdicts, labelled_texts, verdicts
+from distalign.judges.labelled import PARTS, Labelled, Verdicts, labelled_texts, verdicts
 from jobs.display import share, table
 
 INTRODUCTION = """\
 # The judges of stories
 
 Made by `python -m bench judges`. A judge reads a story and gives a category, or says that it cannot tell. Each
-built-in judge has texts of its own, written and labelled for this project before the judge was tuned. They are
-balanced over the categories and "cannot tell"; a quarter is as long as a model's stories, and most have a
+built-in judge has texts of its own, written and labelled for this project. They are
+balanced over the categories; some are as long as a model's stories, and most have a
 difficulty: a second person, other characters, quoted speech, denials, names of both sexes, colours, no signal at all.
-The judge was tuned on the **development** half only; the **test** half is what to go by. It flatters still: one hand
-wrote both halves, with texts that differ in the category only, and a small model's stories wander more than these do.
+The judge was tuned on the **development** part only. The **test** part was written with it by one hand, before the
+judge. The **blind** part was written afterwards by a writer who saw neither the judge nor the other texts, and
+nothing was changed by its figures: it is what to go by, and much harder than what a small model writes.
 
 - *accuracy*: share of texts whose verdict is the label, "cannot tell" among the labels
 - *wrong*: of the verdicts that name a category, the share that should be another, or none
@@ -33,28 +34,28 @@ def report() -> str:
     rows, parts = [], []
     for attribute in WITH_JUDGE:
         judge, texts = built_in_judge(attribute), labelled_texts(attribute)
-        for half in HALVES:
-            found = verdicts(judge, [t for t in texts if t.half == half])
+        for part in PARTS:
+            found = verdicts(judge, [t for t in texts if t.part == part])
             figures = [share(v) for v in (found.accuracy, found.wrong, found.cannot_tell)]
-            rows.append([attribute.name, half, str(found.texts), *figures])
+            rows.append([attribute.name, part, str(found.texts), *figures])
         parts.append(_section(attribute, texts))
-    headers = ["judge", "half", "texts", "accuracy", "wrong", "cannot tell"]
+    headers = ["judge", "part", "texts", "accuracy", "wrong", "cannot tell"]
     return "\n".join([INTRODUCTION, table(headers, rows, "github"), *parts]) + "\n"
 
 
 def _section(attribute: Attribute, texts: Sequence[Labelled]) -> str:
     judge = built_in_judge(attribute)
-    test = [t for t in texts if t.half == "test"]
+    blind = [t for t in texts if t.part == PARTS[-1]]
     cases = [
         [case, str(found.texts), share(found.accuracy)]
-        for case in dict.fromkeys(t.case for t in test)
-        for found in [verdicts(judge, [t for t in test if t.case == case])]
+        for case in dict.fromkeys(t.case for t in blind)
+        for found in [verdicts(judge, [t for t in blind if t.case == case])]
     ]
     return "\n".join(
         [
-            f"\n## {attribute.name.capitalize()}\n\nTest half: labels (rows) and verdicts (columns).\n",
-            _confusion(attribute, verdicts(judge, test)),
-            "\nTest half by difficulty:\n",
+            f"\n## {attribute.name.capitalize()}\n\nBlind part: labels (rows) and verdicts (columns).\n",
+            _confusion(attribute, verdicts(judge, blind)),
+            "\nBlind part by difficulty:\n",
             table(["difficulty", "texts", "accuracy"], cases, "github"),
         ]
     )

@@ -12,14 +12,15 @@ from importlib.resources import files
 from distalign.attributes import Attribute
 from distalign.judges import Judge
 
-HALVES = ("development", "test")
+# The first is what a judge was made by. The last was written by a writer who saw neither the judge nor the others.
+PARTS = ("development", "test", "blind")
 
 
 @dataclass(frozen=True)
 class Labelled:
     """A text and what a person said of it; ``label`` is a category's index, None is "cannot tell"."""
 
-    half: str
+    part: str
     case: str
     label: int | None
     text: str
@@ -58,7 +59,7 @@ def labelled_texts(attribute: Attribute) -> list[Labelled]:
     text = files("distalign.judges").joinpath("data", f"{attribute.name}.csv").read_text("utf-8")
     return [
         Labelled(
-            row["half"],
+            row["part"],
             row["case"],
             attribute.names.index(row["label"]) if row["label"] else None,
             row["text"],

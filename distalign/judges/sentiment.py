@@ -15,7 +15,7 @@ from distalign.judges.texts import sentences
 if TYPE_CHECKING:
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-# Chosen on the development half of the labelled texts (0.13 to 0.2 did equally well). VADER's own, ±0.05,
+# Chosen on the development part of the labelled texts (0.13 to 0.2 did equally well). VADER's own, ±0.05,
 # are for single sentences; they leave few stories neutral.
 POSITIVE, NEGATIVE = 0.15, -0.15
 # A text of which VADER knows no word is neutral only if it is English at all.
