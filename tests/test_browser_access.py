@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from browser_support import add_steps, finished_run, go_to, opened, start_app, without_worker
 
@@ -11,8 +13,8 @@ from ui.page import TABS
 
 pytestmark = pytest.mark.browser
 
-# Width and theme go together, so that both of each are looked at in two visits.
-VISITS = ((1440, "light"), (390, "dark"))
+# Contrast differs by theme, and what is laid out where by width.
+VISITS = tuple(itertools.product((1440, 390), ("light", "dark")))
 SERIOUS = ("serious", "critical")
 # Findings in Gradio's own elements that cannot be repaired from outside, by rule, with the reason.
 GRADIOS: dict[str, str] = {}
