@@ -1,11 +1,10 @@
-"""The command line: ``python -m bench speed|quality|ablations|effects|judges|timeleft``."""
+"""The command line: ``python -m bench speed|quality|ablations|judges|timeleft``."""
 
 from __future__ import annotations
 
 import argparse
 
 from bench.ablations.command import add_ablations
-from bench.effects import add_effects
 from bench.judges import add_judges
 from bench.quality.command import add_quality
 from bench.speed import add_speed
@@ -20,7 +19,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser = OneLineParser(prog="python -m bench", description="Measure Distalign against its peers.")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     add_speed(verbs, [data_argument()])
-    add_effects(verbs, [data_argument()])
     add_quality(verbs, [data_argument()])
     add_ablations(verbs, [data_argument()])
     add_judges(verbs)

@@ -27,7 +27,9 @@ GRID = Grid(SPEC, {"preset": "quick"})
 
 
 def row(label: str, *errors: float, default: bool = False, seconds: float = 30, **more: float) -> Row:
-    return Row(label, default, errors, more.get("unclassified", 0.0), 1.0, seconds)
+    return Row(
+        label, default, errors, more.get("unclassified", 0.0), 1.0, seconds, 0.08, more.get("kl", 0.4), 12.0
+    )
 
 
 # What is tried
@@ -83,17 +85,21 @@ DECISIONS = {
     "one seed each": ([row("16", 0.02, default=True), row("8", 0.01)], "Nothing yet: 8 is lower by 0.0100"),
     "answers nobody can read": (
         [row("16", 0.02, 0.021, default=True), row("8", 0.01, unclassified=0.3)],
-        "16 stays: it has the lowest error. No candidate, for its unclassified answers: 8.",
+        "16 stays: it has the lowest error. No candidate: 8.",
     ),
     "a default nobody can read": (
         [row("16", 0.01, default=True, unclassified=0.3), row("8", 0.02)],
-        "8, because 16 leaves 30.0% unclassified.",
+        "8, because 16 is no candidate.",
+    ),
+    "a model that no longer answers": (
+        [row("0.06", 0.02, 0.021, default=True), row("0", 0.01, kl=7.1)],
+        "0.06 stays: it has the lowest error. No candidate: 0.",
     ),
     "as good and quicker": (
         [row("16", 0.010, 0.012, default=True), row("8", 0.0115, seconds=15), row("4", 0.05, seconds=9)],
         "16 stays: it has the lowest error. 8 is as good within that, in 15 s of training.",
     ),
-    "none can be read": ([row("16", 0.01, default=True, unclassified=1)], "Nothing: every value leaves"),
+    "none can be read": ([row("16", 0.01, default=True, unclassified=1)], "Nothing: no value is a candidate."),
 }  # fmt: skip
 
 
@@ -104,6 +110,7 @@ def test_a_decision_follows_from_the_numbers(rows: list[Row], said: str) -> None
 
 def measured(error: float, restricted: float = 0.02) -> dict[str, Any]:
     told = {"exact_error": error, "restricted_error": restricted, "steering_mass": 1.0, "unclassified": 0.0}
+    told |= {"effects_kl": 0.41, "perplexity_after": 12.3}
     return told | {"agreement": 1.0, "noise_floor": 0.07, "mae": 0.08, "train_seconds": 31.0}
 
 
@@ -122,7 +129,7 @@ def test_the_page_has_no_decision_before_all_values_of_a_knob_are_there(tmp_path
     records.keep("kto_over/completion/0", measured(0.05), 50)
     text = render(records, GRID)
     assert "| KTO's log-ratio over | response | response stays: it has the lowest error. |" in text
-    assert "| completion | 0.0500 | 0.00% | 100.00% | 31 | 1 |" in text
+    assert "| completion | 0.0500 | 0.080 | 0.00% | 100.00% | 0.41 | 12.3 | 31 | 1 |" in text
     assert "| response (default) | 0.0205 (0.0200 to 0.0210) |" in text
 
 
@@ -145,6 +152,7 @@ def test_a_unit_trains_and_measures_the_templates_that_were_kept_apart(place: Pa
 
     assert len(spec.templates.heldout) == 4 and len(spec.templates.seen) == 4
     assert 0 < found["exact_error"] < 1 and 0 <= found["agreement"] <= 1 and found["train_seconds"] > 0
+    assert found["effects_kl"] > 0 and found["perplexity_after"] > 1
     assert json.loads(json.dumps(found)) == found
 
 

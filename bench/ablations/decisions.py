@@ -12,9 +12,12 @@ from bench.records import Records
 
 # A value whose answers name no category more often than this is no candidate.
 UNCLASSIFIED = 0.01
+# Nor is one that moves the model so far on unrelated prompts, in nats a token: it no longer answers them.
+HARMFUL_KL = 1.0
 # A value is told to be quicker when it trains in less than this share of the default's time.
 QUICKER = 0.8
 SAMPLING = "sampling"
+MEANS = ("unclassified", "agreement", "train_seconds", "mae", "effects_kl", "perplexity_after")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,14 @@ class Row:
     unclassified: float
     agreement: float
     train_seconds: float
+    mae: float
+    effects_kl: float
+    perplexity_after: float
+
+    @property
+    def usable(self) -> bool:
+        """Whether it may be a default at all."""
+        return self.unclassified <= UNCLASSIFIED and self.effects_kl <= HARMFUL_KL
 
     @property
     def error(self) -> float:
@@ -55,7 +66,7 @@ def sampling_rows(records: Records) -> list[Row]:
 
 
 def _row(label: str, default: bool, errors: Sequence[float], values: Sequence[dict[str, Any]]) -> Row:
-    means = {n: mean(v[n] for v in values) for n in ("unclassified", "agreement", "train_seconds")}
+    means = {n: mean(v[n] for v in values) for n in MEANS}
     return Row(label, default, tuple(errors), **means)
 
 
@@ -72,9 +83,9 @@ def decision(rows: Sequence[Row]) -> str:
     the errors of any one value differ over seeds; with one seed nothing is decided.
     """
     default = next(row for row in rows if row.default)
-    usable = [row for row in rows if row.unclassified <= UNCLASSIFIED]
+    usable = [row for row in rows if row.usable]
     if not usable:
-        return f"Nothing: every value leaves more than {UNCLASSIFIED:.0%} of the answers unclassified."
+        return "Nothing: no value is a candidate."
     best = min(usable, key=lambda row: (row.error, not row.default))
     several = [row for row in rows if len(row.errors) > 1]
     margin = max((row.spread for row in several), default=None)
@@ -82,7 +93,7 @@ def decision(rows: Sequence[Row]) -> str:
     if best == default:
         line = f"{default.label} stays: it has the lowest error."
     elif default not in usable:
-        line = f"{best.label}, because {default.label} leaves {default.unclassified:.1%} unclassified."
+        line = f"{best.label}, because {default.label} is no candidate."
     elif margin is None:
         line = f"Nothing yet: {best.label} is lower by {gain:.4f}, at one seed each."
     elif gain <= margin:
@@ -109,4 +120,4 @@ def _quicker(usable: Sequence[Row], best: Row, default: Row, margin: float | Non
 
 def _left_out(rows: Sequence[Row], usable: Sequence[Row]) -> list[str]:
     out = [row.label for row in rows if row not in usable and not row.default]
-    return [f"No candidate, for its unclassified answers: {', '.join(out)}."] if out else []
+    return [f"No candidate: {', '.join(out)}."] if out else []

@@ -52,6 +52,9 @@ def knobs(*, trial: bool = False) -> dict[str, Knob]:
             "optimizer, and its learning rate",
             {f"{name}, {rate:g}": {"optimizer": name, "learning_rate": rate} for name, rate in optimizers},
         ),
+        "retain_weight": Knob(
+            "weight of the penalty on side effects", _values("retain_weight", 0, 0.03, 0.06, 0.1, 0.3, 1)
+        ),
     }
 
 

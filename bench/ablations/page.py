@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.ablations.decisions import (
+    HARMFUL_KL,
     SAMPLING,
     UNCLASSIFIED,
     Row,
@@ -47,11 +48,12 @@ def render(records: Records, grid: Grid) -> str:
         "# Ablations",
         f"Written by `{command}`: {grid.file.stem}, preset *{base.preset}*, one knob turned at a time. The error is the "
         f"exact error of the steering distribution on {KEPT} of the first {AMONG} seen templates, kept out of training "
-        "for such choices; held-out templates play no part. Unclassified answers and agreement are those of "
+        "for such choices; held-out templates play no part. MAE, unclassified answers and agreement are those of "
         f"{MEASURED['rounds']} rounds a context on the same templates. Means over seeds, with the lowest and the highest "
         "in brackets.",
         "A value is better than the default when its mean error is lower by more than the errors of any one value "
-        f"of the knob differ over seeds. Values that leave more than {UNCLASSIFIED:.0%} unclassified are no candidates. "
+        f"of the knob differ over seeds. Values that leave more than {UNCLASSIFIED:.0%} unclassified, or move the model by more "
+        f"than {HARMFUL_KL:g} nat a token on unrelated prompts (KL(base‖tuned), beside the perplexity of reference answers), are no candidates. "
         "The lines below follow from the tables by this rule.",
     ]
     if grid.trial:
@@ -76,15 +78,28 @@ def _tables(records: Records, grid: Grid) -> list[tuple[str, str, list[Row], str
 
 
 def _table(rows: Sequence[Row]) -> str:
-    headers = ["value", "exact error", "unclassified", "agreement", "training, s", "seeds"]
+    headers = [
+        "value",
+        "exact error",
+        "MAE",
+        "unclassified",
+        "agreement",
+        "KL, unrelated",
+        "perplexity",
+        "training, s",
+        "seeds",
+    ]
     return markdown_table(
         headers,
         [
             [
                 f"{row.label} (default)" if row.default else row.label,
                 f"{row.error:.4f}" + _range(row.errors),
+                f"{row.mae:.3f}",
                 f"{row.unclassified:.2%}",
                 f"{row.agreement:.2%}",
+                f"{row.effects_kl:.2f}",
+                f"{row.perplexity_after:.1f}",
                 f"{row.train_seconds:.0f}",
                 str(len(row.errors)),
             ]

@@ -9,17 +9,21 @@ from bench.workbench import Arguments, open_workbench
 from distalign.adapter import merged
 from distalign.measuring import Subject, measure_split
 from distalign.memory import give_back, share_one_heap
+from distalign.side_effects import measure_side_effects
 from distalign.training import train_adapter
 from jobs.report import finite
 
 MEASURES = ("exact_error", "restricted_error", "steering_mass", "unclassified", "agreement", "noise_floor")
+
+EFFECTS = ("perplexity_before", "perplexity_after", "leak_before", "leak_after", "first_token_changed")
 
 
 def measure(arguments: Arguments) -> dict[str, Any]:
     """Train the specification, and sample it on its held-out templates, which are kept seen ones.
 
     Returns:
-        The measures by their names in :class:`distalign.results.SplitResult`, ``mae``, and ``train_seconds``;
+        The measures by their names in :class:`distalign.results.SplitResult`, ``mae``, ``train_seconds``, and the
+        side effects by theirs in :class:`distalign.results.SideEffects` (``effects_kl``: KL in nats a token);
         None for what cannot be measured, because no answer named a category.
     """
     share_one_heap()
@@ -32,4 +36,9 @@ def measure(arguments: Arguments) -> dict[str, Any]:
     with merged(model):
         result = measure_split(subject, bench.spec, "heldout_templates", lambda *_: None)
     found = {name: round(getattr(result, name), 6) for name in MEASURES}
-    return finite(found | {"mae": round(result.mae.value, 6), "train_seconds": round(seconds, 2)})
+    found |= {"mae": round(result.mae.value, 6), "train_seconds": round(seconds, 2)}
+    effects = measure_side_effects(
+        model, bench.tokenizer, bench.steering, bench.spec.training, bench.spec.seed
+    )
+    moved = {"effects_kl": effects.kl.value} | {name: getattr(effects, name) for name in EFFECTS}
+    return finite(found | {name: round(value, 6) for name, value in moved.items()})
