@@ -13,7 +13,7 @@ from jobs.hindsight import TENTHS, Said, hindsight, of_run
 from storage import Event, RunState, Store, StoreError
 
 RECORDED = json.loads((Path(__file__).parent / "timelines.json").read_text("utf-8"))
-# After the first tenth, what is told is off by no more than this, relative to what is left.
+# After the first tenth the end that is told is off by no more than this, relative to the whole time.
 GOAL = 0.25
 
 
