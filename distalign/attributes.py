@@ -261,7 +261,7 @@ def parse_attribute(value: object) -> Attribute:
         raise SpecError("attribute.categories", f"{shown(raw)} is not a list", "Give a list of categories")
     name = value.get("name")
     return Attribute(
-        name.strip() if isinstance(name, str) else name,  # type: ignore[arg-type]
+        composed(name) if isinstance(name, str) else name,  # type: ignore[arg-type]
         tuple(map(_parse_category, raw)),
         kind=value.get("kind", "general"),
     )

@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 
 from distalign.errors import SpecError, shown
+from distalign.matching import composed, fold
 
 MAX_CONTEXTS = 1000
 MAX_CONTEXT_LENGTH = 200
@@ -41,9 +42,9 @@ class Contexts:
         seen: set[str] = set()
         for row, name in enumerate(self.names, 1):
             _check_context(row, name)
-            if name.casefold() in seen:
+            if fold(name) in seen:
                 raise SpecError("contexts", f"{shown(name)} (row {row}) is given twice", "Remove one")
-            seen.add(name.casefold())
+            seen.add(fold(name))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -124,7 +125,7 @@ def parse_contexts(value: object) -> Contexts:
         return Contexts(value, occupation_table(value).names)
     if not isinstance(value, Sequence):
         raise SpecError("contexts", f"{shown(value)} is not a list", "Give one context a row")
-    return Contexts("list", tuple(" ".join(v.split()) if isinstance(v, str) else v for v in value))
+    return Contexts("list", tuple(composed(v) if isinstance(v, str) else v for v in value))
 
 
 def split_pasted(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from distalign.contexts import Contexts
 from distalign.errors import SpecError, shown
+from distalign.matching import composed
 from distalign.targets import Target
 
 FIELD = "heldout_contexts"
@@ -22,7 +23,7 @@ def parse_heldout(value: object) -> int | tuple[str, ...]:
         return value
     if isinstance(value, Sequence) and not isinstance(value, str):
         # YAML reads a bare 1 as a number; as a context it is the text "1".
-        return tuple(" ".join(str(name).split()) for name in value) or 0
+        return tuple(composed(str(name)) for name in value) or 0
     raise SpecError(FIELD, f"{shown(value)} is not usable", "Give a whole number, or a list of contexts")
 
 

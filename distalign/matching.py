@@ -13,8 +13,8 @@ def composed(text: str) -> str:
 
 
 def fold(word: str) -> str:
-    """What two spellings of a word have in common: case and spaces do not count."""
-    return " ".join(word.split()).casefold()
+    """What two spellings of a word have in common: case, spaces and Unicode's form do not count."""
+    return composed(word).casefold()
 
 
 class Matcher:
@@ -26,7 +26,7 @@ class Matcher:
 
     def __init__(self, words: Iterable[tuple[str, tuple[int, int]]]) -> None:
         # Folding may change letters (ß to ss), so a word counts as it is written, too.
-        forms = {(form, owner) for word, owner in words for form in (" ".join(word.split()), fold(word))}
+        forms = {(form, owner) for word, owner in words for form in (composed(word), fold(word))}
         ordered = sorted(forms, key=lambda form: (-len(form[0]), form))
         self._owners = [owner for _, owner in ordered]
         # A group for each form tells which one matched.
@@ -35,13 +35,12 @@ class Matcher:
 
     def __call__(self, text: str) -> list[tuple[int, int]]:
         """What the words that ``text`` names stand for, in their order."""
-        matches = self._found.finditer(unicodedata.normalize("NFC", text))
+        matches = self._found.finditer(composed(text))
         return [self._owners[match.lastindex - 1] for match in matches]
 
 
 def _pattern(form: str) -> str:
-    """A form with any white space between its words; a number is not found within a decimal (7.5)."""
-    pattern = r"\s+".join(map(re.escape, form.split()))
+    """What finds a form in a composed text; a number is not found within a decimal (7.5)."""
     before = r"(?<!\d\.)" if form[0].isdigit() else ""
     behind = r"(?!\.\d)" if form[-1].isdigit() else ""
-    return f"{before}{pattern}{behind}"
+    return f"{before}{re.escape(form)}{behind}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from distalign.attributes import Attribute
 from distalign.errors import SpecError, shown
+from distalign.matching import composed
 from distalign.targets import check_row, normalise
 
 MAX_CSV_BYTES = 2_000_000
@@ -71,7 +72,7 @@ def read_sheet(text: str, field: str = "contexts") -> Sheet:
     separator = figures or _separator(_first_line(text))
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        lines = [(number, [c.strip() for c in line]) for number, line in enumerate(reader, 1) if any(line)]
+        lines = [(number, [composed(c) for c in line]) for number, line in enumerate(reader, 1) if any(line)]
     except csv.Error as error:
         raise SpecError(field, f"the table cannot be read ({error})", "Check its quotes") from None
     header, at = _columns(lines[0][1] if lines else [], separator == TAB or figures != "", field)
@@ -83,7 +84,7 @@ def read_sheet(text: str, field: str = "contexts") -> Sheet:
             remedy = "Give each row one cell a column"
             problems.append(RowProblem(number, f"{len(line)} cells, the header has {len(header)}", remedy))
             continue
-        name = " ".join(line[at].split())
+        name = line[at]
         if not name:
             problems.append(RowProblem(number, "it has no context", "Name one, or remove the row"))
             continue

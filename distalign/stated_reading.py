@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from distalign.matching import Matcher, fold
+from distalign.matching import Matcher, composed, fold
 from distalign.stated import HELDOUT, SEEN, Statement
 
 NUMBER = r"\d+(?:\.\d+)?"
@@ -80,7 +80,7 @@ def _by_names(line: str, known: Sequence[str]) -> StatedTarget | None:
 
 
 def _target(pairs: list[tuple[str, str]]) -> StatedTarget | None:
-    names = tuple(" ".join(name.split()) for name, _ in pairs)
+    names = tuple(composed(name) for name, _ in pairs)
     if len(names) < 2 or len({fold(name) for name in names}) < len(names):
         return None
     return StatedTarget(names, tuple(float(number) for _, number in pairs))

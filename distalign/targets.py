@@ -11,6 +11,7 @@ from typing import Any
 from distalign.attributes import GENDER, Attribute
 from distalign.contexts import SOURCES, Contexts, occupation_table
 from distalign.errors import SpecError, shown
+from distalign.matching import composed
 from distalign.stated import STATED, kept_rows
 
 # Stands for any text in the name of a row that is a rule.
@@ -186,7 +187,7 @@ def _matches(rule: str, context: str) -> bool:
 
 def _spelled(mapping: Mapping[Any, Any]) -> dict[str, Any]:
     """The mapping with its names as contexts and categories spell them (YAML reads a bare 1 as a number)."""
-    return {" ".join(str(name).split()): value for name, value in mapping.items()}
+    return {composed(str(name)): value for name, value in mapping.items()}
 
 
 def check_row(row: Mapping[str, object], attribute: Attribute, field: str) -> tuple[float, ...]:

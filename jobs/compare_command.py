@@ -10,6 +10,7 @@ from typing import Any
 
 from distalign import published
 from distalign.errors import SpecError, shown
+from distalign.matching import composed
 from distalign.results import SPLITS, Interval, split_name
 from distalign.spec import RunSpec, load_spec
 from distalign.training_config import PRESETS
@@ -69,7 +70,8 @@ def compare_runs(args: argparse.Namespace) -> int:
     if len(entries) > MAX_ENTRIES:
         raise SpecError("RUN", f"{len(entries)} runs are given", f"Give at most {MAX_ENTRIES}")
     comparison = compare(store, entries, args.split, {})
-    answers = _answers(store, comparison, args.context, args.prompt) if args.context else None
+    context = composed(args.context or "")
+    answers = _answers(store, comparison, context, args.prompt) if context else None
     if args.out:
         write(comparison, Path(args.out))
     if args.json:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from distalign.errors import DiskError, SpecError, shown
+from distalign.matching import composed
 from distalign.results import SPLITS
 from distalign.spec import RunSpec
 from jobs import export
@@ -95,6 +96,7 @@ def context_of(spec: RunSpec, name: str) -> int:
 
 
 def _place(argument: str, names: tuple[str, ...], name: str) -> int:
+    name = composed(name)
     if name not in names:
         some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         raise SpecError(argument, f"{shown(name)} is none of this run's", f"Name one of {some}")

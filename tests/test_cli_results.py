@@ -9,7 +9,9 @@ import pytest
 
 from bench.made_up import finished_run
 from distalign.folders import DataFolder
+from distalign.spec import parse_spec
 from jobs.cli import main
+from jobs.exporting import context_of
 from storage import Run, Store
 
 
@@ -47,6 +49,12 @@ def test_everything_that_is_shown_can_be_exported(
     assert main(["export", run.id[:5], *arguments, "--out", str(tmp_path / "file")]) == 0
     assert capfdbinary.readouterr().out == b""
     assert (tmp_path / "file").read_bytes() == out
+
+
+def test_a_context_is_found_in_any_of_unicodes_forms() -> None:
+    spec = parse_spec({"attribute": "gender", "contexts": ["bar", "café"]})
+
+    assert context_of(spec, "cafe\u0301") == context_of(spec, "café") == 1
 
 
 def test_one_chart_leaves_out_the_contexts_that_are_skipped(run: Run, capfdbinary) -> None:

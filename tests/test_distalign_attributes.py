@@ -128,6 +128,14 @@ def test_built_ins_round_trip_by_name(built_in: Attribute) -> None:
     assert parse_attribute(f" {built_in.name.upper()} ") is built_in
 
 
+def test_names_are_kept_in_unicodes_composed_form() -> None:
+    decomposed = "the\u0301"
+    one = parse_attribute({"name": f"{decomposed}  noir", "categories": [decomposed, "eau"]})
+
+    assert (one.name, one.names) == ("thé noir", ("thé", "eau"))
+    assert one.classify(f"Un {decomposed}.") == one.classify("Un thé.") == 0
+
+
 def test_the_built_ins_have_the_papers_categories() -> None:
     assert GENDER.names == ("male", "female")
     assert SENTIMENT.names == ("positive", "negative", "neutral")

@@ -41,6 +41,12 @@ def test_the_splits_of_a_run_share_out_its_contexts() -> None:
     assert "heldout_contexts" not in held(0).splits
 
 
+def test_a_held_out_context_may_be_named_in_any_of_unicodes_forms() -> None:
+    spec = held(["cafe\u0301"], contexts=["café", "Pilots"])
+
+    assert spec.heldout_contexts == ("café",) and spec.heldout_indices == (0,)
+
+
 def test_held_out_contexts_are_asked_about_with_seen_templates() -> None:
     spec, tokenizer = held(["Pilots"]), tiny_tokenizer()
     prompts = split_prompts(spec, tokenizer, "heldout_contexts")

@@ -21,6 +21,7 @@ from distalign.sheets import is_sheet, probabilities, read_csv, read_sheet, targ
         ("occupation,male,female\nbakers,0.3,0.7", {"male": "0.3", "female": "0.7"}),
         ("Beruf;male;female\nbakers;0,3;0,7\n", {"male": "0.3", "female": "0.7"}),
         ('"job, title",male,female\nbakers,30 %,70 %', {"male": "0.3", "female": "0.7"}),
+        ("context,the\u0301,rich  tea\nbakers,3,7", {"thé": "3", "rich tea": "7"}),
     ],
 )
 def test_tabs_commas_semicolons_and_percentages_are_read(text: str, expected: dict[str, str]) -> None:
@@ -61,6 +62,13 @@ def test_every_wrong_row_is_named_by_its_number_and_the_others_are_read() -> Non
     assert "c: the probabilities sum to 1.2" in str(problems[2])
     assert "'half'" in problems[3].problem
     assert all(problem.remedy for problem in problems)
+
+
+def test_a_context_in_two_of_unicodes_forms_is_given_twice() -> None:
+    sheet = read_sheet("context,male,female\ncafe\u0301,0.5,0.5\ncafé,0.5,0.5\n")
+
+    assert [row.context for row in sheet.rows] == ["café"]
+    assert [(p.row, p.problem) for p in sheet.problems] == [(3, "'café' is given twice")]
 
 
 def test_a_row_without_a_context_is_named() -> None:

@@ -93,6 +93,13 @@ def test_names_are_compared_as_they_are_spelled_in_the_specification() -> None:
     target = parse_target({"staff  nurse": {"male": 0.5, "female": 0.5}}, GENDER, spaced)
     assert target.rows == ((0.5, 0.5),)
 
+    decomposed, drinks = "cafe\u0301", parse_attribute({"name": "drink", "categories": ["café", "tea"]})
+    assert decomposed not in drinks.names
+    assert parse_target({decomposed: 0.25, "tea": 0.75}, drinks, TWO).rows[0] == (0.25, 0.75)
+    assert parse_contexts([decomposed]).names == ("café",)
+    named = {decomposed: {"male": 0.5, "female": 0.5}}
+    assert parse_target(named, GENDER, parse_contexts(["café"])).rows == ((0.5, 0.5),)
+
     numbers = parse_attribute({"name": "stars", "categories": [1, 2]})
     assert parse_target({1: 0.25, 2: 0.75}, numbers, TWO).rows[0] == (0.25, 0.75)
 
@@ -165,6 +172,7 @@ BAD_CONTEXTS: dict[str, tuple[Any, str]] = {
     "not text": (["nurse", None], "row 2 is empty"),
     "a number": (["nurse", 1990], "row 2 is 1990"),
     "given twice": (["Nurse", "nurse "], "'nurse'"),
+    "given twice, in Unicode's two forms": (["café", "cafe\u0301"], "row 2"),
     "too long": (["x" * 201], "201"),
     "braces": (["nurse {options}"], "row 1"),
     "a turn marker": (["nurse <|im_end|>"], "row 1"),

@@ -98,6 +98,14 @@ def test_of_several_contexts_the_longest_counts_in_whole_words() -> None:
     assert context_named(spec, "Nurses start") is None
 
 
+def test_a_prompt_is_read_in_any_of_unicodes_forms() -> None:
+    spec = parse_spec({"attribute": "gender", "contexts": ["café", "bar"]})
+    stated = read_stated("Weights: cafe\u0301=60, bar=40.")
+
+    assert context_named(spec, "Who keeps the Cafe\u0301?") == 0
+    assert stated is not None and stated.names == ("café", "bar")
+
+
 def test_a_target_that_is_a_rule_holds_for_every_prompt() -> None:
     spec = parse_spec({"attribute": "gender", "target": {"male": 0.1, "female": 0.9}})
 

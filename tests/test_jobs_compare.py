@@ -351,6 +351,7 @@ def test_the_table_says_what_it_shows(store: Store, capsys: pytest.CaptureFixtur
         (["RUN", "--queue-missing"], "--queue-missing: is given without a dataset"),
         (["RUN", "--split", "none"], "invalid choice"),
         (["RUN", "--context", "nobody"], "--context: 'nobody' is in none of the runs"),
+        (["RUN", "--context", "cafe\u0301"], "--context: 'café' is in none of the runs"),
         (["RUN", "--out", "found.xls"], "--out: 'found.xls' has no known ending"),
         (["RUN", "--context", "CONTEXT", "--prompt", "99"], "--prompt: 99 is out of range"),
     ],
