@@ -66,7 +66,7 @@ def read_sheet(text: str, field: str = "contexts") -> Sheet:
     any name if it is the first; the other columns are categories.
 
     Raises:
-        SpecError: for a table that has no such header, or whose quotes are open.
+        SpecError: for a table that has no such header, whose quotes are open, or with a cell that is too long.
     """
     figures = _figures_by(text)
     separator = figures or _separator(_first_line(text))
@@ -74,7 +74,9 @@ def read_sheet(text: str, field: str = "contexts") -> Sheet:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
         lines = [(number, [composed(c) for c in line]) for number, line in enumerate(reader, 1) if any(line)]
     except csv.Error as error:
-        raise SpecError(field, f"the table cannot be read ({error})", "Check its quotes") from None
+        raise SpecError(
+            field, f"the table cannot be read ({error})", "Close its quotes, and shorten its longest cell"
+        ) from None
     header, at = _columns(lines[0][1] if lines else [], separator == TAB or figures != "", field)
     rows: list[SheetRow] = []
     problems: list[RowProblem] = []
@@ -129,7 +131,11 @@ def _separator(line: str) -> str:
 
 
 def _header(line: str, separator: str) -> list[str]:
-    return [_title(cell) for cell in next(csv.reader([line], delimiter=separator), [])]
+    """The titles in a line; none where it cannot be read, such as one of more letters than a cell may have."""
+    try:
+        return [_title(cell) for cell in next(csv.reader([line], delimiter=separator), [])]
+    except csv.Error:
+        return []
 
 
 def _title(cell: str) -> str:

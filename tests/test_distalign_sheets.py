@@ -44,6 +44,7 @@ def test_tabs_commas_semicolons_and_percentages_are_read(text: str, expected: di
         ("nurses, registered\npilots, retired", False),
         ("room, 4\nroom, 5", False),
         ('an "open quote, 5', False),
+        pytest.param("x" * 131_073, False, id="a line of more letters than a cell may have"),
     ],
 )
 def test_a_list_of_lines_is_no_table(text: str, table: bool) -> None:
@@ -97,6 +98,12 @@ def test_figures_without_a_header_are_no_table() -> None:
         read_sheet("bakers\t0.3\t0.7")
 
     assert "columns" in caught.value.problem and "'context'" in caught.value.remedy
+
+
+@pytest.mark.parametrize("line", ["LONG", "context,LONG", "context;LONG", "context\tLONG", "context\nLONG"])
+def test_a_cell_of_more_letters_than_can_be_read_is_an_error_of_the_table(line: str) -> None:
+    with pytest.raises(SpecError, match="field larger than field limit"):
+        read_sheet(line.replace("LONG", "x" * 131_073))
 
 
 def test_a_file_names_its_first_wrong_row_and_how_many_there_are() -> None:
