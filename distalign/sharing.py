@@ -14,7 +14,7 @@ import yaml
 
 from distalign.errors import SpecError, shown
 from distalign.spec import RunSpec, parse_spec
-from distalign.yaml_text import parse_text
+from distalign.yaml_text import UNREADABLE, not_yaml, parse_text
 
 # Browsers and servers take addresses of this length; what is unpacked has a limit, too.
 MAX_PACKED, MAX_UNPACKED = 8_000, 400_000
@@ -109,14 +109,14 @@ def fields_in(text: str) -> dict[str, Any]:
     if len(text) > MAX_UNPACKED:
         raise SpecError("SPEC", f"it has {len(text):,} letters", f"Use at most {MAX_UNPACKED:,}")
     try:
-        return _safe_yaml(text)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        problem = " ".join(str(error).split())[:200]
-        raise SpecError("SPEC", f"it is not valid YAML or JSON ({problem})", "Mend the text") from None
+        _check_quick(text)
+    except UNREADABLE as error:
+        raise not_yaml(error) from None
+    return parse_text(text)
 
 
-def _safe_yaml(text: str) -> dict[str, Any]:
-    """The mapping in a YAML text, unless reading it would take long on purpose."""
+def _check_quick(text: str) -> None:
+    """Raise SpecError where reading a YAML text would take long on purpose, or UNREADABLE where it is none."""
     depth = 0
     for event in yaml.parse(text, _FAST):
         if isinstance(event, yaml.AliasEvent):
@@ -125,7 +125,6 @@ def _safe_yaml(text: str) -> dict[str, Any]:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise SpecError("SPEC", "it is nested too deeply", f"Use at most {MAX_DEPTH} levels")
-    return parse_text(text)
 
 
 def is_link(text: str) -> bool:

@@ -10,6 +10,9 @@ import yaml
 
 from distalign.errors import SpecError, shown
 
+# What reading a text raises: a value that its tag does not fit, such as a 13th month, raises what Python makes of it.
+UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
+
 
 class _Loader(yaml.SafeLoader):
     """A safe loader that reads 1e-3 as a number, as YAML 1.2 does (1.1 asks for 1.0e-3)."""
@@ -19,6 +22,14 @@ class _Dumper(yaml.SafeDumper):
     """A safe dumper that quotes what :class:`_Loader` would read as a number."""
 
 
+def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int:
+    """The number; ValueError where it has more digits than Python writes, so that no message could quote it."""
+    number = loader.construct_yaml_int(node)
+    str(number)
+    return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 for _side in (_Loader, _Dumper):
     _side.add_implicit_resolver(
         "tag:yaml.org,2002:float",
@@ -35,12 +46,17 @@ def parse_text(text: str) -> dict[str, Any]:
     """
     try:
         value = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise SpecError("SPEC", f"it is not valid YAML or JSON ({problem})", "Mend the text") from None
+    except UNREADABLE as error:
+        raise not_yaml(error) from None
     if not isinstance(value, dict):
         raise SpecError("SPEC", f"it holds {shown(value)}, not a mapping", "Give fields and values")
     return value
+
+
+def not_yaml(error: Exception) -> SpecError:
+    """What to tell a person of one of :data:`UNREADABLE`."""
+    problem = " ".join(str(error).split())[:200]
+    return SpecError("SPEC", f"it is not valid YAML or JSON ({problem})", "Mend the text")
 
 
 def yaml_of(mapping: Mapping[str, Any]) -> str:

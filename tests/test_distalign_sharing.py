@@ -85,6 +85,8 @@ BAD_TEXT = {
     "nested in lines": "- " * 20_000,
     "nested JSON": '{"a":' * 20_000,
     "not YAML": "attribute: [",
+    "half a letter": "attribute: \ud800",
+    "a tag of another value": "stories: !!bool perhaps",
     "a list": "- gender",
     "a file of the server": "attribute: gender\ncontexts: /etc/passwd\n",
     "long": "x" * 400_001,

@@ -330,7 +330,25 @@ def test_what_is_no_mapping_is_refused(value: Any) -> None:
         parse_spec(value)
 
 
-@pytest.mark.parametrize("text", ["", "- a", "a: [", "a: b: c", "\t", "!!python/object/new:os.system [ls]"])
+NO_MAPPINGS = {
+    "nothing": "",
+    "a list": "- a",
+    "an open bracket": "a: [",
+    "two colons": "a: b: c",
+    "a tab": "\t",
+    "an object": "!!python/object/new:os.system [ls]",
+    "a 13th month": "name: 2024-13-45",
+    "a number of too many digits": f"rounds: {'1' * 5000}",
+    "a number of too many digits to write": f"rounds: 0x{'f' * 5000}",
+    "a number without digits": "rounds: 0x_",
+    "a tag without a value": "rounds: !!int ''",
+    "a tag of another value": "stories: !!bool perhaps",
+    "a tag that cannot be read": "name: !!timestamp today",
+    "nested without end": "[" * 3000,
+}
+
+
+@pytest.mark.parametrize("text", NO_MAPPINGS.values(), ids=list(NO_MAPPINGS))
 def test_a_text_that_is_no_mapping_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_text(text)
