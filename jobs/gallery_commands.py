@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os.path
 import shlex
 from dataclasses import asdict
 from pathlib import Path
 
-from distalign.errors import SpecError
+from distalign.errors import SpecError, shown
 from jobs import gallery
 from jobs.display import duration, figure, plain, share, table
 from jobs.execution import DEFAULT_RUNNER
@@ -76,17 +77,28 @@ def open_example(args: argparse.Namespace) -> int:
 
 def build(args: argparse.Namespace) -> int:
     """Run, or take a run that is done, and write the file; what was made is said on standard output."""
-    spec, path = spec_of(args), Path(args.spec)
+    path = file_of(args.spec)
+    spec, about = spec_of(args), about_of(path)
     store, data = opened(args)
     run = store.find_run(args.run) if args.run else run_to_end(store, data, spec, args.runner)
     if run.spec != spec:
         raise SpecError("--run", f"{run.id} was made of another specification", "Give the one it was made of")
     written = gallery.add(
-        store, run, path.stem, about_of(path), command_of(args), Path(args.folder),
-        with_adapter=args.with_adapter,
-    )  # fmt: skip
+        store, run, path.stem, about, command_of(args), Path(args.folder), with_adapter=args.with_adapter
+    )
     print(f"{written} ({written.stat().st_size:,} bytes, run {run.id})")
     return 0
+
+
+def file_of(given: str) -> Path:
+    """The file of a specification, after which its example is called.
+
+    Raises:
+        SpecError: for standard input, a link, or what is no file.
+    """
+    if given == "-" or not os.path.isfile(given):
+        raise SpecError("SPEC", f"{shown(given)} is not a file", "Give the path of a YAML or JSON file")
+    return Path(given)
 
 
 def about_of(path: Path) -> str:

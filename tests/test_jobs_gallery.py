@@ -195,6 +195,14 @@ def test_build_takes_a_run_that_is_done_if_it_is_of_the_same_specification(
     assert store.count_runs() == 1
 
 
+@pytest.mark.parametrize("given", ["-", "http://127.0.0.1:7860/?spec=x", "missing.yaml", "f" * 5000, "."])
+def test_only_a_file_is_built(store: Store, given: str, capsys) -> None:
+    assert main(["gallery", "build", given]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "is not a file" in error
+    assert store.count_runs() == 0
+
+
 def test_a_build_that_fails_writes_nothing(store: Store, tmp_path: Path, capsys) -> None:
     spec = tmp_path / "bad.yaml"
     spec.write_text("attribute: gender\ntarget: nonsense\n")
