@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -60,14 +61,15 @@ class KeptAnswers:
         self.folder, self.model, self.found = folder, model, 0
 
     def answers(self, draw: Draw) -> list[Answer] | None:
-        """The answers of a draw in the order of its prompts, or None where none are kept."""
+        """The answers of a draw in the order of its prompts, or None where none are kept; a damaged file is removed."""
+        path = self._path(draw)
         try:
-            with gzip.open(self._path(draw), "rt", encoding="utf-8") as file:
-                rows = json.load(file)
-            found = [Answer(prompt, tuple(ids), count, 0.0) for prompt, ids, count in rows]
-        except (OSError, EOFError, ValueError, TypeError):
+            found = _read(path, sum(draw.counts))
+        except FileNotFoundError:
             return None
-        if sum(answer.count for answer in found) != sum(draw.counts):
+        except (OSError, EOFError, zlib.error, ValueError, TypeError):
+            with suppress(OSError):
+                path.unlink()
             return None
         self.found += 1
         return found
@@ -101,6 +103,15 @@ class KeptAnswers:
         except OSError:
             with suppress(OSError):
                 partial.unlink()
+
+
+def _read(path: Path, rounds: int) -> list[Answer]:
+    """The answers in a file; one of many errors where it is damaged, or has not as many rounds."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        found = [Answer(prompt, tuple(ids), count, 0.0) for prompt, ids, count in json.load(file)]
+    if sum(answer.count for answer in found) != rounds:
+        raise ValueError(f"{path} does not hold {rounds} rounds")
+    return found
 
 
 def fingerprint(name: str, model: PreTrainedModel, precision: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import torch
 
 from distalign import kept_answers, measuring
 from distalign.folders import DataFolder
-from distalign.kept_answers import KeptAnswers, fingerprint
+from distalign.kept_answers import Draw, KeptAnswers, fingerprint
 from distalign.measuring import Subject, measure_split
 from distalign.results import Round, SplitResult
 from distalign.runner import execute
 from distalign.spec import RunSpec
+from distalign.tree import Answer
 from tests.test_distalign_run import Recorder
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
 
@@ -92,7 +94,19 @@ def test_a_model_with_one_other_weight_is_another_model() -> None:
     )
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00"])
+DAMAGED = {
+    "empty": b"",
+    "no archive": b"no archive",
+    "cut off": b"\x1f\x8b\x08\x00",
+    "no blocks": b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 20,
+    "no JSON": gzip.compress(b"["),
+    "no rows": gzip.compress(b"[1]"),
+    "no number": gzip.compress(b'[[0, [1], "two"]]'),
+    "too few rounds": gzip.compress(b"[[0, [1], 1]]"),
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=list(DAMAGED))
 def test_a_damaged_file_is_drawn_anew(kept: KeptAnswers, content: bytes) -> None:
     first = measured(kept)
     (file,) = kept.folder.iterdir()
@@ -102,6 +116,18 @@ def test_a_damaged_file_is_drawn_anew(kept: KeptAnswers, content: bytes) -> None
     assert kept.found == 0
     assert same(measured(kept), first)
     assert kept.found == 1
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=list(DAMAGED))
+def test_a_damaged_file_is_removed(kept: KeptAnswers, content: bytes) -> None:
+    draw = Draw(((1,),), (2,), SPEC.sampling, frozenset(), 0)
+    list(kept.keeping(draw, [[Answer(0, (1,), 2, 0.0)]]))
+    assert kept.answers(draw) == [Answer(0, (1,), 2, 0.0)]
+    (file,) = kept.folder.iterdir()
+    file.write_bytes(content)
+
+    assert kept.answers(draw) is None
+    assert not file.exists()
 
 
 def test_few_files_stay_and_no_huge_draw_is_kept(kept: KeptAnswers, monkeypatch: pytest.MonkeyPatch) -> None:
