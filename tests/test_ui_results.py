@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,10 @@ import gradio as gr
 import pytest
 from browser_support import finished_run
 
+from distalign.errors import DiskError
 from distalign.spec import parse_spec
 from storage import Run, RunState, Store
-from ui import results, rounds
+from ui import downloads, results, rounds
 from ui.results import Shown
 from ui.rounds import ALL, GROUPED, PAGE, UNCLASSIFIED, Filters, Place
 
@@ -268,3 +271,44 @@ def test_another_split_has_its_own_templates(store: Store, run: Run) -> None:
     assert sent[1].of[1] == Filters("after", "seen_templates")
     again = rounds._other_split(store, lambda *_: run, sent[1], run.id, None, *astuple(filters))
     assert all(is_skipped(v) for v in again)
+
+
+class TestDownloads:
+    """The folder of files on their way to a browser."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> downloads.Folder:
+        return downloads.Folder(tmp_path / "downloads")
+
+    def test_files_that_are_old_or_gone_are_swept_out(self, folder: downloads.Folder) -> None:
+        old, new = (folder.place("a.csv").parent for _ in range(2))
+        os.utime(old, (0, 0))
+        # Stands for a folder that another sweep has just taken.
+        (folder.path / "gone").symlink_to("nowhere")
+
+        assert folder.place("b.csv").parent.is_dir()
+        assert new.exists() and not old.exists()
+
+    def test_a_folder_that_the_system_cleared_out_is_made_anew(
+        self, folder: downloads.Folder, store: Store, run: Run
+    ) -> None:
+        shutil.rmtree(downloads.adapter(store, folder, run).parent.parent)
+
+        assert downloads.make(store, folder, "spec", run.id).read_text("utf-8")
+
+    def test_a_disk_that_is_full_is_told_of(
+        self, folder: downloads.Folder, store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(shutil, "copyfile", full)
+        with pytest.raises(DiskError, match="No space left on device"):
+            downloads.make(store, folder, "adapter", run.id)
+
+    def test_a_folder_that_cannot_be_written_is_told_of(
+        self, folder: downloads.Folder, store: Store, run: Run
+    ) -> None:
+        folder.path.write_text("no folder")
+        with pytest.raises(DiskError, match="a download cannot be written"):
+            downloads.make(store, folder, "spec", run.id)

@@ -6,6 +6,8 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,17 +56,32 @@ class Folder:
         return cls(Path(tempfile.mkdtemp(prefix="distalign-downloads-")))
 
     def place(self, name: str) -> Path:
-        """The path of a new file, in a folder of its own so that its name can be plain."""
-        self._sweep()
-        try:
+        """The path of a new file, in a folder of its own so that its name can be plain.
+
+        Raises:
+            DiskError: when there can be none.
+        """
+        with writing():
+            # Systems clear out what lies among temporary files for days.
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._sweep()
             return Path(tempfile.mkdtemp(dir=self.path)) / name
-        except OSError as error:
-            raise DiskError(f"a download cannot be written ({error.strerror}). Free some room") from error
 
     def _sweep(self) -> None:
         for folder in self.path.iterdir():
-            if time.time() - folder.stat().st_mtime > KEEP_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
+            # Another thread's sweep may have taken it.
+            with suppress(OSError):
+                if time.time() - folder.stat().st_mtime > KEEP_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """DiskError where what is done within cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(f"a download cannot be written ({error.strerror}). Free some room") from error
 
 
 def make(store: Store, folder: Folder, kind: str, run_id: str, view: View = _ALL) -> Path:
@@ -81,10 +98,8 @@ def make(store: Store, folder: Folder, kind: str, run_id: str, view: View = _ALL
     if what in ("rounds", "results"):
         getattr(export, f"{what}_{ending}")(store, run.id, path)
         return path
-    try:
+    with writing():
         path.write_bytes(files.content(store, run, view, what, ending or "yaml"))
-    except OSError as error:
-        raise DiskError(f"a download cannot be written ({error.strerror}). Free some room") from error
     return path
 
 
@@ -99,6 +114,7 @@ def adapter(store: Store, folder: Folder, run: Run) -> Path:
 
     Raises:
         StoreError: when it has none, or the file is not the plain file that was stored.
+        DiskError: when it cannot be copied.
     """
     found = store.artifact(run.id, "adapter")
     if found is None and is_example(run.id):
@@ -114,5 +130,6 @@ def adapter(store: Store, folder: Folder, run: Run) -> Path:
             f"run: the adapter of {shown(run.title)} is gone from the data folder. Start it again"
         )
     path = folder.place(f"{stem(run)}-adapter.zip")
-    shutil.copyfile(found.path, path, follow_symlinks=False)
+    with writing():
+        shutil.copyfile(found.path, path, follow_symlinks=False)
     return path

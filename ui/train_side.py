@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from distalign.contexts import SOURCES
-from distalign.errors import DiskError, DistalignError, SpecError
+from distalign.errors import DistalignError, SpecError
 from distalign.folders import DataFolder
 from distalign.judges import judge_of
 from distalign.plan import estimate, read_speed
@@ -18,7 +18,7 @@ from distalign.spelling import spelling_for
 from distalign.stated import STATED
 from ui import cards, charts, forms, tables, train_cards
 from ui.chart_tables import target_table
-from ui.downloads import Folder
+from ui.downloads import Folder, writing
 from ui.forms import Form
 from ui.train_fit import read_form
 from ui.train_form import Controls
@@ -159,12 +159,11 @@ def save(folder: Folder, *values: Any) -> list[Any]:
     try:
         spec = forms.spec_of(read_form(values))
         path = folder.place("distalign-specification.yaml")
-        path.write_text(spec.to_yaml(), "utf-8")
+        with writing():
+            path.write_text(spec.to_yaml(), "utf-8")
         return [str(path), ""]
     except DistalignError as error:
         return [None, cards.error_note(error)]
-    except OSError as error:
-        return [None, cards.error_note(DiskError(f"the file cannot be written ({error.strerror})"))]
 
 
 def share(kind: str, *values: Any) -> list[Any]:
