@@ -18,6 +18,8 @@ from functools import cache
 from distalign.errors import SpecError, shown
 
 CONFIDENCE, POWER = 0.95, 0.8
+# Smaller ones take more rounds than any model ever answered, and their squares come to nothing.
+LEAST_GAP = 1e-6
 # Terms of the Poisson mixture whose weight is below this are left out.
 NEGLIGIBLE = 1e-12
 Rows = Sequence[Sequence[float]]
@@ -51,13 +53,15 @@ def rounds_needed(
         power: how often a model with the gap is found.
 
     Raises:
-        SpecError: for a gap, confidence or power that is no probability between 0 and 1.
+        SpecError: for a gap, confidence or power that is no probability between 0 and 1, or a gap too small.
     """
     for name, value in (("gap", gap), ("confidence", confidence), ("power", power)):
         _require_between(name, value)
+    if gap < LEAST_GAP:
+        raise SpecError("gap", f"{gap:g} is too small a gap", f"Give one of at least {LEAST_GAP:f}")
     shift = non_centrality(len(rows[0]) - 1, confidence, power)
     # Where the target leaves no variance, the gap must still come up at least once.
-    least = math.log(1 - power) / math.log(1 - gap)
+    least = math.log1p(-power) / math.log1p(-gap)
 
     def needed(variance: float) -> float:
         return max(shift * variance / gap**2, least)

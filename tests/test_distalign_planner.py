@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import chi2, ncx2
 
 from distalign.errors import SpecError
-from distalign.planner import chi_square_cdf, non_centrality, rounds_needed, visible_gaps
+from distalign.planner import LEAST_GAP, chi_square_cdf, non_centrality, rounds_needed, visible_gaps
 from distalign.spec import parse_spec
 
 HALF, TICKETS = (0.5, 0.5), (0.7, 0.2, 0.1)
@@ -84,13 +84,19 @@ def test_what_is_needed_and_what_is_visible_are_each_others_way_back(rows: list)
     assert visible_gaps(rows, needed.overall).overall <= 0.05 + 1e-9
 
 
+def test_the_smallest_gap_takes_as_many_rounds_as_theory_says() -> None:
+    assert rounds_needed([HALF], LEAST_GAP).per_context == pytest.approx(7.849 / 4e-12, rel=1e-3)
+    assert rounds_needed([(1.0, 0.0)], LEAST_GAP).per_context == pytest.approx(1.6094e6, rel=1e-3)
+
+
 def test_a_target_without_variance_still_takes_enough_rounds_to_meet_the_gap_once() -> None:
     assert rounds_needed([(1.0, 0.0)], 0.05).per_context == 32  # 0.95^32 < 0.2
 
 
 @pytest.mark.parametrize(
     ("values", "field"),
-    [({"gap": 0}, "gap"), ({"gap": 5}, "gap"), ({"gap": "x"}, "gap"),
+    [({"gap": 0}, "gap"), ({"gap": 5}, "gap"), ({"gap": "x"}, "gap"), ({"gap": 1e-17}, "gap"),
+     ({"gap": 5e-324}, "gap"),
      ({"gap": 0.1, "power": 1}, "power"), ({"gap": 0.1, "confidence": 95}, "confidence")],
 )  # fmt: skip
 def test_what_is_no_probability_is_named(values: dict, field: str) -> None:

@@ -52,6 +52,7 @@ def test_the_rounds_that_show_a_gap(spec_file, capsys) -> None:
     [
         ["--gap", "0"],
         ["--gap", "100"],
+        ["--gap", "1e-15"],
         ["--power", "100"],
         ["--categories", "1"],
         ["--contexts", "0"],

@@ -212,7 +212,9 @@ def test_the_planner_answers_for_the_target_and_its_buttons_set_its_figures(tmp_
 
     assert f"<b>{alone:,} rounds</b>" in drawn["planned"] and overall == -(-alone // 25)
     assert "not a number" in redraw(form, tmp_path, gap="many")["planned"]
-    assert "out of range" in redraw(form, tmp_path, gap="0")["planned"]
+    for gap in ("0", "100", "1e-15"):
+        assert "out of range" in redraw(form, tmp_path, gap=gap)["planned"]
+    assert "show a gap of 0.0001 points" in redraw(form, tmp_path, gap="0.0001")["planned"]
 
 
 def test_examples_are_drawn_only_while_they_are_open_and_escape_what_was_typed(tmp_path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from distalign.errors import DistalignError, SpecError
 from distalign.examples import Answer, Example, examples
-from distalign.planner import rounds_needed, visible_gaps
+from distalign.planner import LEAST_GAP, rounds_needed, visible_gaps
 from distalign.spec import TRAINED_METHODS, RunSpec
 from distalign.spelling import Spelling
 from ui import cards
@@ -83,8 +83,9 @@ def _answer(answer: Answer) -> str:
 def planner_html(spec: RunSpec, points: object) -> tuple[str, int, int]:
     """The planner's answer, and the rounds it names: for each context, and for the mean over all."""
     gap = number(points, "gap")
-    if not 0 < gap < 100:
-        raise SpecError("gap", f"{gap:g} points are out of range", "Give a number between 0 and 100")
+    if not LEAST_GAP <= gap / 100 < 1:
+        least = f"{100 * LEAST_GAP:.4f}"
+        raise SpecError("gap", f"{gap:g} points are out of range", f"Give a number from {least} to below 100")
     rows, rounds = spec.target.rows, spec.rounds
     needed, seen = rounds_needed(rows, gap / 100), visible_gaps(rows, rounds)
     over = f"the mean over all {len(rows):,} contexts" if len(rows) > 1 else "the one context"
