@@ -141,9 +141,16 @@ class Shelves(Runs):
         Raises:
             StoreError: when it is queued or running.
         """
-        if not self.run(run_id).state.ended:
-            raise StoreError(f"run: {run_id} has not ended. Wait for its end, or cancel it first")
-        return self._set(run_id, archived_at=self._clock())
+        with self._write_for(run_id) as db:
+            if not list(
+                db.query(
+                    "UPDATE runs SET archived_at = ? "
+                    "WHERE id = ? AND state NOT IN ('queued', 'running') RETURNING id",
+                    [self._clock(), run_id],
+                )
+            ):
+                raise StoreError(f"run: {run_id} has not ended. Wait for its end, or cancel it first")
+        return self.run(run_id)
 
     def mark_deleted(self, run_id: str) -> Run:
         """Take a run out of the lists until it is restored, or removed by :meth:`delete_run`.

@@ -156,6 +156,19 @@ def test_only_an_ended_run_is_archived_and_a_resumed_one_is_back(store: Store) -
     assert store.requeue(cancelled.id).archived_at is None
 
 
+def test_a_run_that_is_started_again_meanwhile_is_not_archived(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_of(store)
+    store.requeue(run.id)
+    with monkeypatch.context() as patched:
+        # What a reader knew of it a moment ago.
+        patched.setattr(store, "run", lambda _: run)
+        with pytest.raises(StoreError, match="has not ended"):
+            store.archive_run(run.id)
+    assert store.run(run.id).archived_at is None
+
+
 def test_a_deleted_run_is_nowhere_but_can_be_restored_whole(store: Store, clock: Clock) -> None:
     run = run_of(store, name="gone")
     store.add_rounds(run.id, [Round("after", "seen_templates", 0, 0, 0, 0, 0, "male")])
