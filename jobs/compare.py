@@ -14,8 +14,8 @@ from distalign.results import SPLITS, Interval, SideEffects, SplitResult
 from distalign.spec import TRAINED_METHODS, RunSpec
 from distalign.training_config import FIELD_TYPES
 from jobs.datasets import METHODS, Standing, identity, published_mae
-from jobs.gallery import TITLE
 from storage import Answer, Run, Store, StoreError
+from storage.packed import EXAMPLE_TITLE
 
 # As many as can be told apart by colour and shape.
 MAX_ENTRIES = 8
@@ -193,7 +193,7 @@ def differing(entries: Sequence[Entry]) -> tuple[str, ...]:
 
 # What tells runs of one method apart, the plainest first.
 _MARKS: tuple[Callable[[Run], str], ...] = (
-    lambda run: run.title.removeprefix(TITLE),
+    lambda run: run.title.removeprefix(EXAMPLE_TITLE),
     lambda run: run.spec.base_model,
     lambda run: run.spec.preset,
     lambda run: f"seed {run.spec.seed}",

@@ -22,11 +22,10 @@ from distalign.errors import DiskError, shown
 from distalign.results import SplitResult
 from jobs.report import HEADLINE_SPLIT, finite
 from storage import Run, Store, StoreError
-from storage.packed import EXAMPLE, Rows
+from storage.packed import EXAMPLE, EXAMPLE_TITLE, Rows
 
 FOLDER = Path(distalign.__file__).parent / "data" / "gallery"
 ENDING, ADAPTER_ENDING = ".json.gz", ".adapter.zip"
-TITLE = "Example: "
 
 
 @dataclass(frozen=True)
@@ -232,6 +231,6 @@ def _titled(runs: Rows) -> Rows:
     """The run's own row with a title that says what it is."""
     place = runs.columns.index("title")
     values: Sequence[tuple[Any, ...]] = [
-        (TITLE + str(column[0]),) if i == place else column for i, column in enumerate(runs.values)
+        (EXAMPLE_TITLE + str(column[0]),) if i == place else column for i, column in enumerate(runs.values)
     ]
     return replace(runs, values=tuple(values))

@@ -13,6 +13,8 @@ from storage.records import StoreError
 TABLES = ("runs", "events", "rounds", "split_results", "context_results", "side_effects")
 # Ids of other runs are hexadecimal.
 EXAMPLE = "ex"
+# What the title of an example begins with.
+EXAMPLE_TITLE = "Example: "
 
 
 def is_example(run_id: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distalign.errors import SpecError, shown
+from storage.packed import EXAMPLE_TITLE, is_example
 from storage.records import ListedRun, Run, RunFilter, RunState, StoreError
 from storage.runs import Runs, run_from
 
@@ -107,7 +108,7 @@ class Shelves(Runs):
         return [listed_from(row) for row in rows]
 
     def rename(self, run_id: str, name: str) -> Run:
-        """Give the run another title; an empty one restores the specification's.
+        """Give the run another title; an empty one restores the specification's, which an example says that it is.
 
         Raises:
             SpecError: for a name of more than 100 characters.
@@ -193,7 +194,8 @@ class Shelves(Runs):
             raise SpecError(
                 "name", f"{shown(title)} is not a short text", f"Use at most {MAX_NAME} characters"
             )
-        return title or self.run(run_id).spec.title
+        mark = EXAMPLE_TITLE if is_example(run_id) else ""
+        return title or mark + self.run(run_id).spec.title
 
     def _set(self, run_id: str, **values: object) -> Run:
         """Change columns, which are named by this module alone; a list is kept as JSON."""

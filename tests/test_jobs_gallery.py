@@ -112,6 +112,14 @@ def test_an_adapter_that_lies_beside_an_example_belongs_to_its_run(store: Store,
     assert not (tmp_path / "moved" / "gender.adapter.zip").exists()
 
 
+def test_an_example_that_is_renamed_gets_its_first_title_back(store: Store, folder: Path) -> None:
+    run_id = gallery.open_example(store, "gender", folder)
+    first = store.run(run_id).title
+    assert store.rename(run_id, "Mine").title == "Mine"
+    assert store.rename(run_id, "").title == first
+    assert first.startswith("Example: ")
+
+
 def test_an_example_cannot_be_started_again(store: Store, folder: Path) -> None:
     run_id = gallery.open_example(store, "gender", folder)
     with pytest.raises(StoreError, match="is an example"):
