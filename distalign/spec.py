@@ -83,6 +83,12 @@ class RunSpec:
                 f"{self.few_shot} examples are given with the method {self.method}",
                 "Use the method prompt, or leave the field out",
             )
+        if self.method == "dpo" and self.training.steps < 2:
+            raise SpecError(
+                "steps",
+                f"{self.training.steps} leaves none for the second half of the method dpo",
+                "Give 2 or more",
+            )
         if not isinstance(self.base_model, str) or not self.base_model.strip():
             raise SpecError("base_model", f"{shown(self.base_model)} is not a name", "Name a model")
         if not isinstance(self.name, str) or len(self.name) > 100:

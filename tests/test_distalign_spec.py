@@ -244,6 +244,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "rate as text": ({"learning_rate": "fast"}, "learning_rate", "'fast'"),
     "rate not finite": ({"learning_rate": float("nan")}, "learning_rate", "nan"),
     "all warm-up": ({"steps": 5, "warmup_steps": 5}, "warmup_steps", "5 of 5"),
+    "no second half": ({"method": "dpo", "steps": 1, "warmup_steps": 0}, "steps", "1 leaves none"),
     "kto_over": ({"kto_over": "prompt"}, "kto_over", "'prompt'"),
     "precision": ({"precision": "int8"}, "precision", "'int8'"),
     "a long name": ({"name": "n" * 101}, "name", "nnn"),

@@ -55,7 +55,7 @@ def train_dpo(
     """
     config = spec.training
     source = Source(spec, tokenizer)
-    first = max(1, config.steps // 2)
+    first = config.steps // 2
     policy = fine_tune(model, tokenizer, spec, source, first, emit)
     pairs = max(1, round(source.rows_per_step(config.steps) / 2))
     drawn = source.take((config.steps - first) * pairs)
