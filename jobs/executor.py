@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,14 @@ from storage import Run
 PROJECT = Path(__file__).resolve().parent.parent
 # Threads that wait for work soon sleep rather than spin: the page, and other runs, share the cores.
 CALM = {"GOMP_SPINCOUNT": "10000"}
+
+
+def signal_name(number: int) -> str:
+    """What a signal is called; most of those for real time have no name of their own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class Execution(Protocol):

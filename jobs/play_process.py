@@ -6,7 +6,6 @@ import json
 import math
 import os
 import queue
-import signal
 import subprocess
 import threading
 from contextlib import suppress
@@ -15,7 +14,7 @@ from typing import Any
 
 from distalign.errors import SpecError, shown
 from distalign.folders import DataFolder
-from jobs.executor import CALM, PROJECT, python_command
+from jobs.executor import CALM, PROJECT, python_command, signal_name
 from jobs.places import play_log
 from jobs.play import PlayError
 
@@ -125,5 +124,6 @@ def text_of_end(code: int) -> str:
         return (
             f"play: the process that answers ended with exit code {code}. Its log file says more; try again"
         )
-    hint = ". Perhaps the memory was not enough" if -code == signal.SIGKILL else ""
-    return f"play: the process that answers was ended by {signal.Signals(-code).name}{hint}; try again"
+    name = signal_name(-code)
+    hint = ". Perhaps the memory was not enough" if name == "SIGKILL" else ""
+    return f"play: the process that answers was ended by {name}{hint}; try again"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import threading
 import time
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 
 from distalign.folders import DataFolder
 from jobs.execution import DEFAULT_RUNNER, text_of
-from jobs.executor import PROJECT, Execution, Executor, python_command
+from jobs.executor import PROJECT, Execution, Executor, python_command, signal_name
 from jobs.liveness import hold, is_held, run_lock, worker_lock
 from jobs.places import worker_log
 from jobs.removal import purge
@@ -113,7 +112,7 @@ class Worker:
 def _text_of_code(code: int) -> str:
     if code >= 0:
         return f"its process ended with exit code {code}. Its log file says more"
-    name = signal.Signals(-code).name
+    name = signal_name(-code)
     hint = ". Perhaps the memory was not enough: choose a smaller model, or fewer prompts per step"
     return f"its process was ended by {name}{hint if name == 'SIGKILL' else ''}"
 

@@ -25,7 +25,7 @@ from distalign.spec import parse_spec
 from jobs.cli import main
 from jobs.play import Played, PlayError, voices_of
 from jobs.play_desk import Desk, Status, Waiting
-from jobs.play_process import IDLE_VARIABLE, PlayProcess
+from jobs.play_process import IDLE_VARIABLE, PlayProcess, text_of_end
 from storage import Run, RunState, Store
 from tests.play_support import PROMPT, TARGETS, trained_run
 from tests.tiny import save_base, tiny_spec
@@ -288,6 +288,19 @@ def test_a_process_that_dies_is_an_error_and_the_next_question_gets_another(
     with pytest.raises(PlayError, match="'nowhere' is not known"):
         list(desk.ask(Question(PROMPT), ["nowhere"], base=False))
     desk.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (3, "with exit code 3"),
+        (-9, "by SIGKILL. Perhaps the memory"),
+        (-15, "by SIGTERM;"),
+        (-40, "by signal 40;"),
+    ],
+)
+def test_the_end_of_a_process_is_told_by_its_code(code: int, told: str) -> None:
+    assert told in text_of_end(code)
 
 
 def test_a_process_that_says_nothing_is_ended(data: DataFolder, run: Run) -> None:

@@ -121,6 +121,12 @@ def killed(spec: RunSpec, data: DataFolder, folder: Path, recorder: Recorder, ru
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def ended_by_a_signal_for_real_time(
+    spec: RunSpec, data: DataFolder, folder: Path, recorder: Recorder, run_id: str
+) -> None:
+    os.kill(os.getpid(), 40)
+
+
 def interrupted_by_keyboard(
     spec: RunSpec, data: DataFolder, folder: Path, recorder: Recorder, run_id: str
 ) -> None:

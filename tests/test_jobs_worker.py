@@ -112,6 +112,14 @@ def test_a_child_that_is_killed_fails_the_run_with_a_hint(store: Store, data: Da
     assert "memory" in run.error
 
 
+def test_a_child_that_is_ended_by_a_signal_without_a_name_fails_the_run(
+    store: Store, data: DataFolder
+) -> None:
+    run = execute(store, data, "ended_by_a_signal_for_real_time")
+    assert run.state == RunState.FAILED
+    assert run.error == "its process was ended by signal 40"
+
+
 def test_a_child_that_cannot_be_started_fails_the_run(store: Store, data: DataFolder) -> None:
     class NoProcesses(LocalExecutor):
         def start(self, run: Run):
