@@ -81,7 +81,6 @@ class OccupationTable:
 
     source: str
     names: tuple[str, ...]
-    sectors: tuple[str, ...]
     counts: tuple[tuple[int, int], ...]
 
     def share(self, name: str) -> tuple[float, float] | None:
@@ -102,7 +101,6 @@ def occupation_table(source: str) -> OccupationTable:
     return OccupationTable(
         source,
         tuple(r["context"] for r in rows),
-        tuple(r["sector"] for r in rows),
         tuple((int(r["male"]), int(r["female"])) for r in rows),
     )
 

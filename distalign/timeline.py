@@ -97,7 +97,7 @@ class Timeline:
             if self._first is None:
                 # What comes before the first step is no part of the steps, unless it is a large one.
                 self._first = (0.0, 0.0) if self._done > LARGE_STEP else (self._done, elapsed)
-        pace = self._pace(elapsed)
+        pace = self._pace()
         later = sum(seconds for name, seconds in self._planned.items() if ORDER[name] > ORDER[stage])
         left = self._left_in_stage(elapsed, pace) + later * pace**self._shared
         whole = now - self._began
@@ -105,7 +105,7 @@ class Timeline:
         self._fraction = max(self._fraction, whole / max(whole + left, 1e-9))
         self._emit(replace(progress, fraction=self._fraction, eta=left))
 
-    def _pace(self, elapsed: float) -> float:
+    def _pace(self) -> float:
         """How many times as long as planned the run takes, as far as it has shown."""
         seen = [
             (self._planned[name], took)

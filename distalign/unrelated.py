@@ -18,8 +18,6 @@ from distalign.prompts import chat_ids
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-HALVES = ("retain", "measured")
-
 
 @dataclass(frozen=True)
 class UnrelatedPrompt:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 from distalign.errors import DistalignError, shown
-from distalign.progress import Progress
 from distalign.spec import RunSpec, parse_spec
 
 
@@ -195,12 +194,6 @@ class Event:
     eta: float | None
     values: Mapping[str, float]
     message: str
-
-    @property
-    def progress(self) -> Progress:
-        return Progress(
-            self.kind, self.stage, self.step, self.total, self.fraction, self.eta, self.values, self.message
-        )
 
 
 @dataclass(frozen=True)

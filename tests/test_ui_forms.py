@@ -132,11 +132,13 @@ def test_bad_input_names_the_field_and_what_was_given(changes, field, given):
 
 
 def test_real_world_is_offered_only_where_it_exists():
-    assert forms.has_statistics(Form())
-    assert forms.has_statistics(Form(contexts="us-occupations"))
-    assert not forms.has_statistics(Form(attribute="race"))
-    assert not forms.has_statistics(replace(CUSTOM, attribute="gender"))
-    assert not forms.has_statistics(Form(contexts="list"))
+    def exists(form: Form) -> bool:
+        return forms.real_exists(forms.attribute_of(form), forms.contexts_of(form))
+
+    assert exists(Form())
+    assert exists(Form(contexts="us-occupations"))
+    assert not exists(Form(attribute="race"))
+    assert not exists(replace(CUSTOM, attribute="gender"))
 
 
 @pytest.mark.parametrize(
@@ -298,8 +300,10 @@ def test_even_rows_of_any_size_stay_within_the_tolerance():
 
 def test_cells_survive_missing_values():
     nan = float("nan")
-    assert tables.row_from_cells([["a", nan], ["b", " 0.5 "], ["c", None]]) == {"a": "", "b": "0.5", "c": ""}
-    assert tables.table_from_cells(["Context", "x"], [["one", "0.5"]]) == {"one": {"x": "0.5"}}
+    cells = [["one", nan, " 0.5 ", None]]
+    assert tables.table_from_cells(["Context", "a", "b", "c"], cells) == {
+        "one": {"a": "", "b": "0.5", "c": ""}
+    }
 
 
 def test_normalising_rescales_and_counts_empty_cells_as_zero():

@@ -143,15 +143,8 @@ def _raw_contexts(form: Form) -> tuple[Any, list[Cells]]:
     return [row.context for row in sheet.rows], [row.cells for row in sheet.rows]
 
 
-def has_statistics(form: Form) -> bool:
-    """Whether the real-world target exists for this attribute and these contexts."""
-    try:
-        return real_exists(attribute_of(form), contexts_of(form))
-    except SpecError:
-        return False
-
-
 def real_exists(attribute: Attribute, contexts: Contexts) -> bool:
+    """Whether the real-world target exists for this attribute and these contexts."""
     try:
         parse_target("real", attribute, contexts)
     except SpecError:

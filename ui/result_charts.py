@@ -88,7 +88,7 @@ def view_of(split: object, category: object, order: object, context: object, fir
     return View(str(split), whole[0], str(order), whole[1], chosen)
 
 
-def turned(view: View, by: int, run: Run, results: Sequence[SplitResult]) -> View:
+def turned(view: View, by: int, results: Sequence[SplitResult]) -> View:
     """The view some pages of contexts further on, no further than there are contexts."""
     count = _count(results, view.split)
     last = max(0, count - 1) // MAX_CONTEXTS * MAX_CONTEXTS

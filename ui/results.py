@@ -190,7 +190,7 @@ def redraw(store: Store, by: int, selected: str, shown: Shown, *controls: Any) -
     results = store.results(run.id)
     view = settled(result_charts.view_of(*controls), run.spec, results)
     if by:
-        view = result_charts.turned(replace(view, first=shown.view.first), by, run, results)
+        view = result_charts.turned(replace(view, first=shown.view.first), by, results)
     elif replace(shown.view, first=0, context=None) == replace(view, context=None):
         # Another context alone leaves the chart of all of them where it is.
         view = replace(view, first=shown.view.first)

@@ -13,7 +13,6 @@ from ui import cards, tables
 from ui.present import esc, plural
 
 SHOWN_ROWS, SHOWN_PROBLEMS = 4, 200
-Rows = Mapping[str, Sequence[float]]
 
 
 def contexts_preview(text: str, attribute: Attribute | None) -> str:
@@ -59,10 +58,10 @@ def read_target(
         for context, name in matched.items()
         if name is not None
     }
-    return filled, _preview(sheet, problems, _coverage(matched, rows))
+    return filled, _preview(sheet, problems, _coverage(matched))
 
 
-def _coverage(matched: Mapping[str, str | None], rows: Rows) -> str:
+def _coverage(matched: Mapping[str, str | None]) -> str:
     covered = [name for name in matched.values() if name is not None]
     by_rule = sum(RULE in name for name in covered)
     missing = [context for context, name in matched.items() if name is None]

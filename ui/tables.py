@@ -50,11 +50,6 @@ def fit_table(
     }
 
 
-def row_from_cells(cells: Sequence[Sequence[object]]) -> dict[str, object]:
-    """The category → cell mapping of a two-column table."""
-    return {str(line[0]): clean(line[1]) for line in cells if len(line) > 1}
-
-
 def table_from_cells(
     headers: Sequence[object], cells: Sequence[Sequence[object]]
 ) -> dict[str, dict[str, object]]:

@@ -41,7 +41,7 @@ def report_html(store: Store, run: Run, view: View) -> bytes:
 
 
 def chart_file(store: Store, run: Run, view: View, kind: str, ending: str) -> bytes:
-    """One of ``views.CHARTS`` as "png" or "svg"."""
+    """The chart of shares ("chart") or of how they settled ("convergence") as "png" or "svg"."""
     results, view = _measured(store, run, view)
     draw = views.realized_chart if kind == "chart" else views.convergence_chart
     if not any(result.contexts for result in results if result.split == view.split):

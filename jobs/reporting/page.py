@@ -49,7 +49,7 @@ def report_page(
         _charts(run, results, view),
         _section("Splits", "", measures.splits_table(results)) if results else "",
         _contexts(run, results, view),
-        _unclassified(run, unclassified),
+        _unclassified(unclassified),
         _section("Every measure", "Small print: 95 % bootstrap intervals.", measures.measures_table(results)),
         measures.marginals_table(results),
         _section("Side effects", effects.sentence, measures.effects_table(effects)) if effects else "",
@@ -126,7 +126,7 @@ def _contexts(run: Run, results: Sequence[SplitResult], view: View) -> str:
     return _section("Contexts", told, table)
 
 
-def _unclassified(run: Run, found: GroupedAnswers) -> str:
+def _unclassified(found: GroupedAnswers) -> str:
     if not found.groups:
         return ""
     rows = [

@@ -14,8 +14,6 @@ from distalign.spec import RunSpec
 from jobs.reporting import charts, convergence_charts
 from jobs.reporting.layers import MAX_CONTEXTS
 
-CHARTS = ("chart", "convergence")
-
 
 @dataclass(frozen=True)
 class View:
