@@ -211,7 +211,7 @@ def test_a_csv_of_contexts_alone_has_no_rows_to_read() -> None:
 
 BAD_CSV: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "[]"),
-    "no context column": (b"job,male\nnurse,0.5\n", "'job'"),
+    "no context column": (b"job,male\nnurse,half\n", "'job'"),
     "context twice": (b"context,context\na,b\n", "'context'"),
     "a category twice": (b"context,male,male\na,0.1,0.2\n", "'male'"),
     "latin-1": ("context\nInfirmière\n".encode("latin-1"), "byte 15"),

@@ -133,6 +133,15 @@ def test_name_tags_and_note_change_together_or_not_at_all(store: Store) -> None:
     assert store.run(run.id) == new
     assert store.describe(run.id, "", [], "").title == run.spec.title
 
+    parts = [{"name": f"{'wide ' * 9}{i}", "categories": [f"{i}a", f"{i}b"]} for i in (1, 2)]
+    long = store.insert_run(
+        parse_spec({"attribute": [*parts, "gender"], "contexts": ["x"], "target": "even"})
+    )
+    assert len(long.title) > 100
+    assert store.describe(long.id, long.title, ["kept"], "").tags == ("kept",), (
+        "a title of its own is taken back"
+    )
+
 
 # --- archive, delete, restore -------------------------------------------------------------
 
