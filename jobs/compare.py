@@ -13,7 +13,7 @@ from distalign.prompts import prompt_text
 from distalign.results import SPLITS, Interval, SideEffects, SplitResult
 from distalign.spec import TRAINED_METHODS, RunSpec
 from distalign.training_config import FIELD_TYPES
-from jobs.datasets import METHODS, Standing, identity, published_mae
+from jobs.datasets import METHODS, Standing, compared_as, identity, published_mae
 from storage import Answer, Run, Store, StoreError
 from storage.packed import EXAMPLE_TITLE
 
@@ -28,12 +28,18 @@ Z95 = 1.959964
 class Entry:
     """One line of a comparison: what a run measured in one phase.
 
-    ``method`` is "zero_shot" for what a run of another method measured before it trained.
+    ``method`` is one of the compared ones: "zero_shot" for what a run of another method measured
+    before it trained.
     """
 
     run: Run
     phase: str
     method: str
+
+    @property
+    def borrowed(self) -> bool:
+        """Whether it is the base model, as a run of another method measured it in passing."""
+        return self.phase == "before" and self.run.method != "zero_shot"
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -47,7 +53,7 @@ class Entry:
 
 def entry_of(run: Run) -> Entry:
     """What a run is compared by: the model that it made, or the base model where it made none."""
-    return Entry(run, "before" if run.method == "zero_shot" else "after", run.method)
+    return Entry(run, "before" if run.method == "zero_shot" else "after", compared_as(run))
 
 
 def entries_of(found: Sequence[Standing], others: Sequence[Run] = ()) -> list[Entry]:
@@ -79,7 +85,7 @@ class Line:
     @property
     def seconds(self) -> tuple[float | None, float | None]:
         """Of training and of sampling. A base model that a run measured in passing has none of its own."""
-        if self.entry.phase == "before" and self.entry.run.method != "zero_shot":
+        if self.entry.borrowed:
             return None, None
         return self.entry.run.train_seconds, self.entry.run.sample_seconds
 
@@ -191,26 +197,40 @@ def differing(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(filter(differs, names))
 
 
-# What tells runs of one method apart, the plainest first.
-_MARKS: tuple[Callable[[Run], str], ...] = (
-    lambda run: run.title.removeprefix(EXAMPLE_TITLE),
-    lambda run: run.spec.base_model,
-    lambda run: run.spec.preset,
-    lambda run: f"seed {run.spec.seed}",
-    lambda run: f"{run.spec.rounds} rounds",
+def _knob(name: str) -> Callable[[Entry], str]:
+    """A field of the training with its value ("learning rate 0.005"); empty where nothing was trained."""
+    words = name.replace("_", " ")
+
+    def mark(entry: Entry) -> str:
+        value = getattr(entry.run.spec.training, name)
+        told = f"{value:g}" if isinstance(value, float) else value
+        return f"{words} {told}" if entry.trained else ""
+
+    return mark
+
+
+# What tells entries of one method apart, the plainest first.
+_MARKS: tuple[Callable[[Entry], str], ...] = (
+    lambda entry: entry.run.title.removeprefix(EXAMPLE_TITLE),
+    lambda entry: entry.run.spec.base_model,
+    lambda entry: entry.run.spec.preset,
+    lambda entry: f"{entry.run.few_shot} examples" if entry.method == "prompt_few_shot" else "",
+    lambda entry: f"{entry.run.spec.steering} steering tokens" if entry.trained else "",
+    *map(_knob, FIELD_TYPES),
+    lambda entry: f"seed {entry.run.spec.seed}",
+    lambda entry: f"{entry.run.spec.rounds} rounds",
 )
 
 
 def names_of(entries: Sequence[Entry], words: Mapping[str, str]) -> list[str]:
     """A name for each entry: its method and, where several have that, as much as tells them apart."""
-    marks = {entry.key: [words.get(entry.method, entry.method)] for entry in entries}
+    marks: dict[Any, tuple[str, ...]] = {e.key: (words.get(e.method, e.method),) for e in entries}
     for method in {entry.method for entry in entries}:
         rivals = [entry for entry in entries if entry.method == method]
         for mark in _MARKS:
-            alike = len({tuple(marks[entry.key]) for entry in rivals}) < len(rivals)
-            if alike and len({mark(entry.run) for entry in rivals}) > 1:
-                for entry in rivals:
-                    marks[entry.key].append(mark(entry.run))
+            named = [(*marks[entry.key], mark(entry)) for entry in rivals]
+            if len(set(named)) > len({name[:-1] for name in named}):
+                marks |= {entry.key: name for entry, name in zip(rivals, named, strict=True)}
     names = [", ".join(marks[entry.key]) for entry in entries]
     return [
         f"{name}, run {entry.run.id[:6]}" if names.count(name) > 1 else name

@@ -24,7 +24,7 @@ from jobs.compare import (
     prompts_of,
 )
 from jobs.compare_files import FORMATS, as_object, write
-from jobs.datasets import METHODS, Standing, queue_missing, spec_of, standings
+from jobs.datasets import METHODS, Standing, compared_as, queue_missing, spec_of, standings
 from jobs.display import duration, figure, plain, share, table
 from jobs.places import opened
 from jobs.report import finite
@@ -68,7 +68,8 @@ def compare_runs(args: argparse.Namespace) -> int:
         _require_runs(args)
     entries = entries_of(found, others)
     if len(entries) > MAX_ENTRIES:
-        raise SpecError("RUN", f"{len(entries)} runs are given", f"Give at most {MAX_ENTRIES}")
+        less = f"Give at most {MAX_ENTRIES}" + (", or name fewer --methods" if args.dataset else "")
+        raise SpecError("RUN", f"{len(entries)} runs are given", less)
     comparison = compare(store, entries, args.split, {})
     context = composed(args.context or "")
     answers = _answers(store, comparison, context, args.prompt) if context else None
@@ -168,7 +169,7 @@ def _print(
         if not given:
             print("  was not asked this")
     for run in queued:
-        print(f"{run.id} queued: {run.method}")
+        print(f"{run.id} queued: {compared_as(run)}")
     if missing := [s.method for s in found if s.missing]:
         print(f"Missing: {', '.join(missing)}. Queue them with --queue-missing")
     for standing in found:

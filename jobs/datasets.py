@@ -14,13 +14,17 @@ from distalign.folders import DataFolder
 from distalign.spec import RunSpec, load_spec, parse_spec
 from distalign.training_config import FIELD_TYPES
 from jobs import queue
-from storage import Run, RunState, Store, StoreError
+from storage import ComparableRun, Run, RunState, Store, StoreError
 
 FOLDER = Path(__file__).resolve().parent.parent / "specs"
-# From the model as it is to all of it at once: the order of tables and charts.
-METHODS = ("zero_shot", "prompt", "sft", "dpo", "kl_only", "kto_only", "hybrid")
+# What is compared, from the model as it is to all of it at once: the order of tables and charts.
+METHODS = ("zero_shot", "prompt", "prompt_few_shot", "sft", "dpo", "kl_only", "kto_only", "hybrid")
+# Examples in the prompt of the compared method "prompt_few_shot", where a specification says none.
+FEW_SHOT = 8
 # Fields that say how a run is made. All others say what it is measured on: the dataset.
 HOW = ("name", "method", "seed", "preset", "few_shot", "steering", *FIELD_TYPES)
+# Those of them that make one method several of the compared ones.
+APART = ("few_shot",)
 
 
 @cache
@@ -76,8 +80,13 @@ def published_mae(spec: RunSpec, split: str) -> float | None:
     return None
 
 
+def compared_as(one: RunSpec | Run | ComparableRun) -> str:
+    """Which of :data:`METHODS` a specification, or a run, is."""
+    return "prompt_few_shot" if one.method == "prompt" and one.few_shot else one.method
+
+
 def in_method(spec: RunSpec, method: str, preset: str = "") -> RunSpec:
-    """The same dataset by another method; by another preset, too, then without the training's own fields.
+    """The same dataset by another of :data:`METHODS`; by another preset, too, then without the training's own fields.
 
     Raises:
         SpecError: where the method cannot do it.
@@ -86,8 +95,9 @@ def in_method(spec: RunSpec, method: str, preset: str = "") -> RunSpec:
     if preset and preset != spec.preset:
         fields = {name: value for name, value in fields.items() if name not in FIELD_TYPES}
         fields["preset"] = preset
-    if method != "prompt":
-        fields.pop("few_shot", None)
+    fields.pop("few_shot", None)
+    if method == "prompt_few_shot":
+        return parse_spec(fields | {"method": "prompt", "few_shot": spec.few_shot or FEW_SHOT})
     return parse_spec(fields | {"method": method})
 
 
@@ -130,11 +140,11 @@ def standings(store: Store, spec: RunSpec, methods: Sequence[str] = METHODS) -> 
 
     A run belongs to it if its specification is the same but for :data:`HOW`.
     """
-    members = store.runs_alike(spec, HOW)
+    members = store.runs_alike(spec, HOW, APART)
     base = next((run for run in members if run.state == RunState.DONE and run.method != "zero_shot"), None)
     found = []
     for method in methods:
-        own = [run for run in members if run.method == method]
+        own = [run for run in members if compared_as(run) == method]
         done = next((run for run in own if run.state == RunState.DONE), None)
         latest = next((run for run in own if not run.state.ended), own[0] if own else None)
         problem = "" if own else _problem(spec, method)

@@ -14,18 +14,19 @@ from storage.runs import run_from
 class Comparisons(Connections):
     """Methods that read several runs, or several rounds, as one."""
 
-    def runs_alike(self, spec: RunSpec, ignored: Sequence[str]) -> list[Run]:
+    def runs_alike(self, spec: RunSpec, ignored: Sequence[str], apart: Sequence[str] = ()) -> list[Run]:
         """The runs whose specification is ``spec`` but for some of its fields, newest first.
 
-        Of each method and state it is the newest only.
+        Of each method, state and value of the fields ``apart`` it is the newest only.
         """
-        paths = [f"$.{name}" for name in ignored]
+        paths, kept = [f"$.{name}" for name in ignored], [f"$.{name}" for name in apart]
         marks = ", ".join("?" * len(paths))
+        kinds = ", ".join(["method", "state", *["json_extract(spec, ?)"] * len(kept)])
         rows = self._rows(
-            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY method, state ORDER BY number DESC) "
+            f"SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {kinds} ORDER BY number DESC) "
             f"AS place FROM runs WHERE deleted_at IS NULL AND json_valid(spec) AND json_remove(spec, {marks}) = "
             f"json_remove(?, {marks})) WHERE place = 1 ORDER BY number DESC",
-            [*paths, spec.to_json(), *paths],
+            [*kept, *paths, spec.to_json(), *paths],
         )
         return [run_from(row) for row in rows]
 
@@ -33,7 +34,8 @@ class Comparisons(Connections):
         """Newest first: runs that are done; behind them those of ``also`` that are not among them."""
         columns = (
             "id, title, method, json_extract(spec, '$.base_model') AS base_model, "
-            "json_extract(spec, '$.preset') AS preset, json_extract(spec, '$.seed') AS seed"
+            "json_extract(spec, '$.preset') AS preset, json_extract(spec, '$.seed') AS seed, "
+            "coalesce(json_extract(spec, '$.few_shot'), 0) AS few_shot"
         )
         rows = self._rows(
             f"SELECT {columns} FROM runs WHERE state = 'done' AND deleted_at IS NULL AND json_valid(spec) "

@@ -132,6 +132,7 @@ class ComparableRun:
     base_model: str
     preset: str
     seed: int
+    few_shot: int
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,11 @@ class Run:
             SpecError: when it was stored by a version that allowed what this one does not.
         """
         return parse_spec(json.loads(self.spec_json))
+
+    @cached_property
+    def few_shot(self) -> int:
+        """How many examples its prompts hold; read without the rest, which this version may not allow."""
+        return json.loads(self.spec_json).get("few_shot") or 0
 
 
 @dataclass(frozen=True)

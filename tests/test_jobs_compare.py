@@ -32,6 +32,7 @@ from jobs.compare import (
 from jobs.datasets import (
     HOW,
     METHODS,
+    compared_as,
     datasets,
     identity,
     in_method,
@@ -110,6 +111,15 @@ def test_another_method_keeps_the_dataset_and_the_knobs_and_another_preset_drops
     sft = in_method(spec, "sft")
     assert (sft.method, sft.few_shot, sft.training.steps, sft.seed) == ("sft", 0, 50, 7)
     assert identity(sft) == identity(spec)
+    plain = in_method(spec, "prompt")
+    assert (plain.method, plain.few_shot) == ("prompt", 0)
+    # As many examples as the dataset's own, else those of the table of results.
+    few = [in_method(one, "prompt_few_shot") for one in (spec, sft)]
+    assert [(one.method, one.few_shot, compared_as(one)) for one in few] == [
+        ("prompt", 4, "prompt_few_shot"),
+        ("prompt", 8, "prompt_few_shot"),
+    ]
+    assert compared_as(plain) == "prompt"
     quick = in_method(spec, "hybrid", "quick")
     assert (quick.preset, quick.training) == (
         "quick",
@@ -151,6 +161,22 @@ def test_a_method_is_done_under_way_or_missing(store: Store) -> None:
     assert found["zero_shot"].base.id == newer.id and not found["zero_shot"].missing
 
 
+def test_examples_in_the_prompt_are_a_method_of_their_own(store: Store) -> None:
+    spec = datasets()["gender-uk-real"]
+    plain = made(store, method="prompt")
+    few = made(store, method="prompt", few_shot=8)
+    found = {s.method: s for s in standings(store, spec)}
+    # The newer run does not hide the older one, and neither stands for the other.
+    assert (found["prompt"].done.id, found["prompt_few_shot"].done.id) == (plain.id, few.id)
+    newer = made(store, method="prompt", seed=1)
+    fewer = made(store, method="prompt", few_shot=4)
+    found = {s.method: s for s in standings(store, spec)}
+    assert (found["prompt"].done.id, found["prompt_few_shot"].done.id) == (newer.id, fewer.id)
+    entries = entries_of(list(found.values()), [few])
+    assert [entry.method for entry in entries][-1] == entry_of(few).method == "prompt_few_shot"
+    assert names_of(entries, {})[2:] == ["prompt_few_shot, 4 examples", "prompt_few_shot, 8 examples"]
+
+
 def test_a_method_that_cannot_do_a_dataset_is_not_missing(store: Store) -> None:
     found = {s.method: s for s in standings(store, datasets()["any-attribute"])}
     assert found["hybrid"].missing
@@ -161,9 +187,11 @@ def test_a_method_that_cannot_do_a_dataset_is_not_missing(store: Store) -> None:
 def test_what_is_missing_is_queued_once(store: Store, data: DataFolder) -> None:
     made(store, method="hybrid")
     spec = datasets()["gender-uk-real"]
-    queued = queue_missing(store, data, spec, ("hybrid", "sft", "dpo"), "quick")
-    again = queue_missing(store, data, spec, ("hybrid", "sft", "dpo"), "quick")
-    assert [run.method for run in queued] == ["sft", "dpo"] and again == []
+    methods = ("hybrid", "sft", "dpo", "prompt_few_shot")
+    queued = queue_missing(store, data, spec, methods, "quick")
+    again = queue_missing(store, data, spec, methods, "quick")
+    assert [run.method for run in queued] == ["sft", "dpo", "prompt"] and again == []
+    assert queued[-1].spec.few_shot == 8
     assert {(run.state, run.spec.preset, name_of(run.spec)) for run in queued} == {
         (RunState.QUEUED, "quick", "gender-uk-real")
     }
@@ -252,6 +280,34 @@ def test_runs_of_one_method_are_named_by_what_tells_them_apart(store: Store) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        ({"learning_rate": 0.001}, {"learning_rate": 0.02}, ["learning rate 0.001", "learning rate 0.02"]),
+        (
+            {"steering": "special"},
+            {"seed": 1},
+            ["special steering tokens", "visible steering tokens"],
+        ),
+        ({"kto_over": "completion", "seed": 3}, {}, ["kto over completion", "kto over response"]),
+        # The preset says how many steps there are.
+        ({"preset": "quick"}, {"preset": "standard"}, ["quick", "standard"]),
+        # Knobs that were not used tell nothing apart.
+        (
+            {"method": "prompt", "steps": 50, "seed": 1},
+            {"method": "prompt"},
+            ["seed 1", "seed 0"],
+        ),
+    ],
+)
+def test_runs_of_one_method_are_told_apart_by_how_they_were_made(
+    store: Store, one: dict[str, Any], other: dict[str, Any], told: list[str]
+) -> None:
+    runs = [store.insert_run(parse_spec({"attribute": "gender"} | fields)) for fields in (one, other)]
+    names = names_of([entry_of(run) for run in runs], {})
+    assert [name.partition(", ")[2] for name in names] == told
+
+
 def test_the_same_prompt_is_found_by_its_words(store: Store) -> None:
     runs = [made(store), made(store, method="zero_shot")]
     comparison = compare(store, [entry_of(run) for run in runs], HELD_OUT, {})
@@ -326,6 +382,21 @@ def test_what_a_dataset_lacks_is_told_and_queued(
         "state": "queued", "run_id": queued, "problem": None,
     }  # fmt: skip
     assert (store.run(queued).method, store.run(queued).spec.preset) == ("prompt", "quick")
+
+
+@pytest.mark.usefixtures("commands")
+def test_few_shot_prompting_is_named_and_queued_on_the_command_line(
+    store: Store, capsys: pytest.CaptureFixture
+) -> None:
+    made(store, method="prompt")
+    arguments = ["compare", "--dataset", "gender-uk-real", "--methods", "prompt", "prompt_few_shot"]
+    assert main([*arguments, "--queue-missing"]) == 0
+    out = capsys.readouterr().out
+    (queued,) = store.runs(1)
+    assert f"{queued.id} queued: prompt_few_shot" in out and queued.spec.few_shot == 8
+    store.finish(store.claim().id, RunState.DONE)
+    found = run_json(capsys, *arguments[1:])
+    assert [line["method"] for line in found["lines"]] == ["prompt", "prompt_few_shot"]
 
 
 def test_the_table_says_what_it_shows(store: Store, capsys: pytest.CaptureFixture) -> None:

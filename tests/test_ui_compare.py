@@ -23,7 +23,7 @@ from ui import compare as tab
 from ui import compare_cards, compare_charts, labels
 from ui.compare_charts import mark_of, styles_of
 from ui.compare_choice import Choice, of_dataset, read_address, resolve, write_address
-from ui.compare_view import Controls, Shown
+from ui.compare_view import Controls, Shown, run_label
 
 HELD_OUT = "heldout_templates"
 DATASET = "gender-uk-real"
@@ -77,6 +77,18 @@ def test_runs_alone_are_an_address(store: Store) -> None:
     assert (choice.dataset, choice.methods) == (DATASET, ("hybrid", "sft"))
     assert choice.others == (seed.id, other.id) and choice.split == "seen_templates"
     assert {e.run.id for e in resolve(store, choice).entries} == set(ids)
+
+
+def test_few_shot_prompting_has_its_own_place_in_an_address(store: Store) -> None:
+    plain, few = made(store, method="prompt"), made(store, method="prompt", few_shot=8)
+    resolved = resolve(store, Choice(DATASET, ("prompt", "prompt_few_shot")))
+    address = write_address(resolved)
+    assert f"methods=prompt,prompt_few_shot&runs={plain.id},{few.id}" in address
+    made(store, method="prompt", few_shot=4)
+    # Newer runs do not take the place of those that were shared.
+    assert [e.run.id for e in resolve(store, read_address(store, address)).entries] == [plain.id, few.id]
+    assert read_address(store, f"runs={few.id}").methods == ("prompt_few_shot",)
+    assert of_dataset(store, few.id, ["hybrid"]).methods == ("hybrid", "prompt_few_shot")
 
 
 @pytest.mark.parametrize("query", ["", "tab=compare", "tab=compare&split=stories", "run=abc"])
@@ -173,15 +185,16 @@ def test_the_details_are_part_of_the_address(store: Store, data: DataFolder) -> 
 def test_missing_methods_are_queued_shown_and_polled(store: Store, data: DataFolder) -> None:
     run = made(store)
     found, controls = show(store, data, selected=run.id)
-    controls = replace(controls, methods=["hybrid", "sft", "dpo"], preset="quick")
+    controls = replace(controls, methods=["hybrid", "sft", "dpo", "prompt_few_shot"], preset="quick")
     ticked = change(store, data, found["shown"], controls)
-    assert ticked["queue"].startswith("Queue 2 missing runs") and "Missing" in ticked["standings"]
+    assert ticked["queue"].startswith("Queue 3 missing runs") and "Missing" in ticked["standings"]
     sent = tab.queue_all(store, data, "", ticked["shown"], *values(controls))
     queued = dict(zip(["shown", "note", *tab.OUTPUTS], sent, strict=True))
-    assert "Fine-tuning, DPO" in queued["note"] and "Waiting" in queued["standings"]
+    assert "Few-shot prompt, Fine-tuning, DPO" in queued["note"] and "Waiting" in queued["standings"]
     assert queued["timer"]["active"] is True and queued["queue_box"]["visible"] is False
-    sft, dpo = sorted((r for r in store.runs() if r.state == RunState.QUEUED), key=lambda r: r.method)[::-1]
-    assert (sft.method, dpo.method, sft.spec.preset) == ("sft", "dpo", "quick")
+    runs = [run for run in store.runs() if run.state == RunState.QUEUED]
+    assert sorted((run.method, run.few_shot) for run in runs) == [("dpo", 0), ("prompt", 8), ("sft", 0)]
+    assert {run.spec.preset for run in runs} == {"quick"}
     # A poll that brings nothing new sends nothing.
     polled = tab.polled(store, data, "", queued["shown"], *values(controls))
     assert all(value == gr.skip() for value in polled[1:])
@@ -279,6 +292,16 @@ def test_the_table_marks_the_best_only_where_no_interval_overlaps(store: Store) 
     same = comparison_of(store, made(store, seed=1), made(store, seed=2))
     assert compare_cards.measures_table(same).count("da-best") == 0
     assert "seed" in compare_cards.lead(same)
+
+
+def test_few_shot_prompting_stands_beside_plain_prompting(store: Store) -> None:
+    comparison = comparison_of(store, made(store, method="prompt"), made(store, method="prompt", few_shot=8))
+    assert [line.name for line in comparison.lines] == ["Prompt", "Few-shot prompt"]
+    assert len(set(styles_of(comparison))) == 2
+    html = compare_cards.measures_table(comparison)
+    assert "Few-shot prompt" in html and "before" not in html
+    labels_of = [run_label(run) for run in store.comparable_runs()]
+    assert ["Few-shot prompt" in label for label in labels_of] == [True, False]
 
 
 def test_a_method_keeps_its_colour_and_shape_and_no_two_lines_share_one(store: Store) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from distalign import published
 from distalign.results import ContextResult, Interval
 from jobs.compare import MAX_ENTRIES, Comparison, Line
-from jobs.datasets import Standing
+from jobs.datasets import Standing, compared_as
 from storage import Answer, Event, Run
 from ui import cards, labels
 from ui.compare_charts import category_of, glyph, styles_of
@@ -67,7 +67,7 @@ def queue_label(missing: Sequence[str], seconds: float) -> str:
 def queued_note(runs: Sequence[Run]) -> str:
     if not runs:
         return ""
-    names = ", ".join(labels.METHODS_SHORT[run.method] for run in runs)
+    names = ", ".join(labels.METHODS_SHORT[compared_as(run)] for run in runs)
     return cards.quiet(
         f"Queued: {names}. Each joins the comparison when it is done; you may close this page."
     )
@@ -183,7 +183,7 @@ def _seconds(value: float | None) -> str:
 
 def _source(line: Line) -> str:
     run = line.entry.run
-    return f"{_link(run)}, before its training" if line.entry.method != run.method else _link(run)
+    return f"{_link(run)}, before its training" if line.entry.borrowed else _link(run)
 
 
 def _figure_cell(value: Interval | None, digits: int, best: bool, more: str = "") -> str:

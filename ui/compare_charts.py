@@ -38,9 +38,10 @@ SHAPES = {
     "triangle-left": "M-5.5,0L4.5,-5.5V5.5Z",
     "triangle-right": "M5.5,0L-4.5,-5.5V5.5Z",
 }
-# Places in the palette, and among the shapes; the faint yellow is for what has no other.
+# Places in the palette, and among the shapes; the faint yellow is for what is seldom there.
 STYLES = {
     "hybrid": 0, "sft": 1, "kto_only": 2, "dpo": 3, "prompt": 4, "kl_only": 5, "zero_shot": 6,
+    "prompt_few_shot": 7,
 }  # fmt: skip
 # Given to other runs first: what is seldom used beside several seeds.
 SPARE = (2, 5, 3)

@@ -10,7 +10,7 @@ from distalign.errors import DistalignError
 from distalign.results import SPLITS
 from distalign.spec import RunSpec
 from jobs.compare import MAX_ENTRIES, Entry, entries_of, known_runs
-from jobs.datasets import METHODS, Standing, identity, name_of, spec_of, standings
+from jobs.datasets import METHODS, Standing, compared_as, identity, name_of, spec_of, standings
 from storage import Run, RunState, Store
 
 HEADLINE = "heldout_templates"
@@ -88,7 +88,9 @@ def resolve(store: Store, choice: Choice) -> Resolved:
 
 def _pin(store: Store, found: Sequence[Standing], pinned: Sequence[str]) -> list[Standing]:
     """Standings with the pinned runs in place of newer ones, so that what was shared stays as it was."""
-    chosen = {run.method: run for run in reversed(known_runs(store, pinned)) if run.state == RunState.DONE}
+    chosen = {
+        compared_as(run): run for run in reversed(known_runs(store, pinned)) if run.state == RunState.DONE
+    }
     return [replace(s, done=chosen.get(s.method, s.done)) for s in found]
 
 
@@ -99,7 +101,7 @@ def of_dataset(store: Store, dataset: str, methods: Sequence[str] = ()) -> Choic
     """
     choice = Choice(dataset, tuple(methods))
     for run in known_runs(store, [dataset]):
-        ticked = (*methods, run.method) if methods else ()
+        ticked = (*methods, compared_as(run)) if methods else ()
         choice = replace(choice, pinned=(run.id,), methods=ticked)
     if choice.methods:
         return choice
@@ -121,8 +123,8 @@ def of_runs(store: Store, ids: Sequence[str], dataset: str = "", methods: Sequen
         dataset, members = "", None
     pinned: dict[str, str] = {}
     for run in runs:
-        if run.method not in pinned and identity(run.spec) == members:
-            pinned[run.method] = run.id
+        if (method := compared_as(run)) not in pinned and identity(run.spec) == members:
+            pinned[method] = run.id
     if methods:
         pinned = {method: run_id for method, run_id in pinned.items() if method in methods}
     others = tuple(run.id for run in runs if run.id not in pinned.values())
@@ -152,9 +154,7 @@ def read_address(store: Store, query: str) -> Choice | None:
 def write_address(resolved: Resolved) -> str:
     """The address that names a choice: dataset, methods, runs and split, and what the details show."""
     choice = resolved.choice
-    ids = dict.fromkeys(
-        e.run.id for e in resolved.entries if not (e.phase == "before" and e.run.method != e.method)
-    )
+    ids = dict.fromkeys(entry.run.id for entry in resolved.entries if not entry.borrowed)
     fields = {
         "dataset": choice.dataset,
         "methods": ",".join(choice.methods),

@@ -13,7 +13,7 @@ from distalign.plan import estimate, read_speed
 from distalign.spec import DEFAULT_MODEL
 from distalign.training_config import PRESETS
 from jobs.compare import Comparison, answers_of, by_context, compare, prompts_of, splits_of
-from jobs.datasets import datasets, in_method
+from jobs.datasets import compared_as, datasets, in_method
 from storage import ComparableRun, Store
 from ui import cards, charts, compare_cards, compare_charts, labels
 from ui.compare_choice import Choice, Resolved, read_address, resolve, write_address
@@ -160,7 +160,7 @@ def _as_ticked(received: Any, methods: Sequence[str]) -> list[str]:
 def run_label(run: ComparableRun) -> str:
     """A finished run in a list: what tells it from the others."""
     model = [run.base_model] if run.base_model != DEFAULT_MODEL else []
-    method = labels.METHODS_SHORT.get(run.method, run.method)
+    method = labels.METHODS_SHORT.get(compared_as(run), run.method)
     return " · ".join([run.title, method, *model, run.preset, f"seed {run.seed}", run.id[:6]])
 
 

@@ -20,6 +20,7 @@ METHODS_SHORT: dict[str, str] = {
     "sft": "Fine-tuning",
     "dpo": "DPO",
     "prompt": "Prompt",
+    "prompt_few_shot": "Few-shot prompt",
     "zero_shot": "Zero-shot",
 }
 STATES: dict[str, str] = {

@@ -10,13 +10,13 @@ from typing import Any
 from bench.quality import third_set
 from distalign.errors import SpecError, shown
 from distalign.spec import RunSpec, load_spec
+from jobs.datasets import FEW_SHOT
 
 PAPER = (
     "gender-uk-real", "gender-us-real", "gender-uk-even", "gender-us-even", "race-even", "sentiment-even",
 )  # fmt: skip
 # Measured beside the six, with hybrid alone unless they are asked for by name.
 EXTRA = ("gender-race", "gender-sentiment", "gender-any-target", "any-attribute")
-FEW_SHOT = 8
 # Each method as fields of a specification, in the order of the tables.
 METHODS: dict[str, dict[str, Any]] = {
     "zero_shot": {"method": "zero_shot"},

@@ -8,13 +8,14 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.pages import TRIAL_NOTE, origin, writing
 from bench.quality import beside
-from bench.quality.cells import ANSWERS, CONTEXTS, FEW_SHOT, METHODS, PAPER, STORIES
+from bench.quality.cells import ANSWERS, CONTEXTS, METHODS, PAPER, STORIES
 from bench.quality.chart import CHART, chart_rows, write_chart
 from bench.quality.figures import HELDOUT, HELDOUT_CONTEXTS, SEEN, UNSEEN_ATTRIBUTES, Figure, Quality
 from bench.quality.goals import HEADERS, error, goal_rows, percent, times
 from bench.records import Records
 from bench.sections import markdown_table
 from distalign import published
+from jobs.datasets import FEW_SHOT
 
 ALT_TEXT = "MAE by dataset and method, with the noise floor and the paper's best"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
