@@ -78,6 +78,15 @@ class Line:
     effects: SideEffects | None
 
     @property
+    def rounds_per_context(self) -> int | None:
+        """None where nothing was measured."""
+        if self.result is None:
+            return None
+        # On unseen attributes a result has no contexts.
+        asked = self.entry.run.spec.rounds_of(self.result.split, self.result.phase)
+        return self.result.contexts[0].rounds if self.result.contexts else asked
+
+    @property
     def unclassified(self) -> Interval | None:
         """The rate of unclassified rounds with its 95 % Wilson interval."""
         return wilson(self.result.unclassified, self.result.rounds) if self.result else None

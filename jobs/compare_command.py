@@ -24,7 +24,7 @@ from jobs.compare import (
     prompts_of,
 )
 from jobs.compare_files import FORMATS, as_object, write
-from jobs.datasets import METHODS, Standing, compared_as, queue_missing, spec_of, standings
+from jobs.datasets import METHODS, Standing, compared_as, in_passing, queue_missing, spec_of, standings
 from jobs.display import duration, figure, plain, share, table
 from jobs.places import opened
 from jobs.report import finite
@@ -41,7 +41,11 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--methods", nargs="+", metavar="METHOD", choices=METHODS, help=f"of {', '.join(METHODS)}"
     )
-    verb.add_argument("--queue-missing", action="store_true", help="queue a run for each method without one")
+    verb.add_argument(
+        "--queue-missing",
+        action="store_true",
+        help="queue a run for each method without one, and a full zero_shot for a borrowed one with fewer rounds",
+    )
     verb.add_argument("--preset", choices=PRESETS, help="of what is queued (default: the dataset's)")
     verb.add_argument(
         "--split", choices=SPLITS, default="heldout_templates", help="default: heldout_templates"
@@ -124,19 +128,20 @@ def standings_object(found: Sequence[Standing], queued: Sequence[Run]) -> dict[s
         "methods": {
             s.method: {
                 "state": state_of(s),
-                "run_id": getattr(s.measured or s.latest, "id", None),
+                "run_id": getattr(s.done or s.waiting or s.measured or s.latest, "id", None),
                 "problem": s.problem or None,
             }
             for s in found
         },
         "missing": [s.method for s in found if s.missing],
+        "fewer_rounds": [s.method for s in found if s.improvable],
         "queued": [run.id for run in queued],
     }
 
 
 def state_of(standing: Standing) -> str:
     """Where a dataset is with a method, in a word."""
-    if standing.measured:
+    if standing.done or (standing.base and not standing.waiting):
         return "done"
     if standing.latest:
         return str(standing.latest.state)
@@ -156,6 +161,10 @@ def _print(
         print(f"On {split_name(comparison.split)}:\n")
         print(_table(comparison))
         print("\n* better than all others: its interval lies below theirs")
+        for line in comparison.lines:
+            if line.entry.borrowed and line.result:
+                when = f"measured {in_passing(line.entry.run)} run {line.entry.run.id}"
+                print(f"{plain(line.name)}: {line.rounds_per_context} rounds a context, {when}")
         if comparison.published is not None:
             print(f"Best published MAE: {comparison.published} ({published.SOURCE})")
         if comparison.differ:
@@ -173,6 +182,12 @@ def _print(
     if missing := [s.method for s in found if s.missing]:
         print(f"Missing: {', '.join(missing)}. Queue them with --queue-missing")
     for standing in found:
+        if standing.improvable and (rounds := standing.borrowed_rounds):
+            print(
+                f"{standing.method} has {rounds[0]} of {rounds[1]} rounds a context. "
+                "Queue a full run with --queue-missing"
+            )
+    for standing in found:
         if standing.problem:
             print(f"{standing.method}: {standing.problem}")
 
@@ -187,8 +202,9 @@ def _table(comparison: Comparison) -> str:
         cells["unclassified"] = (share(rate.value) if rate else "–") + marks["unclassified"]
         floor = figure(line.result.noise_floor) if line.result else "–"
         seconds = [duration(value) for value in line.seconds]
-        rows.append([plain(line.name), line.entry.run.id, cells.pop("mae"), floor, *cells.values(), *seconds])
-    headers = ["", "run", "MAE [95 %]", "noise floor", "ratio", "KL", "unclassified", "side effects", "training", "sampling"]  # fmt: skip
+        whose = [plain(line.name), line.entry.run.id, line.rounds_per_context or "–"]
+        rows.append([*whose, cells.pop("mae"), floor, *cells.values(), *seconds])
+    headers = ["", "run", "rounds", "MAE [95 %]", "noise floor", "ratio", "KL", "unclassified", "side effects", "training", "sampling"]  # fmt: skip
     return table(headers, rows)
 
 

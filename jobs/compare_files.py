@@ -91,6 +91,8 @@ def _line_object(line: Line) -> dict[str, Any]:
         "title": run.title,
         "method": line.entry.method,
         "phase": line.entry.phase,
+        "borrowed": line.entry.borrowed,
+        "rounds_per_context": line.rounds_per_context,
         **{name: getattr(spec, name) for name in ("base_model", "preset", "seed")},
         **figures,
         "side_effects": side_effects(line.effects),

@@ -11,7 +11,7 @@ from typing import Any
 from distalign import published
 from distalign.errors import SpecError, shown
 from distalign.folders import DataFolder
-from distalign.spec import RunSpec, load_spec, parse_spec
+from distalign.spec import TRAINED_METHODS, RunSpec, load_spec, parse_spec
 from distalign.training_config import FIELD_TYPES
 from jobs import queue
 from storage import ComparableRun, Run, RunState, Store, StoreError
@@ -108,8 +108,8 @@ class Standing:
     Attributes:
         done: the newest run that is done.
         latest: the run that is under way, else the newest; None where there was never one.
-        base: for zero-shot only: a run of another method that measured the base model
-            before it trained, which is the same measurement.
+        base: for zero-shot only: a run of another method that measured the base model in
+            passing, which is the same measurement, maybe with fewer rounds.
         problem: why the method cannot be run on this dataset; empty where it can.
     """
 
@@ -121,9 +121,9 @@ class Standing:
 
     @property
     def waiting(self) -> Run | None:
-        """The run that will bring what is missing; None where nothing is, or none is under way."""
+        """The run that will bring what is missing or borrowed; None where nothing is, or none is under way."""
         under_way = self.latest is not None and not self.latest.state.ended
-        return self.latest if under_way and not self.measured else None
+        return self.latest if under_way and not self.done else None
 
     @property
     def measured(self) -> Run | None:
@@ -134,6 +134,20 @@ class Standing:
         """Whether it can be queued, and needs to be."""
         return not (self.measured or self.waiting or self.problem)
 
+    @property
+    def borrowed_rounds(self) -> tuple[int, int] | None:
+        """Rounds a context of what is borrowed, and of a run of its own; None where these are no more."""
+        if self.done or not self.base:
+            return None
+        spec = self.base.spec
+        pairs = [(spec.rounds_of(split, "before"), spec.rounds_of(split)) for split in spec.splits]
+        return next(((taken, whole) for taken, whole in pairs if taken < whole), None)
+
+    @property
+    def improvable(self) -> bool:
+        """Whether a run of its own can be queued that has more rounds than what is borrowed."""
+        return self.borrowed_rounds is not None and not (self.waiting or self.problem)
+
 
 def standings(store: Store, spec: RunSpec, methods: Sequence[str] = METHODS) -> list[Standing]:
     """Where a dataset stands with each of some methods.
@@ -141,7 +155,9 @@ def standings(store: Store, spec: RunSpec, methods: Sequence[str] = METHODS) -> 
     A run belongs to it if its specification is the same but for :data:`HOW`.
     """
     members = store.runs_alike(spec, HOW, APART)
-    base = next((run for run in members if run.state == RunState.DONE and run.method != "zero_shot"), None)
+    others = [run for run in members if run.state == RunState.DONE and run.method != "zero_shot"]
+    # Only before a training is the base model measured with fewer rounds.
+    base = min(others, key=lambda run: run.method in TRAINED_METHODS, default=None)
     found = []
     for method in methods:
         own = [run for run in members if compared_as(run) == method]
@@ -151,6 +167,11 @@ def standings(store: Store, spec: RunSpec, methods: Sequence[str] = METHODS) -> 
         borrowed = base if method == "zero_shot" and not done else None
         found.append(Standing(method, done, latest, borrowed, problem))
     return found
+
+
+def in_passing(run: Run) -> str:
+    """How a run of another method measured the base model, to be followed by the run."""
+    return "before the training of" if run.method in TRAINED_METHODS else "without the instruction of"
 
 
 def _problem(spec: RunSpec, method: str) -> str:
@@ -169,10 +190,13 @@ def queue_missing(
     preset: str = "",
     submit: Callable[[Store, DataFolder, RunSpec], Run] = queue.submit,
 ) -> list[Run]:
-    """Queue a run for each of the methods that a dataset lacks; those that were queued.
+    """Queue a run for each of the methods that a dataset lacks, or borrows with fewer rounds.
+
+    Returns:
+        those that were queued.
 
     Raises:
         DistalignError: when the data folder has no room for a run.
     """
-    lacking = [standing.method for standing in standings(store, spec, methods) if standing.missing]
+    lacking = [s.method for s in standings(store, spec, methods) if s.missing or s.improvable]
     return [submit(store, data, in_method(spec, method, preset)) for method in lacking]

@@ -32,6 +32,7 @@ from jobs.compare import (
 from jobs.datasets import (
     HOW,
     METHODS,
+    Standing,
     compared_as,
     datasets,
     identity,
@@ -175,6 +176,46 @@ def test_examples_in_the_prompt_are_a_method_of_their_own(store: Store) -> None:
     entries = entries_of(list(found.values()), [few])
     assert [entry.method for entry in entries][-1] == entry_of(few).method == "prompt_few_shot"
     assert names_of(entries, {})[2:] == ["prompt_few_shot, 4 examples", "prompt_few_shot, 8 examples"]
+
+
+@pytest.mark.usefixtures("commands")
+def test_a_full_zero_shot_run_is_offered_where_a_borrowed_one_has_fewer_rounds(
+    store: Store, data: DataFolder
+) -> None:
+    trained = made(store)
+
+    def zero_shot() -> Standing:
+        return standings(store, trained.spec, ("zero_shot",))[0]
+
+    borrowed = zero_shot()
+    assert borrowed.base.id == trained.id and borrowed.borrowed_rounds == (40, 100)
+    assert borrowed.improvable and not borrowed.missing
+    (queued,) = queue_missing(store, data, trained.spec, ("zero_shot", "hybrid"))
+    assert queued.method == "zero_shot" and queued.spec.rounds == 100
+    # Until it is done the borrowed figures stay, and it is queued once.
+    assert zero_shot().waiting.id == queued.id and zero_shot().measured.id == trained.id
+    assert not zero_shot().improvable
+    assert queue_missing(store, data, trained.spec, ("zero_shot", "hybrid")) == []
+    store.finish(store.claim().id, RunState.DONE)
+    assert zero_shot().done.id == queued.id and zero_shot().borrowed_rounds is None
+
+
+def test_a_base_model_that_was_measured_in_full_is_borrowed_first(store: Store) -> None:
+    prompt = made(store, method="prompt")
+    made(store)
+    (found,) = standings(store, prompt.spec, ("zero_shot",))
+    assert found.base.id == prompt.id and found.borrowed_rounds is None and not found.improvable
+    few = made(store, rounds=30)
+    (found,) = standings(store, few.spec, ("zero_shot",))
+    assert found.base.id == few.id and not found.improvable
+
+
+def test_a_line_has_the_rounds_that_were_measured(store: Store) -> None:
+    trained = made(store)
+    lines = compare(store, entries_of(standings(store, trained.spec)), HELD_OUT, {}).lines
+    assert [(line.entry.borrowed, line.rounds_per_context) for line in lines] == [(True, 40), (False, 100)]
+    (line,) = compare(store, [entry_of(trained)], "stories", {}).lines
+    assert line.rounds_per_context is None
 
 
 def test_a_method_that_cannot_do_a_dataset_is_not_missing(store: Store) -> None:
@@ -375,9 +416,15 @@ def test_what_a_dataset_lacks_is_told_and_queued(
     arguments = ["--dataset", "gender-uk-real", "--methods", "hybrid", "prompt", "zero_shot"]
     found = run_json(capsys, *arguments)
     assert found["missing"] == ["prompt"] and found["queued"] == []
-    assert found["methods"]["zero_shot"]["state"] == "done"
+    assert found["methods"]["zero_shot"]["state"] == "done" and found["fewer_rounds"] == ["zero_shot"]
+    assert [(line["rounds_per_context"], line["borrowed"]) for line in found["lines"]] == [
+        (40, True),
+        (100, False),
+    ]
     found = run_json(capsys, *arguments, "--queue-missing", "--preset", "quick")
-    (queued,) = found["queued"]
+    queued, zero_shot = sorted(found["queued"], key=lambda run_id: store.run(run_id).method)
+    assert found["methods"]["zero_shot"] == {"state": "queued", "run_id": zero_shot, "problem": None}
+    assert found["fewer_rounds"] == [] and len(found["lines"]) == 2
     assert found["missing"] == [] and found["methods"]["prompt"] == {
         "state": "queued", "run_id": queued, "problem": None,
     }  # fmt: skip
@@ -411,6 +458,20 @@ def test_the_table_says_what_it_shows(store: Store, capsys: pytest.CaptureFixtur
     assert "On held-out templates" in out and "Missing: dpo" in out
     assert "Best published MAE: 0.084" in out and " *" in out
     assert "of 1" in out and "The gender is" in out
+
+
+def test_a_borrowed_line_says_whose_it_is_and_how_many_rounds_it_has(
+    store: Store, capsys: pytest.CaptureFixture
+) -> None:
+    run = made(store)
+    assert main(["compare", "--dataset", run.id, "--methods", "zero_shot", "hybrid"]) == 0
+    out = capsys.readouterr().out
+    assert f"zero_shot: 40 rounds a context, measured before the training of run {run.id}" in out
+    assert "zero_shot has 40 of 100 rounds a context. Queue a full run with --queue-missing" in out
+    assert [line.split()[2] for line in out.splitlines() if line.startswith(("zero_shot  ", "hybrid  "))] == [
+        "40",
+        "100",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,25 @@ def test_missing_methods_are_queued_shown_and_polled(store: Store, data: DataFol
     assert claimed.id in last["address"] and last["table"] != gr.skip()
 
 
+@pytest.mark.usefixtures("commands")
+def test_a_full_zero_shot_run_takes_the_place_of_a_borrowed_one(store: Store, data: DataFolder) -> None:
+    run = made(store)
+    link = f'<a class="da-inline" href="?tab=runs&amp;run={run.id}">run {run.id[:6]}</a>'
+    found, controls = show(store, data, f"dataset={DATASET}&methods=zero_shot,hybrid")
+    assert f"40 of 100 rounds a context, measured before the training of {link}" in found["standings"]
+    assert f"40 rounds a context, measured before the training of {link}" in found["table"]
+    assert f"<small>100 rounds a context, {link}</small>" in found["table"]
+    assert found["queue"].startswith("Queue a full zero-shot run (") and found["queue_box"]["visible"]
+    both = change(store, data, found["shown"], replace(controls, methods=["zero_shot", "sft", "hybrid"]))
+    assert both["queue"].startswith("Queue 1 missing run and a full zero-shot run (")
+    sent = tab.queue_all(store, data, "", found["shown"], *values(controls))
+    queued = dict(zip(["shown", "note", *tab.OUTPUTS], sent, strict=True))
+    assert "Queued: Zero-shot" in queued["note"] and "Waiting" in queued["standings"]
+    assert queued["queue_box"]["visible"] is False and queued["timer"]["active"] is True
+    # What is borrowed is shown until then.
+    assert queued["table"] == gr.skip()
+
+
 def test_a_folder_of_the_server_is_not_queued_from_the_page(store: Store, data: DataFolder) -> None:
     run = store.insert_run(parse_spec({"attribute": "gender", "base_model": "/models/mine"}))
     store.claim()

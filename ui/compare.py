@@ -245,7 +245,7 @@ def polled(store: Store, data: DataFolder, address: str, shown: Shown, *values: 
 
 
 def queue_all(store: Store, data: DataFolder, address: str, shown: Shown, *values: Any) -> list[Any]:
-    """Queue a run for each ticked method that has none."""
+    """Queue a run for each ticked method that has none, or borrows one with fewer rounds."""
     controls = Controls(*values)
     choice = chosen_by(store, before(store, address, shown), controls)
     preset = controls.preset if controls.preset in PRESETS else ""

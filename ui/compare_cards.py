@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from distalign import published
 from distalign.results import ContextResult, Interval
 from jobs.compare import MAX_ENTRIES, Comparison, Line
-from jobs.datasets import Standing, compared_as
+from jobs.datasets import Standing, compared_as, in_passing
 from storage import Answer, Event, Run
 from ui import cards, labels
 from ui.compare_charts import category_of, glyph, styles_of
@@ -36,10 +36,12 @@ def _state(standing: Standing, told: Mapping[str, Event | None]) -> str:
         return (
             f"{cards.chip('done')}<small>{_link(run)} · {esc(run.spec.preset)}, seed {run.spec.seed}</small>"
         )
-    if run := standing.base:
-        return f"{cards.chip('done')}<small>measured by {_link(run)} before it trained</small>"
     if run := standing.waiting:
         return f"{cards.chip(run.state)}<small>{_link(run)} · {_progress(run, told.get(run.id))}</small>"
+    if run := standing.base:
+        rounds = standing.borrowed_rounds
+        few = "{} of {} rounds a context, ".format(*rounds) if rounds else ""
+        return f"{cards.chip('done')}<small>{few}measured {in_passing(run)} {_link(run)}</small>"
     if standing.problem:
         return f'<span class="da-chip">Not possible</span><small>{esc(standing.problem)}</small>'
     chip, run = '<span class="da-chip">Missing</span>', standing.latest
@@ -60,8 +62,11 @@ def _link(run: Run) -> str:
     return f'<a class="da-inline" href="?tab=runs&amp;run={esc(run.id)}">run {esc(run.id[:6])}</a>'
 
 
-def queue_label(missing: Sequence[str], seconds: float) -> str:
-    return f"Queue {plural(len(missing), 'missing run')} ({rough_duration(seconds)})"
+def queue_label(missing: Sequence[str], improvable: Sequence[str], seconds: float) -> str:
+    """What a click queues: what is missing, and runs of their own in place of what is borrowed."""
+    whole = [f"a full {labels.METHODS_SHORT[method].lower()} run" for method in improvable]
+    what = [plural(len(missing), "missing run"), *whole] if missing else whole
+    return f"Queue {' and '.join(what)} ({rough_duration(seconds)})"
 
 
 def queued_note(runs: Sequence[Run]) -> str:
@@ -182,8 +187,10 @@ def _seconds(value: float | None) -> str:
 
 
 def _source(line: Line) -> str:
+    """The rounds a context, and whose they are."""
     run = line.entry.run
-    return f"{_link(run)}, before its training" if line.entry.borrowed else _link(run)
+    rounds = f"{plural(line.rounds_per_context, 'round')} a context, " if line.rounds_per_context else ""
+    return f"{rounds}measured {in_passing(run)} {_link(run)}" if line.entry.borrowed else rounds + _link(run)
 
 
 def _figure_cell(value: Interval | None, digits: int, best: bool, more: str = "") -> str:

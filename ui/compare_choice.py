@@ -62,6 +62,10 @@ class Resolved:
     def missing(self) -> tuple[str, ...]:
         return tuple(s.method for s in self.standings if s.missing)
 
+    @property
+    def improvable(self) -> tuple[str, ...]:
+        return tuple(s.method for s in self.standings if s.improvable)
+
 
 def resolve(store: Store, choice: Choice) -> Resolved:
     """The runs of a choice as the database has them now; what is not known falls away."""

@@ -127,7 +127,7 @@ def _chooser(
     store: Store, data: DataFolder, resolved: Resolved, controls: Controls, shown: Shown
 ) -> dict[str, Part | Control]:
     """The upper card: what is compared, how far it is, and what can be queued."""
-    choice, missing = resolved.choice, resolved.missing
+    choice, queueable = resolved.choice, (resolved.missing, resolved.improvable)
     also = (choice.dataset, *choice.others)
     runs = tuple((run_label(run), run.id) for run in store.comparable_runs(also=also))
     named = tuple((f"{spec.title} · {name}", name) for name, spec in datasets().items())
@@ -146,8 +146,8 @@ def _chooser(
             (states, tuple(told.items())), lambda: compare_cards.standings_list(resolved.standings, told)
         ),
         "preset": Control(preset),
-        "queue_box": Part(bool(missing), lambda: gr.update(visible=bool(missing))),
-        "queue": Part((choice.dataset, missing, preset), lambda: _queue_label(data, resolved, preset)),
+        "queue_box": Part(any(queueable), lambda: gr.update(visible=any(queueable))),
+        "queue": Part((choice.dataset, queueable, preset), lambda: _queue_label(data, resolved, preset)),
         "timer": Part(bool(resolved.waiting), lambda: gr.update(active=bool(resolved.waiting))),
     }
 
@@ -174,12 +174,13 @@ def _usual_preset(resolved: Resolved) -> str:
 
 
 def _queue_label(data: DataFolder, resolved: Resolved, preset: str) -> Any:
-    if not resolved.missing or resolved.spec is None:
+    methods = (*resolved.missing, *resolved.improvable)
+    if not methods or resolved.spec is None:
         return gr.skip()
     speed = read_speed(data)
-    specs = [in_method(resolved.spec, method, preset) for method in resolved.missing]
+    specs = [in_method(resolved.spec, method, preset) for method in methods]
     seconds = sum(estimate(spec, speed).seconds for spec in specs)
-    return compare_cards.queue_label(resolved.missing, seconds)
+    return compare_cards.queue_label(resolved.missing, resolved.improvable, seconds)
 
 
 def _figures(comparison: Comparison, key: Any, splits: list[str], left_out: int) -> dict[str, Part | Control]:
