@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from distalign.errors import SpecError
+from distalign.noise import mean_absolute_deviation
 from distalign.prompts import prompt_text
-from distalign.results import SPLITS, Interval, SideEffects, SplitResult
+from distalign.results import SPLITS, ContextResult, Interval, SideEffects, SplitResult
 from distalign.spec import TRAINED_METHODS, RunSpec
 from distalign.training_config import FIELD_TYPES
 from jobs.datasets import METHODS, Standing, compared_as, identity, published_mae
@@ -278,6 +279,18 @@ def by_context(comparison: Comparison) -> dict[str, list[Any]]:
     return dict(
         sorted(found.items(), key=lambda item: (item[1].count(None), -_mean(r.mae for r in item[1] if r)))
     )
+
+
+def floor_around(result: ContextResult, category: int) -> tuple[float, float]:
+    """Where a perfect sampler's share of a category lies around its target: within its mean deviation."""
+    target = result.target[category]
+    off = mean_absolute_deviation(target, max(1, result.rounds - result.unclassified))
+    return max(0.0, target - off), min(1.0, target + off)
+
+
+def times_floor(result: ContextResult) -> float:
+    """A context's error by its noise floor; infinite where it has none."""
+    return result.mae / result.noise_floor if result.noise_floor > 0 else math.inf
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -23,7 +23,7 @@ from jobs.compare import (
     entries_of,
     prompts_of,
 )
-from jobs.compare_files import FORMATS, as_object, write
+from jobs.compare_files import FORMATS, as_object, check_name, write
 from jobs.datasets import METHODS, Standing, compared_as, in_passing, queue_missing, spec_of, standings
 from jobs.display import duration, figure, plain, share, table
 from jobs.places import opened
@@ -53,11 +53,21 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--context", metavar="NAME", help="show the answers to a prompt about this context")
     verb.add_argument("--prompt", type=int, default=1, metavar="N", help="which prompt (default: 1)")
     verb.add_argument("--out", metavar="FILE", help=f"write the comparison to a file ({', '.join(FORMATS)})")
+    verb.add_argument(
+        "--summary",
+        action="store_true",
+        help="with --out FILE.csv: a row a line of the table with all of its figures",
+    )
     verb.add_argument("--json", action="store_true", help="one line of JSON on standard output")
 
 
 def compare_runs(args: argparse.Namespace) -> int:
     """Compare what is named; the exit code."""
+    # Before anything is queued.
+    if args.summary and not args.out:
+        raise SpecError("--summary", "is given without a file", "Give --out and a name that ends in .csv")
+    if args.out:
+        check_name(Path(args.out), args.summary)
     store, data = opened(args)
     others = [store.find_run(name) for name in args.runs]
     found: list[Standing] = []
@@ -78,7 +88,7 @@ def compare_runs(args: argparse.Namespace) -> int:
     context = composed(args.context or "")
     answers = _answers(store, comparison, context, args.prompt) if context else None
     if args.out:
-        write(comparison, Path(args.out))
+        write(comparison, Path(args.out), args.summary)
     if args.json:
         whole = as_object(comparison) | standings_object(found, queued)
         whole["answers"] = answers and {

@@ -127,6 +127,10 @@ def test_what_is_compared_is_downloaded(app, chromium):
         assert caught.value.suggested_filename == "distalign-comparison.csv"
         lines = Path(caught.value.path()).read_text("utf-8").splitlines()
         assert lines[0].startswith("name,run_id,method") and len(lines) == 1 + 4 * 25 * 2
+        with page.expect_download() as caught:
+            page.get_by_role("button", name="Summary (CSV)").click()
+        assert caught.value.suggested_filename == "distalign-comparison-summary.csv"
+        assert len(Path(caught.value.path()).read_text("utf-8").splitlines()) == 1 + 4
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,13 @@ from jobs.compare import (
     compare,
     entries_of,
     entry_of,
+    floor_around,
     names_of,
     prompts_of,
     splits_of,
     wilson,
 )
+from jobs.compare_files import as_object, write
 from jobs.datasets import (
     HOW,
     METHODS,
@@ -43,6 +46,7 @@ from jobs.datasets import (
     spec_of,
     standings,
 )
+from jobs.report import finite
 from storage import RunState, Store, StoreError
 
 UK_REAL = {"contexts": "uk-occupations"}
@@ -404,8 +408,72 @@ def test_a_comparison_is_written_as_csv_and_json(store: Store, tmp_path: Path) -
     stored = store.result(bad.id, "after", HELD_OUT).contexts[1]
     assert (float(row["target"]), float(row["realized"])) == (stored.target[1], stored.realized[1])
     assert float(row["mae"]) == stored.mae and row["method"] == "sft" and row["split"] == HELD_OUT
+    assert (float(row["low"]), float(row["high"])) == (stored.low[1], stored.high[1])
+    assert float(row["floor_low"]) <= stored.target[1] <= float(row["floor_high"])
+    assert float(row["ratio"]) == stored.mae / stored.noise_floor
+    assert (int(row["rounds"]), int(row["unclassified"])) == (100, stored.unclassified)
     whole = json.loads((tmp_path / "found.json").read_text())
     assert [line["run_id"] for line in whole["lines"]] == [good.id, bad.id]
+
+
+def test_a_summary_has_what_the_table_shows(store: Store, tmp_path: Path) -> None:
+    made(store, error=0.2, method="sft")
+    good = made(store, error=0.01)
+    path = tmp_path / "summary.csv"
+    methods = ["--methods", "zero_shot", "sft", "hybrid"]
+    assert main(["compare", "--dataset", "gender-uk-real", *methods, "--out", str(path), "--summary"]) == 0
+    with path.open(newline="") as file:
+        base, worse, row = csv.DictReader(file)
+    result, effects = store.result(good.id, "after", HELD_OUT), store.side_effects(good.id)
+    for name in ("mae", "ratio", "kl"):
+        stored = getattr(result, name)
+        ends = stored.value, stored.low, stored.high
+        assert tuple(float(row[f"{name}{end}"]) for end in ("", "_low", "_high")) == ends
+    rate = wilson(result.unclassified, result.rounds)
+    assert (float(row["unclassified"]), float(row["unclassified_high"])) == (rate.value, rate.high)
+    assert float(row["noise_floor"]) == result.noise_floor and row["rounds_per_context"] == "100"
+    assert (float(row["side_effects_kl"]), float(row["side_effects_kl_high"])) == (0.06, 0.07)
+    assert float(row["perplexity_after"]) == effects.perplexity_after
+    assert (float(row["train_seconds"]), float(row["sample_seconds"])) == (87.0, 64.0)
+    assert float(row["published_mae"]) == 0.084 and row["published_source"] == published.SOURCE
+    assert row["best"].split(", ")[:3] == ["mae", "ratio", "kl"] and worse["best"] == ""
+    assert (base["method"], base["borrowed"], base["rounds_per_context"]) == ("zero_shot", "True", "40")
+    assert base["side_effects_kl"] == base["train_seconds"] == base["sample_seconds"] == ""
+
+
+def test_json_has_what_the_charts_show(store: Store, capsys: pytest.CaptureFixture) -> None:
+    run = made(store)
+    (first, *_) = run_json(capsys, run.id)["contexts"]
+    stored = store.result(run.id, "after", HELD_OUT).contexts[run.spec.contexts.names.index(first["context"])]
+    (line,) = first["lines"]
+    for name in ("target", "realized", "low", "high"):
+        assert tuple(line[name].values()) == getattr(stored, name)
+    for k, name in enumerate(("male", "female")):
+        assert (line["floor_low"][name], line["floor_high"][name]) == floor_around(stored, k)
+    assert line["ratio"] == stored.mae / stored.noise_floor and line["rounds"] == 100
+
+
+def test_a_context_without_a_classified_answer_is_written_all_the_same(store: Store, tmp_path: Path) -> None:
+    run = made(store)
+    comparison = compare(store, [entry_of(run)], HELD_OUT, {})
+    (line,) = comparison.lines
+    nan = (math.nan, math.nan)
+    lost = replace(
+        line.result.contexts[0],
+        unclassified=100,
+        realized=nan,
+        low=nan,
+        high=nan,
+        mae=math.nan,
+        noise_floor=0.0,
+    )
+    result = replace(line.result, contexts=(lost,))
+    comparison = replace(comparison, lines=(replace(line, result=result),))
+    write(comparison, tmp_path / "found.csv")
+    with (tmp_path / "found.csv").open(newline="") as file:
+        male, female = csv.DictReader(file)
+    assert male["realized"] == female["low"] == male["ratio"] == "" and male["unclassified"] == "100"
+    assert json.dumps(finite(as_object(comparison)), allow_nan=False)
 
 
 @pytest.mark.usefixtures("commands")
@@ -485,6 +553,8 @@ def test_a_borrowed_line_says_whose_it_is_and_how_many_rounds_it_has(
         (["RUN", "--context", "nobody"], "--context: 'nobody' is in none of the runs"),
         (["RUN", "--context", "cafe\u0301"], "--context: 'café' is in none of the runs"),
         (["RUN", "--out", "found.xls"], "--out: 'found.xls' has no known ending"),
+        (["RUN", "--summary"], "--summary: is given without a file"),
+        (["RUN", "--summary", "--out", "found.json"], "--summary: 'found.json' is not a CSV file"),
         (["RUN", "--context", "CONTEXT", "--prompt", "99"], "--prompt: 99 is out of range"),
     ],
 )
@@ -500,3 +570,9 @@ def test_mistakes_are_one_line(
     assert code == 2
     err = capsys.readouterr().err
     assert told in err and err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("commands")
+def test_nothing_is_queued_for_a_file_that_cannot_be_written(store: Store) -> None:
+    arguments = ["compare", "--dataset", "gender-uk-real", "--queue-missing", "--out", "found.xls"]
+    assert main(arguments) == 2 and store.count_runs() == 0

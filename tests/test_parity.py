@@ -11,9 +11,12 @@ from distalign.results import SPLITS
 from distalign.spec import SPEC_FIELDS
 from jobs import exporting, queue
 from jobs.cli import build_parser
+from jobs.compare_files import FORMATS
+from jobs.datasets import METHODS
 from storage import RunState
 from storage.rounds import ORDERS
-from ui import downloads, history, play, rounds
+from ui import compare_downloads, downloads, history, play, rounds
+from ui.compare_charts import STYLES
 from ui.compare_view import Controls as CompareControls
 from ui.forms import ADVANCED, Form
 
@@ -76,7 +79,10 @@ def test_play_asks_alike() -> None:
 def test_compare_chooses_alike() -> None:
     assert {"dataset", "methods", "others", "split", "preset"} <= {f.name for f in fields(CompareControls)}
     taken = options("compare")
-    assert {"--dataset", "--methods", "--split", "--queue-missing", "--out"} <= set(taken)
+    assert {"--dataset", "--methods", "--split", "--queue-missing", "--out", "--summary"} <= set(taken)
+    # Every file that --out writes, and the summary.
+    assert set(compare_downloads.FILES) == {ending.removeprefix(".") for ending in FORMATS} | {"summary"}
+    assert set(taken["--methods"].choices) == set(METHODS) == set(STYLES)
     assert set(taken["--split"].choices) <= set(SPLITS)
 
 

@@ -20,10 +20,11 @@ from jobs.compare import Comparison, compare, entry_of
 from storage import Answer, Run, RunState, Store
 from tests.test_ui_charts import HOSTILE, drawn_fields
 from ui import compare as tab
-from ui import compare_cards, compare_charts, labels
+from ui import compare_cards, compare_charts, compare_downloads, labels
 from ui.compare_charts import mark_of, styles_of
 from ui.compare_choice import Choice, of_dataset, read_address, resolve, write_address
 from ui.compare_view import Controls, Shown, run_label
+from ui.downloads import Folder
 
 HELD_OUT = "heldout_templates"
 DATASET = "gender-uk-real"
@@ -261,6 +262,19 @@ def test_an_empty_database_says_what_to_do(store: Store, data: DataFolder) -> No
     found, controls = show(store, data)
     assert "Nothing to compare yet" in found["lead"] and controls.dataset == DATASET
     assert found["queue"].startswith("Queue 3 missing runs")
+
+
+def test_what_is_shown_is_written_as_each_file(store: Store, data: DataFolder, tmp_path: Path) -> None:
+    run, other = made(store), made(store, method="sft")
+    found, _ = show(store, data, f"runs={run.id},{other.id}")
+    folder, written = Folder(tmp_path), {}
+    for kind in compare_downloads.FILES:
+        path, note = compare_downloads.make_file(store, folder, kind, "", found["shown"])
+        assert note == ""
+        written[Path(path).name] = Path(path).read_text("utf-8")
+    assert len(written["distalign-comparison-summary.csv"].splitlines()) == 1 + 2
+    assert len(written["distalign-comparison.csv"].splitlines()) == 1 + 2 * 25 * 2
+    assert len(json.loads(written["distalign-comparison.json"])["lines"]) == 2
 
 
 # Charts and fragments

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from distalign import published
 from distalign.results import ContextResult, Interval
-from jobs.compare import MAX_ENTRIES, Comparison, Line
+from jobs.compare import MAX_ENTRIES, Comparison, Line, times_floor
 from jobs.datasets import Standing, compared_as, in_passing
 from storage import Answer, Event, Run
 from ui import cards, labels
@@ -235,7 +235,7 @@ def heat_map(comparison: Comparison, contexts: Mapping[str, Sequence[ContextResu
 def _heat_cell(result: ContextResult | None) -> str:
     if result is None or not math.isfinite(result.mae):
         return f'<td class="n">{NONE}</td>'
-    ratio = result.mae / result.noise_floor if result.noise_floor > 0 else math.inf
+    ratio = times_floor(result)
     heat = min(1.0, max(0.0, (ratio - 1) / (HOT - 1)))
     many = f"<small>{ratio:.1f}×</small>" if math.isfinite(ratio) else ""
     return f'<td class="n" style="--heat:{heat:.2f}">{result.mae:.3f}{many}</td>'

@@ -12,9 +12,8 @@ from typing import Any
 
 import altair as alt
 
-from distalign.noise import mean_absolute_deviation
 from distalign.results import ContextResult
-from jobs.compare import Comparison, Line, by_context
+from jobs.compare import Comparison, Line, by_context, floor_around
 from jobs.reporting.layers import (
     BAND,
     INK,
@@ -175,7 +174,7 @@ def share_rows(
             k = category_of(line, category)
             if result is None or k is None or not result.realized or not math.isfinite(result.realized[k]):
                 continue
-            floor = mean_absolute_deviation(result.target[k], max(1, result.rounds - result.unclassified))
+            floor_low, floor_high = floor_around(result, k)
             rows.append(
                 {
                     "place": place,
@@ -186,8 +185,8 @@ def share_rows(
                     "low": result.low[k],
                     "high": result.high[k],
                     "target": result.target[k],
-                    "floor_low": max(0.0, result.target[k] - floor),
-                    "floor_high": min(1.0, result.target[k] + floor),
+                    "floor_low": floor_low,
+                    "floor_high": floor_high,
                 }
             )
     return rows
