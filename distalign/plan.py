@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -265,7 +268,10 @@ def read_speed(data: DataFolder) -> Speed | None:
 
 
 def write_speed(data: DataFolder, spec: RunSpec, plan: Plan, taken: Mapping[str, float]) -> None:
-    """Keep what a finished run of the bundled model showed; ``taken`` in seconds by stage."""
+    """Keep what a finished run of the bundled model showed; ``taken`` in seconds by stage.
+
+    A full disk costs later plans some accuracy, and this run nothing.
+    """
     if spec.base_model != BUNDLED:
         return
     names = _speed_names(spec.method)
@@ -275,9 +281,26 @@ def write_speed(data: DataFolder, spec: RunSpec, plan: Plan, taken: Mapping[str,
         for stage, seconds in reversed(taken.items())
         if plan.units.get(stage)
     }
-    before = read_speed(data) or Speed()
     this = PastRun(spec.method, len(spec.attribute), dict(plan.units), dict(taken))
-    speed = replace(before, **shown, runs=(*before.runs, this)[-REMEMBERED:])
-    partial = _speed_file(data).with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(speed)), "utf-8")
-    partial.replace(_speed_file(data))
+    with suppress(OSError), _speed_lock(data):
+        before = read_speed(data) or Speed()
+        _replace_speed(data, replace(before, **shown, runs=(*before.runs, this)[-REMEMBERED:]))
+
+
+@contextmanager
+def _speed_lock(data: DataFolder) -> Iterator[None]:
+    """Of two runs that end together, the second waits, and adds to what the first has written."""
+    data.locks.mkdir(parents=True, exist_ok=True)
+    with (data.locks / "speed.lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _replace_speed(data: DataFolder, speed: Speed) -> None:
+    partial = _speed_file(data).with_suffix(f".{os.getpid()}.partial")
+    try:
+        partial.write_text(json.dumps(asdict(speed)), "utf-8")
+        partial.replace(_speed_file(data))
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -252,7 +253,7 @@ class TestSpeed:
         write_speed(data, SPEC, plan, taken)
 
         assert estimate(SPEC, read_speed(data)).stages == pytest.approx(taken)
-        assert [path.name for path in data.root.iterdir()] == ["speed.json"]
+        assert [path.name for path in data.root.iterdir() if path.is_file()] == ["speed.json"]
 
     def test_a_run_with_stories_keeps_what_writing_took(self, data: DataFolder) -> None:
         spec = parse_spec({"attribute": "gender", "stories": True})
@@ -321,3 +322,22 @@ class TestSpeed:
         write_speed(data, SPEC, plan, {"prepare": 4.0})
 
         assert json.loads((data.root / "speed.json").read_text())["start"] == 4.0
+
+    def test_runs_that_end_together_are_all_remembered(self, data: DataFolder, plan: Plan) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: write_speed(data, SPEC, plan, {"train": float(n + 1)}), range(32)))
+
+        assert {run.seconds["train"] for run in read_speed(data).runs} == {float(n + 1) for n in range(32)}
+
+    @pytest.mark.parametrize("in_the_way", ["speed.json", "locks"])
+    def test_a_file_that_cannot_be_written_costs_the_run_nothing(
+        self, data: DataFolder, plan: Plan, in_the_way: str
+    ) -> None:
+        if in_the_way == "locks":
+            data.locks.write_text("no folder")
+        else:
+            (data.root / in_the_way / "no file").mkdir(parents=True)
+        write_speed(data, SPEC, plan, {"train": 1.0})
+
+        assert read_speed(data) is None
+        assert not list(data.root.glob("*.partial"))
