@@ -91,7 +91,7 @@ def show(args: argparse.Namespace) -> int:
     store = store_of(args)
     run = store.find_run(args.run)
     results, artifacts, effects = store.results(run.id), store.artifacts(run.id), store.side_effects(run.id)
-    last, used = store.last_event(run.id), store.usage_summary(run.id, run.attempt)
+    last, used = store.last_event(run.id, run.attempt), store.usage_summary(run.id, run.attempt)
     if args.json:
         extra = _brief(run) | {
             "fraction": last.fraction if last else 0.0,

@@ -15,7 +15,7 @@ MOST_POINTS = 400
 
 def training_points(store: Store, run: Run, most: int = MOST_POINTS) -> list[Point]:
     """Steps of a run's present attempt, about ``most`` of them, evenly spread, with their values."""
-    last = store.last_event(run.id)
+    last = store.last_event(run.id, run.attempt)
     if last is None:
         return []
     events = store.spread_steps(run.id, run.attempt, 0, last.seq, most)

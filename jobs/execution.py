@@ -65,9 +65,7 @@ def text_of(error: BaseException) -> str:
 
 
 def _log_traceback(store: Store, run: Run, error: Exception) -> None:
-    last = store.last_event(run.id)
-    stage, fraction = (
-        (last.stage, last.fraction) if last and last.attempt == run.attempt else ("prepare", 0.0)
-    )
+    last = store.last_event(run.id, run.attempt)
+    stage, fraction = (last.stage, last.fraction) if last else ("prepare", 0.0)
     message = "".join(traceback.format_exception(error))
     store.add_event(run.id, run.attempt, Progress("log", stage, fraction=fraction, message=message))

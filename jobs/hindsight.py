@@ -41,8 +41,7 @@ def hindsight(
     for share in shares:
         now = began + share * (ended - began)
         last = next((e for e in reversed(events) if e.at <= now and e.eta is not None), None)
-        said = None if last is None else max(0.0, last.eta - (now - last.at))
-        found.append(Said(share, ended - now, said))
+        found.append(Said(share, ended - now, last and last.left(now)))
     return found
 
 

@@ -91,7 +91,9 @@ class Events(Connections):
         )
         return [event_from(row) for row in reversed(rows)]
 
-    def last_event(self, run_id: str) -> Event | None:
-        """The newest event of any kind, or None."""
+    def last_event(self, run_id: str, attempt: int | None = None) -> Event | None:
+        """The newest event of any kind; None where there is none, or where it is not of the given attempt."""
         rows = self._rows("SELECT * FROM events WHERE run_id = ? ORDER BY seq DESC LIMIT 1", [run_id])
-        return event_from(rows[0]) if rows else None
+        last = event_from(rows[0]) if rows else None
+        # Attempts follow one another: where the newest event is of another, this one has told nothing yet.
+        return None if last and attempt not in (None, last.attempt) else last

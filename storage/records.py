@@ -201,6 +201,10 @@ class Event:
     values: Mapping[str, float]
     message: str
 
+    def left(self, now: float) -> float | None:
+        """Seconds left at ``now``, counted down since the event; None while unknown."""
+        return None if self.eta is None else max(0.0, self.eta - (now - self.at))
+
 
 @dataclass(frozen=True)
 class AnswerGroup:

@@ -57,6 +57,16 @@ def test_runs_are_tagged_noted_and_renamed(run: Run, store: Store, capsys: pytes
     assert "tags: 'a,b' is no tag" in said(capsys, "tag", run.id, "a,b", code=2)
 
 
+def test_a_run_that_is_started_again_shows_nothing_of_the_last_attempt(
+    run: Run, store: Store, capsys: pytest.CaptureFixture
+) -> None:
+    assert "% done" in said(capsys, "show", run.id)
+    store.requeue(run.id)
+    assert "% done" not in said(capsys, "show", run.id)
+    shown = json.loads(said(capsys, "show", run.id, "--json"))
+    assert [shown[name] for name in ("state", "stage", "fraction", "eta")] == ["queued", None, 0.0, None]
+
+
 def test_the_list_is_searched_and_filtered(run: Run, store: Store, capsys: pytest.CaptureFixture) -> None:
     other = store.insert_run(parse_spec(SPEC | {"name": "Other"}))
     store.set_tags(run.id, ["paper"])

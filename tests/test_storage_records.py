@@ -55,6 +55,22 @@ def test_each_run_counts_its_own_events(store: Store, run: Run) -> None:
     assert store.add_event(other.id, 1, Progress("log", "base")).seq == 1
 
 
+def test_an_attempt_that_has_told_nothing_has_no_last_event(store: Store, run: Run) -> None:
+    store.add_event(run.id, 1, Progress("stage", "save", fraction=1.0, eta=0.0))
+    store.finish(run.id, RunState.DONE)
+    again = store.requeue(run.id)
+    assert store.last_event(run.id).stage == "save"
+    assert store.last_event(run.id, again.attempt) is None
+    told = store.add_event(run.id, again.attempt, Progress("stage", "prepare"))
+    assert store.last_event(run.id, again.attempt) == told
+
+
+def test_the_time_left_is_counted_down_since_it_was_told(store: Store, run: Run) -> None:
+    event = store.add_event(run.id, 1, Progress("step", "hybrid", eta=60.0))
+    assert (event.left(7.0), event.left(27.0), event.left(99.0)) == (60.0, 40.0, 0.0)
+    assert store.add_event(run.id, 1, Progress("step", "hybrid")).left(7.0) is None
+
+
 def some_rounds() -> list[Round]:
     texts = ("Male.", "a 100% female_x", "unsure", "C:\\male")
     return [

@@ -9,6 +9,9 @@ import gradio_client
 import pytest
 from browser_support import finished_run, start_app, without_worker
 
+from storage import Store
+from ui.api import status_of
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
@@ -28,6 +31,13 @@ def test_submit_status_and_cancel(served):
     assert client.predict(run["run_id"], api_name="/status")["fraction"] == 0
     assert client.predict(run["run_id"], api_name="/cancel")["state"] == "cancelled"
     assert client.predict(run["run_id"], api_name="/status")["state"] == "cancelled"
+
+
+def test_a_run_that_is_started_again_has_done_nothing_yet(tmp_path):
+    store = Store(tmp_path / "runs.db")
+    run = finished_run(store, tmp_path, steps=4)
+    again = status_of(store, store.requeue(run.id))
+    assert [again[name] for name in ("state", "stage", "fraction", "eta")] == ["queued", None, 0.0, None]
 
 
 def test_results_and_adapter(served, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from browser_support import finished_run
 
 from distalign.folders import DataFolder
+from distalign.progress import Progress
 from distalign.results import Round
 from distalign.spec import parse_spec
 from jobs.compare import Comparison, compare, entry_of
@@ -23,7 +25,7 @@ from ui import compare as tab
 from ui import compare_cards, compare_charts, compare_downloads, labels
 from ui.compare_charts import mark_of, styles_of
 from ui.compare_choice import Choice, of_dataset, read_address, resolve, write_address
-from ui.compare_view import Controls, Shown, run_label
+from ui.compare_view import Controls, Shown, look, run_label
 from ui.downloads import Folder
 
 HELD_OUT = "heldout_templates"
@@ -136,6 +138,22 @@ def change(
 
 def skipped(found: dict[str, Any]) -> set[str]:
     return {name for name, value in found.items() if value == gr.skip()}
+
+
+def test_a_run_under_way_tells_of_this_attempt_and_counts_down(store: Store, data: DataFolder) -> None:
+    run = made(store)
+    store.requeue(run.id)
+    store.claim()
+    choice = of_dataset(store, DATASET)
+    assert "starting" in drawn(store, data, choice)
+    store._clock = lambda: time.time() - 300
+    store.add_event(run.id, 2, Progress("step", "hybrid", fraction=0.5, eta=900.0))
+    assert "50 %, training, about 10 min left" in drawn(store, data, choice)
+
+
+def drawn(store: Store, data: DataFolder, choice: Choice) -> str:
+    """What the tab says of the methods."""
+    return look(store, data, Shown(), choice, Controls())[1]["standings"].make()
 
 
 def test_what_is_on_the_tab_is_not_sent_again(store: Store, data: DataFolder) -> None:

@@ -77,7 +77,7 @@ def spoken(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 
 def status_of(store: Store, run: Run) -> dict[str, Any]:
     """A run as the endpoints describe it; no path of the server is in it."""
-    last = store.last_event(run.id)
+    last = store.last_event(run.id, run.attempt)
     whole = report(run, store.results(run.id), store.artifacts(run.id), store.side_effects(run.id))
     whole["adapter"] = whole["adapter"] is not None
     progress = {

@@ -179,9 +179,9 @@ def _status(run: Run, last: Event | None, now: float) -> tuple[str, str]:
         return "Starting", ""
     at = f" {last.step:,} of {last.total:,}" if last.total else ""
     stage = labels.STAGES.get(last.stage, last.stage)
-    if last.eta is None:
-        return f"{esc(stage)}{at}", "Working out the time left"
-    return f"{esc(stage)}{at}", f"{rough_duration(max(0.0, last.eta - (now - last.at)))} left"
+    seconds = last.left(now)
+    left = "Working out the time left" if seconds is None else f"{rough_duration(seconds)} left"
+    return f"{esc(stage)}{at}", left
 
 
 def _why(run: Run) -> str:

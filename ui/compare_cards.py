@@ -20,24 +20,25 @@ MAX_HEAT_ROWS = 60
 HOT = 6.0
 
 
-def standings_list(found: Sequence[Standing], told: Mapping[str, Event | None]) -> str:
+def standings_list(found: Sequence[Standing], told: Mapping[str, Event | None], now: float) -> str:
     """What there is of each ticked method; ``told`` has the last event of runs that are under way."""
     if not found:
         return cards.quiet("Tick the methods to compare, or add runs.")
     items = "".join(
-        f'<li><span class="t">{esc(labels.METHODS_SHORT[s.method])}</span>{_state(s, told)}</li>'
+        f'<li><span class="t">{esc(labels.METHODS_SHORT[s.method])}</span>{_state(s, told, now)}</li>'
         for s in found
     )
     return f'<ul class="da-standings" aria-label="Methods">{items}</ul>'
 
 
-def _state(standing: Standing, told: Mapping[str, Event | None]) -> str:
+def _state(standing: Standing, told: Mapping[str, Event | None], now: float) -> str:
     if run := standing.done:
         return (
             f"{cards.chip('done')}<small>{_link(run)} · {esc(run.spec.preset)}, seed {run.spec.seed}</small>"
         )
     if run := standing.waiting:
-        return f"{cards.chip(run.state)}<small>{_link(run)} · {_progress(run, told.get(run.id))}</small>"
+        progress = _progress(run, told.get(run.id), now)
+        return f"{cards.chip(run.state)}<small>{_link(run)} · {progress}</small>"
     if run := standing.base:
         rounds = standing.borrowed_rounds
         few = "{} of {} rounds a context, ".format(*rounds) if rounds else ""
@@ -48,13 +49,14 @@ def _state(standing: Standing, told: Mapping[str, Event | None]) -> str:
     return f"{chip}<small>last {labels.STATES[run.state].lower()}: {_link(run)}</small>" if run else chip
 
 
-def _progress(run: Run, last: Event | None) -> str:
+def _progress(run: Run, last: Event | None, now: float) -> str:
     if run.state == "queued":
         return "starts by itself"
     if last is None:
         return "starting"
     stage = labels.STAGES.get(last.stage, last.stage).lower()
-    left = "" if last.eta is None else f", {rough_duration(last.eta)} left"
+    seconds = last.left(now)
+    left = "" if seconds is None else f", {rough_duration(seconds)} left"
     return esc(f"{percent(last.fraction)}, {stage}{left}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -134,17 +135,15 @@ def _chooser(
     preset = controls.preset if shown.choice.dataset == choice.dataset else None
     if preset not in PRESETS:
         preset = _usual_preset(resolved)
-    told = {run.id: store.last_event(run.id) for run in resolved.waiting}
-    states = tuple((s.method, s.measured, s.latest, s.problem) for s in resolved.standings)
+    told = {run.id: store.last_event(run.id, run.attempt) for run in resolved.waiting}
+    standings = compare_cards.standings_list(resolved.standings, told, time.time())
     address = write_address(resolved)
     return {
         "address": Part(address, lambda: address),
         "dataset": Control(choice.dataset or None, (*named, *((f"Run: {label}", i) for label, i in runs))),
         "methods": Control(_as_ticked(controls.methods, choice.methods)),
         "others": Control(list(choice.others), runs),
-        "standings": Part(
-            (states, tuple(told.items())), lambda: compare_cards.standings_list(resolved.standings, told)
-        ),
+        "standings": Part(standings, lambda: standings),
         "preset": Control(preset),
         "queue_box": Part(any(queueable), lambda: gr.update(visible=any(queueable))),
         "queue": Part((choice.dataset, queueable, preset), lambda: _queue_label(data, resolved, preset)),

@@ -33,7 +33,7 @@ def follow(trace: Trace, store: Store, run: Run) -> Trace:
     """The trace with every event that came since; begins anew for another run or attempt."""
     if (trace.run, trace.attempt) != (run.id, run.attempt):
         trace = Trace(run.id, run.attempt)
-    newest = store.last_event(run.id)
+    newest = store.last_event(run.id, run.attempt)
     if newest is None or newest.seq == trace.seq:
         return trace
     if newest.seq - trace.seq > PAGE:
@@ -49,8 +49,7 @@ def _caught_up(trace: Trace, store: Store, newest: Event) -> Trace:
     # The curves begin and end where their stages do.
     ends = [seq for e in told if e.kind == "stage" for seq in (e.seq - 1, e.seq + 1)]
     steps = store.spread_steps(*span, most=MAX_POINTS, also=ends)
-    last = [newest] if newest.attempt == trace.attempt else []
-    events = {event.seq: event for event in (*told, *steps, *last)}
+    events = {event.seq: event for event in (*told, *steps, newest)}
     return _with(trace, [events[seq] for seq in sorted(events)], newest.seq)
 
 
