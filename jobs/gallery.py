@@ -93,7 +93,7 @@ def find(name_or_id: str, folder: Path = FOLDER) -> Example | None:
 
 
 def open_example(store: Store, name_or_id: str, folder: Path = FOLDER) -> str:
-    """See to it that an example is among the runs; its run's id.
+    """See to it that an example is among the runs, also one that was deleted; its run's id.
 
     Raises:
         StoreError: for an unknown name, or a file that cannot be read.
@@ -106,9 +106,11 @@ def open_example(store: Store, name_or_id: str, folder: Path = FOLDER) -> str:
     lines = _lines(path)[1:]
     try:
         tables = {line["table"]: _rows(line) for line in lines}
-        store.put_run(found.run_id, tables | {"runs": _titled(tables["runs"])})
+        put_back = store.put_run(found.run_id, tables | {"runs": _titled(tables["runs"])})
     except (KeyError, TypeError, ValueError, StoreError) as error:
         raise _unreadable(path, error) from error
+    if not put_back and store.run(found.run_id).deleted_at is not None:
+        store.restore_run(found.run_id)
     adapter = adapter_file(found.name, folder)
     # Noted again where the app lies in another folder than when the example was opened first.
     known = store.artifact(found.run_id, "adapter")

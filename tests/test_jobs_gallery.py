@@ -91,6 +91,21 @@ def test_opening_twice_gives_one_run_and_its_address_works_anywhere(store: Store
     assert store.count_runs() == 1
 
 
+def test_an_example_that_was_deleted_is_opened_again(store: Store, folder: Path) -> None:
+    run_id = gallery.open_example(store, "gender", folder)
+    store.mark_deleted(run_id)
+    assert gallery.open_example(store, "gender", folder) == run_id
+    assert store.run(run_id).deleted_at is None
+    assert [run.id for run in store.runs_with_results()] == [run_id]
+
+
+def test_an_example_that_was_archived_stays_so(store: Store, folder: Path) -> None:
+    run_id = gallery.open_example(store, "gender", folder)
+    store.archive_run(run_id)
+    gallery.open_example(store, "gender", folder)
+    assert store.run(run_id).archived_at is not None
+
+
 def test_an_adapter_that_lies_beside_an_example_belongs_to_its_run(store: Store, tmp_path: Path) -> None:
     run = finished_run(store, tmp_path, {"rounds": 8}, steps=4)
     kept = store.artifact(run.id, "adapter").path.read_bytes()

@@ -14,7 +14,7 @@ from jobs import gallery
 from jobs.gallery import Example, Phase
 from storage import RunState, Store
 from ui import cards, chart_tables, diagrams, example_cards, how, page, welcome
-from ui.gallery import found_examples
+from ui.gallery import found_examples, open_named
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 BEFORE = Phase(0.3, 0.04, 7.5, 0.5, ((0.9, 0.1), (None, None)), (60, 100))
@@ -94,6 +94,15 @@ def test_an_example_is_no_run_of_ones_own(store: Store) -> None:
     gallery.open_example(store, gallery.examples()[0].name)
     assert store.count_runs(RunState.DONE) == 1
     assert is_wanted(store)
+
+
+def test_an_address_puts_an_example_back_unless_it_was_just_deleted(store: Store) -> None:
+    run_id = gallery.examples()[0].run_id
+    open_named(store, run_id)
+    assert store.run(run_id).deleted_at is None
+    store.mark_deleted(run_id)
+    open_named(store, run_id)
+    assert store.run(run_id).deleted_at is not None
 
 
 def test_the_first_steps_tell_of_a_run_that_is_at_work() -> None:

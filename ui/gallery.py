@@ -11,7 +11,7 @@ import gradio as gr
 from distalign.errors import DistalignError
 from jobs import gallery
 from jobs.gallery import Example
-from storage import Store
+from storage import Store, UnknownRun
 from storage.packed import is_example
 from ui import cards, example_cards
 
@@ -64,10 +64,20 @@ def chooser(store: Store) -> Callable[[gr.EventData], list[Any]]:
 
 
 def open_named(store: Store, run_id: str) -> None:
-    """See to it that the example that an address names is there; other addresses are left as they are."""
+    """See to it that the example that an address names is there; other addresses are left as they are.
+
+    One that was just deleted stays so: the page that it was deleted on may be loaded again.
+    """
     try:
-        if is_example(run_id):
+        if is_example(run_id) and not _deleted(store, run_id):
             gallery.open_example(store, run_id)
     except DistalignError:
         # The page says that there is no such run.
         return
+
+
+def _deleted(store: Store, run_id: str) -> bool:
+    try:
+        return store.run(run_id).deleted_at is not None
+    except UnknownRun:
+        return False
