@@ -6,6 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -14,7 +15,7 @@ from bench.judges import report
 from distalign.attributes import GENDER, RACE, SENTIMENT, Attribute, parse_attribute
 from distalign.errors import DistalignError, SpecError
 from distalign.judges import WITH_JUDGE, built_in_judge, judge_of
-from distalign.judges.endpoint import KEY, MODEL, URL, EndpointJudge, endpoint_judge
+from distalign.judges.endpoint import KEY, MODEL, MOST_WAIT, URL, WAITS, EndpointJudge, endpoint_judge
 from distalign.judges.labelled import PARTS, labelled_texts, verdicts
 from distalign.spec import parse_spec
 
@@ -116,10 +117,11 @@ class _Endpoint(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path, self.headers.get("Authorization"), body))
-        status, reply = self.server.reply
+        status, reply, *headers = self.server.first.pop(0) if self.server.first else self.server.reply
         data = reply.encode()
         self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
+        for name, value in (headers or [{"Content-Length": str(len(data))}])[0].items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
 
@@ -130,7 +132,7 @@ class _Endpoint(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Endpoint)
-    server.asked, server.reply = [], (200, "")
+    server.asked, server.first, server.reply = [], [], (200, "")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -139,10 +141,12 @@ def server() -> Iterator[ThreadingHTTPServer]:
     thread.join()
 
 
-def judge_at(server: ThreadingHTTPServer) -> EndpointJudge:
-    return endpoint_judge(
+def judge_at(server: ThreadingHTTPServer, slept: list[float] | None = None) -> EndpointJudge:
+    """``slept`` takes what it would have waited."""
+    judge = endpoint_judge(
         GENDER, {URL: f"http://127.0.0.1:{server.server_port}/v1/", MODEL: "some-model", KEY: "secret"}
     )
+    return replace(judge, sleep=([] if slept is None else slept).append)
 
 
 def said(content: object) -> tuple[int, str]:
@@ -178,10 +182,79 @@ def test_an_endpoint_that_does_not_answer_as_it_should_is_told_of(
 
 
 def test_an_endpoint_that_is_not_there_is_told_of() -> None:
-    judge = EndpointJudge(GENDER, "http://127.0.0.1:9", "m", timeout=2)
+    slept: list[float] = []
+    judge = EndpointJudge(GENDER, "http://127.0.0.1:9", "m", timeout=2, sleep=slept.append)
 
     with pytest.raises(DistalignError, match="cannot be reached"):
         judge("x")
+    assert tuple(slept) == WAITS
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        (429, "slow down"),
+        (500, "oops"),
+        (503, "<html>"),
+        (200, "{", {"Content-Length": "99", "Connection": "close"}),
+        (200, "zz", {"Transfer-Encoding": "chunked", "Connection": "close"}),
+    ],
+    ids=["too many", "error", "unavailable", "cut short", "garbled"],
+)
+def test_what_may_pass_is_asked_again(server: ThreadingHTTPServer, failure: tuple) -> None:
+    server.first, server.reply = [failure, failure], said("female")
+    slept: list[float] = []
+
+    assert judge_at(server, slept)("She opened the door.") == 1
+    assert slept == list(WAITS[:2]) and len(server.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "waited"),
+    [
+        ("20", 20.0),
+        ("9999", MOST_WAIT),
+        ("0", WAITS[0]),
+        ("-5", WAITS[0]),
+        ("nan", WAITS[0]),
+        ("soon", WAITS[0]),
+    ],
+)
+def test_it_waits_as_long_as_the_endpoint_asks_for_within_a_bound(
+    server: ThreadingHTTPServer, asked_for: str, waited: float
+) -> None:
+    server.first, server.reply = [(429, "", {"Retry-After": asked_for})], said("female")
+    slept: list[float] = []
+
+    assert judge_at(server, slept)("x") == 1
+    assert slept == [waited]
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        ((503, "busy"), "answered 503 Service Unavailable, 5 times in a row. Try again later"),
+        ((200, "{", {"Content-Length": "99"}), r"cannot be reached \(IncompleteRead"),
+    ],
+)
+def test_what_does_not_pass_after_some_waits_is_told_of(
+    server: ThreadingHTTPServer, failure: tuple, message: str
+) -> None:
+    server.reply = failure
+    slept: list[float] = []
+
+    with pytest.raises(DistalignError, match=message):
+        judge_at(server, slept)("x")
+    assert tuple(slept) == WAITS
+
+
+def test_a_refusal_is_not_asked_again(server: ThreadingHTTPServer) -> None:
+    server.reply = (401, "no")
+    slept: list[float] = []
+
+    with pytest.raises(DistalignError, match="answered 401"):
+        judge_at(server, slept)("x")
+    assert slept == [] and len(server.asked) == 1
 
 
 @pytest.mark.parametrize("environment", [{}, {URL: "http://x"}, {URL: "file:///etc/passwd", MODEL: "m"}])

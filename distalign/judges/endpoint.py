@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
 
 from distalign.attributes import Attribute
 from distalign.errors import DistalignError, SpecError
 
 URL, MODEL, KEY = "DISTALIGN_JUDGE_URL", "DISTALIGN_JUDGE_MODEL", "DISTALIGN_JUDGE_KEY"
 TIMEOUT = 60.0
+# Seconds before it is asked again, and the most that it may ask for itself. A run of hours asks thousands of times.
+WAITS, MOST_WAIT = (1.0, 4.0, 15.0, 60.0), 60.0
+TOO_MANY, SERVER_ERRORS = 429, 500
 CANNOT_TELL = "cannot tell"
 
 
@@ -25,6 +30,7 @@ class EndpointJudge:
         url: base URL, to which ``/chat/completions`` is added.
         key: sent as a bearer token where it is not empty.
         timeout: seconds.
+        sleep: waits so many seconds before it asks again.
     """
 
     attribute: Attribute
@@ -32,17 +38,39 @@ class EndpointJudge:
     model: str
     key: str = ""
     timeout: float = TIMEOUT
+    sleep: Callable[[float], None] = field(default=time.sleep, repr=False, compare=False)
 
     def __call__(self, text: str) -> int | None:
         """The category named in the reply; None for "cannot tell", or a reply that names none.
 
         Raises:
-            DistalignError: when the endpoint cannot be reached or answers with something else.
+            DistalignError: when the endpoint cannot be reached, also after some waits, or answers with
+                something else.
         """
         reply = self._ask(text)
         return None if CANNOT_TELL in reply.casefold() else self.attribute.classify(reply)
 
     def _ask(self, text: str) -> str:
+        request, waits = self._request(text), iter(WAITS)
+        while True:
+            try:
+                return self._answer(request)
+            except (OSError, HTTPException) as error:
+                wait = next(waits, None) if _passes(error) else None
+                if wait is None:
+                    raise _refused(request.full_url, error) from None
+                self.sleep(max(wait, _asked_wait(error)))
+            except (ValueError, LookupError, TypeError):
+                raise DistalignError(
+                    f"judge: {request.full_url} sent no chat completion. Check {URL}"
+                ) from None
+
+    def _answer(self, request: urllib.request.Request) -> str:
+        with urllib.request.urlopen(request, timeout=self.timeout) as answer:
+            content = json.load(answer)["choices"][0]["message"]["content"]
+        return content if isinstance(content, str) else ""
+
+    def _request(self, text: str) -> urllib.request.Request:
         subject = "the main character's " if self.attribute.kind == "person" else "the text's "
         question = (
             f"Read the text and say what {subject}{self.attribute.name} is. Answer with exactly one of: "
@@ -58,20 +86,33 @@ class EndpointJudge:
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         address = f"{self.url.rstrip('/')}/chat/completions"
-        request = urllib.request.Request(address, json.dumps(body).encode(), headers)
-        try:
-            with urllib.request.urlopen(request, timeout=self.timeout) as answer:
-                content = json.load(answer)["choices"][0]["message"]["content"]
-        except urllib.error.HTTPError as error:
-            raise DistalignError(
-                f"judge: {address} answered {error.code} {error.reason}. Check {KEY} and {MODEL}"
-            ) from None
-        except OSError as error:
-            reason = getattr(error, "reason", error)
-            raise DistalignError(f"judge: {address} cannot be reached ({reason}). Check {URL}") from None
-        except (ValueError, LookupError, TypeError):
-            raise DistalignError(f"judge: {address} sent no chat completion. Check {URL}") from None
-        return content if isinstance(content, str) else ""
+        return urllib.request.Request(address, json.dumps(body).encode(), headers)
+
+
+def _passes(error: OSError | HTTPException) -> bool:
+    """Whether the same question may be answered a little later."""
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code == TOO_MANY or error.code >= SERVER_ERRORS
+    return True
+
+
+def _asked_wait(error: OSError | HTTPException) -> float:
+    """The seconds that the endpoint asks to wait, within a bound; 0 where it names none."""
+    headers = error.headers if isinstance(error, urllib.error.HTTPError) else {}
+    try:
+        return min(float(headers.get("Retry-After", 0)), MOST_WAIT)
+    except ValueError:
+        return 0.0
+
+
+def _refused(address: str, error: OSError | HTTPException) -> DistalignError:
+    if isinstance(error, urllib.error.HTTPError):
+        said = f"judge: {address} answered {error.code} {error.reason}"
+        if _passes(error):
+            return DistalignError(f"{said}, {len(WAITS) + 1} times in a row. Try again later")
+        return DistalignError(f"{said}. Check {KEY} and {MODEL}")
+    reason = repr(error) if isinstance(error, HTTPException) else getattr(error, "reason", error)
+    return DistalignError(f"judge: {address} cannot be reached ({reason}). Check {URL}")
 
 
 def endpoint_judge(attribute: Attribute, environment: Mapping[str, str] | None = None) -> EndpointJudge:
