@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from distalign.folders import DataFolder
@@ -13,7 +14,7 @@ from jobs.executor import PROJECT, Execution, Executor, python_command, signal_n
 from jobs.liveness import hold, is_held, run_lock, worker_lock
 from jobs.places import worker_log
 from jobs.removal import purge
-from storage import Run, RunState, Store
+from storage import Run, RunState, Store, StoreBusy, UnknownRun
 
 RECOVER_SECONDS = 5.0
 # Somebody who asks whether a worker lives has its lock for a moment.
@@ -27,7 +28,7 @@ class Pace:
     Attributes:
         poll: between two looks at the queue, or at the child.
         idle: without work, before the worker ends.
-        grace: between a request to cancel and SIGTERM.
+        grace: between a request to cancel, or the run's end, and SIGTERM to a child that goes on.
         kill: between SIGTERM and SIGKILL.
     """
 
@@ -58,8 +59,11 @@ class Worker:
     def _serve(self) -> None:
         idle_since = time.monotonic()
         while time.monotonic() - idle_since < self._pace.idle:
-            self._recover()
-            run = self._store.claim()
+            run = None
+            # Another program may hold the database for a while; what is queued waits for its end.
+            with suppress(StoreBusy):
+                self._recover()
+                run = self._store.claim()
             if run is None:
                 time.sleep(self._pace.poll)
                 continue
@@ -75,16 +79,26 @@ class Worker:
                 run.id, RunState.FAILED, f"its process could not be started ({text_of(error)})"
             )
             return
-        asked_at: float | None = None
+        over_at: float | None = None
         while (code := execution.poll()) is None:
-            if asked_at is None and self._store.cancel_requested(run.id):
-                asked_at = time.monotonic()
-            if asked_at is not None:
-                self._press(execution, time.monotonic() - asked_at)
-            self._recover(current=run.id)
+            with suppress(StoreBusy):
+                if over_at is None and self._is_over(run):
+                    over_at = time.monotonic()
+                self._recover(current=run.id)
+            if over_at is not None:
+                self._press(execution, time.monotonic() - over_at)
             time.sleep(self._pace.poll)
         execution.close()
-        self._settle(run, code)
+        while not self._settled(run, code):
+            time.sleep(self._pace.poll)
+
+    def _is_over(self, run: Run) -> bool:
+        """Whether a run's process is to end: it is asked to, or its run has ended, or even been started again."""
+        try:
+            now = self._store.run(run.id)
+        except UnknownRun:
+            return True
+        return now.cancel_requested or now.state.ended or now.attempt != run.attempt
 
     def _press(self, execution: Execution, waited: float) -> None:
         if waited > self._pace.grace + self._pace.kill:
@@ -92,14 +106,21 @@ class Worker:
         elif waited > self._pace.grace:
             execution.terminate()
 
-    def _settle(self, run: Run, code: int) -> None:
-        """Set the state of a run whose process died before it could."""
-        run = self._store.run(run.id)
-        if run.state == RunState.RUNNING and run.cancel_requested:
-            run = self._store.finish(run.id, RunState.CANCELLED)
-        elif run.state == RunState.RUNNING:
-            run = self._store.finish(run.id, RunState.FAILED, _text_of_code(code))
+    def _settled(self, run: Run, code: int) -> bool:
+        """Set the state of a run whose process died before it could; False where the database is busy."""
+        try:
+            run = self._store.run(run.id)
+            if run.state == RunState.RUNNING and run.cancel_requested:
+                run = self._store.finish(run.id, RunState.CANCELLED)
+            elif run.state == RunState.RUNNING:
+                run = self._store.finish(run.id, RunState.FAILED, _text_of_code(code))
+        except StoreBusy:
+            return False
+        except UnknownRun:
+            # It had ended, and was removed before its process was gone.
+            return True
         print(f"{run.id} {run.state}", flush=True)
+        return True
 
     def _recover(self, current: str | None = None) -> None:
         now = time.monotonic()

@@ -1,5 +1,6 @@
 """The SQLite database of runs: their events, rounds, results and artifacts."""
 
+from storage.connection import StoreBusy
 from storage.records import (
     Answer,
     Artifact,
@@ -26,6 +27,7 @@ __all__ = [
     "RunFilter",
     "RunState",
     "Store",
+    "StoreBusy",
     "StoreError",
     "UnknownRun",
     "Usage",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -105,6 +106,12 @@ def deaf(spec: RunSpec, data: DataFolder, folder: Path, recorder: Recorder, run_
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     recorder.progress(Progress("stage", "hybrid"))
     time.sleep(600)
+
+
+def lingering(spec: RunSpec, data: DataFolder, folder: Path, recorder: Recorder, run_id: str) -> None:
+    """Is done, but its process does not end, nor hear SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=time.sleep, args=(600,)).start()
 
 
 def wrong_on_purpose(spec: RunSpec, data: DataFolder, folder: Path, recorder: Recorder, run_id: str) -> None:

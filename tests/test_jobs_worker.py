@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from jobs.liveness import hold, is_held, run_lock, worker_lock
 from jobs.places import run_log
 from jobs.removal import RESTORE_SECONDS, remove
 from jobs.worker import Pace, Worker, ensure_worker
-from storage import Run, RunFilter, RunState, Store
+from storage import Run, RunFilter, RunState, Store, StoreBusy
 from tests.test_jobs_runners import SPEC
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -146,6 +147,53 @@ def test_a_running_run_is_stopped_gently_or_by_force(store: Store, data: DataFol
     assert not thread.is_alive()
     assert store.run(run.id).state == RunState.CANCELLED
     assert store.run(run.id).error is None
+
+
+def test_a_child_that_goes_on_behind_its_end_does_not_hold_up_the_queue(
+    store: Store, data: DataFolder
+) -> None:
+    ids = [store.insert_run(parse_spec(SPEC)).id for _ in range(2)]
+    with working(Worker(store, data, LocalExecutor(data, runner("lingering")), QUICK)):
+        wait_for(lambda: all(store.run(run_id).state.ended for run_id in ids), "the ends of both")
+    assert [store.run(run_id).state for run_id in ids] == [RunState.DONE] * 2
+
+
+def test_a_run_is_started_again_or_removed_while_its_child_goes_on(store: Store, data: DataFolder) -> None:
+    again, removed = (store.insert_run(parse_spec(SPEC)).id for _ in range(2))
+    with working(Worker(store, data, LocalExecutor(data, runner("lingering")), QUICK)):
+        wait_for(lambda: store.run(again).state.ended, "the first end")
+        store.requeue(again)
+        wait_for(lambda: store.run(removed).state.ended, "the end of the second run")
+        remove(store, data, removed)
+        wait_for(lambda: store.run(again).state.ended, "the end of the second attempt")
+    assert (store.run(again).state, store.run(again).attempt) == (RunState.DONE, 2)
+
+
+@contextmanager
+def working(worker: Worker) -> Iterator[None]:
+    """A worker in a thread; waits for its end."""
+    thread = threading.Thread(target=worker.work, daemon=True)
+    thread.start()
+    yield
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("name", ["run", "claim", "interrupt_running"])
+def test_a_database_that_is_busy_for_a_while_does_not_end_the_worker(
+    store: Store, data: DataFolder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    asked, real = [], getattr(store, name)
+
+    def busy(*arguments: object) -> object:
+        asked.append(name)
+        if len(asked) < 4:
+            raise StoreBusy("it is locked by another program")
+        return real(*arguments)
+
+    monkeypatch.setattr(store, name, busy)
+    assert execute(store, data, "complete").state == RunState.DONE
+    assert len(asked) >= 4
 
 
 def test_runs_are_executed_one_after_another_in_order(store: Store, data: DataFolder) -> None:
