@@ -46,13 +46,18 @@ class Events(Connections):
         return event_from(rows[0])
 
     def events(
-        self, run_id: str, after: int = 0, kinds: Sequence[str] | None = None, limit: int = 1000
+        self,
+        run_id: str,
+        after: int = 0,
+        kinds: Sequence[str] | None = None,
+        limit: int = 1000,
+        attempt: int | None = None,
     ) -> list[Event]:
-        """Events with ``seq > after``, in order; of the given kinds only, if any are given."""
+        """Events with ``seq > after``, in order; of the given kinds or attempt only, if any are given."""
         rows = self._rows(
-            "SELECT * FROM events WHERE run_id = ?1 AND seq > ?2 "
+            "SELECT * FROM events WHERE run_id = ?1 AND seq > ?2 AND (?5 IS NULL OR attempt = ?5) "
             "AND (?3 IS NULL OR kind IN (SELECT value FROM json_each(?3))) ORDER BY seq LIMIT ?4",
-            [run_id, after, None if kinds is None else json.dumps(list(kinds)), limit],
+            [run_id, after, None if kinds is None else json.dumps(list(kinds)), limit, attempt],
         )
         return [event_from(row) for row in rows]
 

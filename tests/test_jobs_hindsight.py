@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from distalign.progress import Progress
+from distalign.spec import parse_spec
 from distalign.timeline import Timeline
 from jobs.hindsight import TENTHS, Said, hindsight, of_run
 from storage import Event, RunState, Store, StoreError
+from tests.test_jobs_runners import SPEC
 
 RECORDED = json.loads((Path(__file__).parent / "timelines.json").read_text("utf-8"))
 # After the first tenth the end that is told is off by no more than this, relative to the whole time.
@@ -35,13 +37,28 @@ def test_what_was_told_is_counted_down_as_on_the_page() -> None:
 
 
 def test_only_a_run_that_is_done_can_be_looked_back_on(tmp_path: Path) -> None:
-    from distalign.spec import parse_spec
-    from tests.test_jobs_runners import SPEC
-
     store = Store(tmp_path / "runs.db")
     run = store.insert_run(parse_spec(SPEC), state=RunState.RUNNING)
     with pytest.raises(StoreError, match="is not done"):
         of_run(store, run)
+
+
+def test_a_long_attempt_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    store = Store(tmp_path / "runs.db", lambda: now)
+    first = store.insert_run(parse_spec(SPEC), state=RunState.RUNNING)
+    for _ in range(9):
+        store.add_event(first.id, 1, Progress("step", "hybrid", eta=999.0))
+    store.finish(first.id, RunState.FAILED)
+    store.requeue(first.id)
+    store.claim()
+    for _ in range(10):
+        store.add_event(first.id, 2, Progress("step", "hybrid", eta=200.0 - now))
+        now += 10
+    run, read = store.finish(first.id, RunState.DONE), store.events
+    monkeypatch.setattr(store, "events", lambda *args, limit, **more: read(*args, limit=4, **more))
+
+    assert [said.error for said in of_run(store, run)] == pytest.approx([0.0] * 9)
 
 
 def told_anew(recorded: dict) -> list[Said]:

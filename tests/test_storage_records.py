@@ -46,6 +46,8 @@ def test_events_are_read_on_from_a_sequence_number(store: Store, run: Run) -> No
     assert store.events(run.id, kinds=[]) == []
     assert store.events(run.id, after=10) == []
     assert store.last_event(run.id).seq == 10
+    store.add_event(run.id, 2, Progress("log", "base"))
+    assert [e.seq for e in store.events(run.id, attempt=2)] == [11]
 
 
 def test_each_run_counts_its_own_events(store: Store, run: Run) -> None:
