@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean
 
@@ -35,8 +35,8 @@ def measure_unseen(subject: Subject, spec: RunSpec, on_sampled: Callable[[int, i
         on_sampled: called with how many rounds are drawn, and how many there will be.
 
     Returns:
-        means over the attributes; ``marginals`` has the figures of each, and ``contexts`` is
-        empty: those of a result are the run's own.
+        means over the attributes, without those that have no figure (no round was classified);
+        ``marginals`` has the figures of each, and ``contexts`` is empty: those of a result are the run's own.
     """
     runs = [_asking(spec, other) for other in small_attributes("unseen")]
     results = []
@@ -67,7 +67,7 @@ def _asking(spec: RunSpec, other: Asked) -> RunSpec:
 def _marginal(spec: RunSpec, result: SplitResult) -> Marginal:
     names = spec.attribute.names
     shares = (
-        tuple(fmean(getattr(c, name)[k] for c in result.contexts) for k in range(len(names)))
+        tuple(_finite_mean(getattr(c, name)[k] for c in result.contexts) for k in range(len(names)))
         for name in ("target", "realized")
     )
     return Marginal(spec.attribute.name, names, *shares, result.mae, result.noise_floor, result.ratio)
@@ -76,7 +76,7 @@ def _marginal(spec: RunSpec, result: SplitResult) -> Marginal:
 def _mean(phase: str, results: Sequence[SplitResult], marginals: tuple[Marginal, ...]) -> SplitResult:
     def mean(name: str) -> float | None:
         values = [getattr(result, name) for result in results]
-        return None if None in values else fmean(values)
+        return None if None in values else _finite_mean(values)
 
     return SplitResult(
         phase=phase,
@@ -90,10 +90,21 @@ def _mean(phase: str, results: Sequence[SplitResult], marginals: tuple[Marginal,
 
 
 def mean_interval(intervals: Sequence[Interval]) -> Interval:
-    """The mean of independent figures; the halves of their intervals add up as errors do."""
-    value = fmean(i.value for i in intervals)
+    """The mean of independent figures; the halves of their intervals add up as errors do.
+
+    Figures that could not be measured (NaN) are left out; of none it is NaN.
+    """
+    known = [i for i in intervals if math.isfinite(i.value)]
+    if not known:
+        return Interval(math.nan, math.nan, math.nan)
+    value = fmean(i.value for i in known)
     below, above = (
-        math.hypot(*halves) / len(intervals)
-        for halves in ([i.value - i.low for i in intervals], [i.high - i.value for i in intervals])
+        math.hypot(*halves) / len(known)
+        for halves in ([i.value - i.low for i in known], [i.high - i.value for i in known])
     )
     return Interval(value, value - below, value + above)
+
+
+def _finite_mean(values: Iterable[float]) -> float:
+    known = [value for value in values if math.isfinite(value)]
+    return fmean(known) if known else math.nan

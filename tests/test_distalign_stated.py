@@ -6,6 +6,7 @@ import math
 import random
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,18 +15,20 @@ import torch
 from distalign.dealing import DESIRABLE
 from distalign.errors import SpecError
 from distalign.folders import DataFolder
+from distalign.measuring import Subject
 from distalign.plan import estimate
 from distalign.prompts import prompt_text, split_prompts
-from distalign.results import Interval
+from distalign.results import Interval, SplitResult
 from distalign.runner import execute
 from distalign.spec import RunSpec, parse_spec
 from distalign.stated import DISTANCE, HELDOUT, SEEN, draw_target, kept_rows, kept_targets, rounded
 from distalign.stated_prompts import prompt_pool, small_attributes
 from distalign.steering import choose_steering_tokens
 from distalign.training_set import build_training_set
-from distalign.unseen import mean_interval
+from distalign.unseen import mean_interval, measure_unseen
 from storage import RunState, Store
 from tests.test_distalign_run import Recorder
+from tests.test_jobs_runners import split_result
 from tests.tiny import save_base, tiny_spec, tiny_tokenizer
 from ui.rounds import split_choices
 
@@ -226,6 +229,37 @@ def test_the_halves_of_independent_intervals_add_up_as_errors_do() -> None:
     assert (mean.low, mean.high) == pytest.approx((0.3 - math.hypot(0.06, 0.08) / 2, 0.3 + 0.025))
 
 
+def test_figures_that_could_not_be_measured_are_left_out_of_the_mean() -> None:
+    known, unknown = Interval(0.2, 0.1, 0.4), Interval(math.nan, math.nan, math.nan)
+
+    assert mean_interval([unknown, known]) == known
+    assert math.isnan(mean_interval([unknown, unknown]).value)
+
+
+def test_a_context_or_an_attribute_that_could_not_be_measured_blanks_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second, *_ = (asked.attribute.name for asked in small_attributes("unseen"))
+    unknown = Interval(math.nan, math.nan, math.nan)
+
+    def measured(subject: Subject, run: RunSpec, split: str, told: object) -> SplitResult:
+        result, count = split_result(run, subject.phase, split, 0.1), len(run.attribute)
+        contexts = [replace(c, realized=(1 / count,) * count) for c in result.contexts]
+        lost = {first: contexts[:1], second: contexts}.get(run.attribute.name, [])
+        contexts = [replace(c, realized=(math.nan,) * count) if c in lost else c for c in contexts]
+        result = replace(result, contexts=tuple(contexts), agreement=0.75)
+        if run.attribute.name == second:
+            return replace(result, mae=unknown, noise_floor=math.nan, agreement=math.nan)
+        return result
+
+    monkeypatch.setattr("distalign.unseen.measure_split", measured)
+    whole = measure_unseen(Subject(None, None, None, "after"), any_spec(), lambda done, total: None)
+    shares = {m.attribute: m.realized for m in whole.marginals}
+
+    assert sum(shares[first]) == pytest.approx(1) and all(map(math.isnan, shares[second]))
+    assert (whole.mae.value, whole.noise_floor, whole.agreement) == pytest.approx((0.1, 0.04, 0.75))
+
+
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunSpec, Recorder]:
     folder = tmp_path_factory.mktemp("tiny")
@@ -245,7 +279,9 @@ def test_a_run_for_any_attribute_measures_unseen_ones_one_by_one(
     assert set(recorder.results) == {(phase, split) for phase in ("before", "after") for split in spec.splits}
     assert {m.attribute for m in result.marginals} == {s.attribute.name for s in small_attributes("unseen")}
     assert result.rounds == 8 * 4 * spec.rounds and result.contexts == ()
-    assert result.mae.value == pytest.approx(sum(m.mae.value for m in result.marginals) / 8, nan_ok=True)
+    known = [m.mae.value for m in result.marginals if math.isfinite(m.mae.value)]
+    mean = sum(known) / len(known) if known else math.nan
+    assert result.mae.value == pytest.approx(mean, nan_ok=True)
     assert 0 <= result.exact_error <= 1 and result.steering_mass > 0.5
     assert recorder.tokens == ("1", "2")
     assert not [r for r in recorder.all_rounds if r.split == "unseen_attributes"]
