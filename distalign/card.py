@@ -126,6 +126,8 @@ def _sampling_code(spec: RunSpec, base: str, first: int) -> str:
     """Code that samples; a reader sees an answer from its token ``first`` on."""
     start = 'inputs["input_ids"].shape[1]' + (f" + {first}" if first else "")
     prompt = prompt_text(spec, "seen_templates", 0, 0)
+    how = spec.sampling
+    chosen = f"temperature={how.temperature}, top_p={how.top_p}, top_k={how.top_k}, max_new_tokens={how.max_new_tokens}"
     return f"""```python
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -135,7 +137,7 @@ tokenizer = AutoTokenizer.from_pretrained(base)
 model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), "adapter").eval()
 chat = [{{"role": "user", "content": {prompt!r}}}]
 inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-rounds = model.generate(**inputs, do_sample=True, temperature=1.0, top_k=0, max_new_tokens={spec.sampling.max_new_tokens}, num_return_sequences=100)
+rounds = model.generate(**inputs, do_sample=True, {chosen}, num_return_sequences=100)
 answers = tokenizer.batch_decode(rounds[:, {start} :], skip_special_tokens=True)
 ```"""
 

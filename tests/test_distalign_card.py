@@ -10,6 +10,7 @@ import yaml
 
 from distalign.card import MAX_TARGET_ROWS, model_card
 from distalign.results import Interval, Marginal, SideEffects, SplitResult
+from distalign.sampling_config import SAMPLING_FIELDS
 from distalign.spec import RunSpec, parse_spec
 from distalign.steering import SteeringTokens
 
@@ -112,15 +113,18 @@ def test_long_targets_are_cut_and_say_so() -> None:
         {},
         {"contexts": ["O'Neill's \"pub\" \\ cellar", "b"], "target": "even"},
         {"base_model": "qwen2.5-0.5b", "max_new_tokens": 9},
+        {"temperature": 0.7, "top_p": 0.9, "top_k": 40},
         {"contexts": ["a"], "target": "even", "templates": {"seen": ["Say\n'it': {context}"]}},
     ],
 )
-def test_the_sampling_code_compiles_and_samples_plainly(values: dict[str, object]) -> None:
+def test_the_sampling_code_compiles_and_samples_as_the_run_did(values: dict[str, object]) -> None:
     code = code_of(card(values))
 
     compile(code, "README.md", "exec")
-    assert "do_sample=True" in code and "temperature=1.0" in code and "top_k=0" in code
-    assert f"max_new_tokens={spec(values).sampling.max_new_tokens}" in code
+    sampling = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "max_new_tokens": 16} | {
+        name: value for name, value in values.items() if name in SAMPLING_FIELDS
+    }
+    assert "do_sample=True, " + ", ".join(f"{name}={value}" for name, value in sampling.items()) in code
     assert len(code.splitlines()) <= 11
 
 
