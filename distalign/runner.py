@@ -16,9 +16,10 @@ from distalign.judges import judge_of
 from distalign.memory import give_back, share_one_heap
 from distalign.plan import estimate, read_speed, rounds_of, rounds_of_work, write_speed
 from distalign.progress import Progress
-from distalign.results import Recorder, Round, SideEffects, SplitResult
+from distalign.results import Recorder, Round, SideEffects, SplitResult, split_name
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
 from distalign.timeline import Timeline
+from distalign.wording import listed
 
 if TYPE_CHECKING:
     from distalign.kept_answers import KeptAnswers
@@ -152,10 +153,9 @@ class _Run:
         self.timeline(Progress("stage", stage, message=f"Sampling the {what}"))
         began = self.clock()
         with self._precision(phase):
-            self._measure_splits(phase, stage, what)
-        if phase == "before" and self.kept and self.kept.found:
-            self.timeline.forget(stage)
-            self._log(stage, "The base model's rounds are those of an earlier run with the same prompts")
+            kept = self._measure_splits(phase, stage, what)
+        if kept:
+            self._leave_out(stage, kept)
         if phase == "after" or self.spec.method == "zero_shot":
             self.recorder.timing("sample_seconds", self.clock() - began)
 
@@ -168,8 +168,16 @@ class _Run:
             return merged(self.model)
         return weights_in(self.model, training_dtype(self.spec.training))
 
-    def _measure_splits(self, phase: str, stage: str, what: str) -> None:
-        splits = self.spec.splits
+    def _leave_out(self, stage: str, kept: list[str]) -> None:
+        """Say which splits' rounds were not drawn anew, and keep their time out of what the stage shows."""
+        work = {split: rounds_of_work(self.spec, split, "before") for split in self.spec.splits}
+        self.timeline.forget(stage, sum(work[split] for split in kept) / sum(work.values()))
+        which = "" if len(kept) == len(work) else f" on {listed([split_name(split) for split in kept])}"
+        self._log(stage, f"The base model's rounds{which} are those of an earlier run with the same prompts")
+
+    def _measure_splits(self, phase: str, stage: str, what: str) -> list[str]:
+        """Measure on every split; those whose rounds are an earlier run's."""
+        splits, kept = self.spec.splits, []
         sizes = [rounds_of(self.spec, split, phase) for split in splits]
         work = [rounds_of_work(self.spec, split, phase) for split in splits]
         for index, split in enumerate(splits):
@@ -180,7 +188,10 @@ class _Run:
                 part = (sum(work[:index]) + work[index] * done / total) / sum(work)
                 self.timeline(Progress("step", stage, step=at, total=sum(sizes), part=part))
 
+            found = self.kept.found if self.kept else 0
             result = self._measure_split(phase, split, on_sampled)
+            if self.kept and self.kept.found > found:
+                kept.append(split)
             give_back()
             self.results[phase, split] = result
             self.recorder.result(result)
@@ -189,6 +200,7 @@ class _Run:
                 f"{what.capitalize()}, {split.replace('_', ' ')}: MAE {result.mae.value:.3f} "
                 f"(noise floor {result.noise_floor:.3f}), {result.unclassified:.1%} unclassified",
             )
+        return kept
 
     def train(self) -> None:
         from distalign.methods import TRAINERS

@@ -38,6 +38,8 @@ SHARED_KNOWN, SHARED = 0.2, 0.9
 LARGE_STEP = 0.1
 # A machine is taken for at most so many times slower or faster than planned.
 MOST_PACE = 6.0
+# The share of a stage that must have been worked on, to tell what all of it would have taken.
+LEAST_SHOWN = 0.5
 # What is still expected of a stage that ought to be over, as a share of what it took.
 OVERDUE = 0.1
 
@@ -75,18 +77,26 @@ class Timeline:
         self._fraction = 0.0
         self.taken: dict[str, float] = {}
         self._told_nothing: set[str] = set()
+        self._rest: dict[str, float] = {}
 
-    def forget(self, stage: str) -> None:
-        """Take a stage out of the plan, also the present one: what it took says nothing of the machine."""
-        self._planned.pop(stage, None)
-        self._told_nothing.add(stage)
+    def forget(self, stage: str, share: float = 1.0) -> None:
+        """Leave a share of a stage, also of the present one, out of what it shows of the machine.
+
+        The rest of it counts as if the whole stage had gone so; the stage leaves the plan where that is too little.
+        """
+        if 1 - share < LEAST_SHOWN:
+            self._planned.pop(stage, None)
+            self._told_nothing.add(stage)
+        else:
+            self._rest[stage] = 1 - share
 
     def __call__(self, progress: Progress) -> None:
         now = self._clock()
         stage = PLANNED[progress.stage]
         if stage != self._stage:
             if self._stage not in self._told_nothing:
-                self.taken[self._stage] = self.taken.get(self._stage, 0) + now - self._stage_began
+                took = (now - self._stage_began) / self._rest.get(self._stage, 1.0)
+                self.taken[self._stage] = self.taken.get(self._stage, 0) + took
             self._stage, self._stage_began, self._done, self._done_at = stage, now, 0.0, 0.0
             self._first = None
         elapsed = now - self._stage_began

@@ -162,3 +162,23 @@ def test_runs_of_other_methods_share_the_base_models_rounds(base: Path, tmp_path
 
     # A run of the base model alone draws its own rounds, because its seconds are a figure, too.
     assert found["shared"] == [False, False, True, False]
+
+
+def test_a_run_tells_which_rounds_are_an_earlier_runs(base: Path, tmp_path: Path) -> None:
+    data, told = DataFolder(tmp_path), []
+    fields = {"base_model": str(base), "rounds": 20, "max_new_tokens": 3, "steps": 4, "warmup_steps": 1}
+
+    def run(**more: object) -> None:
+        recorder = Recorder()
+        execute(tiny_spec(fields | {"method": "kl_only"} | more), data, tmp_path / "run", recorder, "run")
+        told.append([p.message for p in recorder.told if "earlier run" in p.message])
+
+    run()
+    run(templates={"seen": ["Job: {context}?"], "heldout": list(SPEC.templates.heldout)})
+    run()
+
+    assert told == [
+        [],
+        ["The base model's rounds on held-out templates are those of an earlier run with the same prompts"],
+        ["The base model's rounds are those of an earlier run with the same prompts"],
+    ]

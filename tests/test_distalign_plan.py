@@ -110,6 +110,22 @@ def test_a_stage_that_is_forgotten_says_nothing_of_the_pace() -> None:
     assert "base" not in timeline.taken
 
 
+@pytest.mark.parametrize(("share", "taken"), [(0.2, 200.0), (0.5, 200.0), (0.9, None)])
+def test_of_a_stage_that_is_forgotten_in_part_the_rest_stands_for_all(
+    share: float, taken: float | None
+) -> None:
+    clock, told = Clock(), []
+    timeline = Timeline({"base": 200.0, "train": 100.0, "sample": 50.0}, told.append, clock)
+    timeline(Progress("stage", "base"))
+    clock.now += 200.0 * (1 - share)
+    timeline(Progress("step", "base", 50, 50))
+    timeline.forget("base", share)
+    timeline(Progress("stage", "warmup", total=10))
+
+    assert told[-1].eta == pytest.approx(150)
+    assert timeline.taken.get("base") == (taken and pytest.approx(taken))
+
+
 def test_where_rounds_differ_in_length_the_part_of_the_work_counts() -> None:
     clock, told = Clock(), []
     timeline = Timeline({"sample": 100.0}, told.append, clock)
