@@ -12,11 +12,12 @@ from bench.adapters import tuned
 from bench.operations import DecoderShape, Reading, forward_operations
 from bench.workbench import Arguments, Workbench, name_of, open_workbench
 from distalign.adapter import merged
-from distalign.measuring import Subject, measured_templates, stop_ids
+from distalign.measuring import Subject, stop_ids
 from distalign.precision import weights_in
 from distalign.prompts import chat_ids, split_prompts
 from distalign.sampling import Answer, sample_answers
 from distalign.sampling_config import Sampling
+from distalign.templates import measured_templates
 from distalign.trie import TokenTrie
 
 SPLIT = "heldout_templates"

@@ -16,9 +16,7 @@ from distalign.prompts import Prompt, response_ids, split_prompts
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
 from distalign.spelling import Spelling
 from distalign.steering_pools import SteeringTokens, candidates
-
-# Chats of the methods that train nothing are shown for so many templates.
-MEASURED_TEMPLATES = 8
+from distalign.templates import measured_templates
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,8 @@ def _drawn(spec: RunSpec, spelling: Spelling) -> Iterator[Example]:
 
 
 def _measured(spec: RunSpec, spelling: Spelling) -> Iterator[Example]:
-    templates = list(range(min(MEASURED_TEMPLATES, len(spec.templates.seen))))
+    """Prompts of a method that trains nothing: those that it is measured on."""
+    templates = measured_templates(len(spec.templates.seen), spec.rounds_of("seen_templates"))
     turns = prefaces(spec) if spec.method == "prompt" else ()
     for prompt in split_prompts(spec, cast(Any, spelling), "seen_templates", templates, turns):
         yield _example(spec, spelling, prompt, [])

@@ -21,7 +21,7 @@ from distalign.results import ContextResult, Round, SplitResult
 from distalign.sampling import Answer, sample_answers
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
-from distalign.templates import MEASURED_TEMPLATES
+from distalign.templates import measured_templates
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -48,12 +48,6 @@ class Subject:
     prefaces: tuple[Preface, ...] = ()
     tuned: bool = False
     kept: KeptAnswers | None = None
-
-
-def measured_templates(count: int, rounds: int) -> list[int]:
-    """Indices of the templates that a split is measured on, evenly spaced among ``count``."""
-    used = min(count, MEASURED_TEMPLATES, rounds)
-    return [i * count // used for i in range(used)]
 
 
 def stop_ids(subject: Subject) -> frozenset[int]:

@@ -130,6 +130,12 @@ def check_template(template: object, field: str, slot: str = "{context}") -> Non
         )
 
 
+def measured_templates(count: int, rounds: int) -> list[int]:
+    """Indices of the templates that a split is measured on, evenly spaced among ``count``."""
+    used = min(count, MEASURED_TEMPLATES, rounds)
+    return [i * count // used for i in range(used)]
+
+
 def check_phrasings(phrasings: Sequence[str], attribute: Attribute) -> None:
     """Raise SpecError if an answer in one of the phrasings would not be read as its own category."""
     for phrasing in phrasings:

@@ -13,11 +13,14 @@ from distalign.baselines.drawn import Source
 from distalign.dealing import DESIRABLE, MISMATCHED
 from distalign.examples import examples, steering_texts
 from distalign.folders import DataFolder
+from distalign.measuring import Subject, measure_split
 from distalign.models import BUNDLED, COMPLETE
+from distalign.prompts import chat_ids, prompt_text
+from distalign.results import Round
 from distalign.spec import RunSpec
 from distalign.spelling import PreparedSpelling, Spelling, spelling_for
 from distalign.steering import choose_steering_tokens
-from tests.tiny import tiny_spec, tiny_tokenizer
+from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
 ROWS = torch.eye(len(TOKENIZER))
@@ -85,6 +88,21 @@ def test_without_training_the_measured_prompts_are_shown_with_their_instruction(
     (shown,) = examples(tiny_spec({"method": "prompt"}), PreparedSpelling(folder), count=1)
 
     assert "of cases" in shown.prompt and shown.answers == ()
+
+
+@pytest.mark.parametrize("rounds", [3, 40])
+def test_the_prompts_of_a_method_that_trains_nothing_are_those_it_is_measured_on(
+    rounds: int, folder: Path
+) -> None:
+    templates = {"seen": [f"Question {n}: {{context}}?" for n in range(20)], "heldout": ["{context}"]}
+    spec = tiny_spec({"method": "zero_shot", "templates": templates, "rounds": rounds})
+    rounds: list[Round] = []
+    subject = Subject(tiny_model(), TOKENIZER, None, "before")
+    measure_split(subject, spec, "seen_templates", lambda some, *_: rounds.extend(some))
+    asked = {prompt_text(spec, r.split, r.template, r.context) for r in rounds}
+    shown = examples(spec, PreparedSpelling(folder), count=10_000)
+
+    assert {e.prompt for e in shown} == {TOKENIZER.decode(chat_ids(TOKENIZER, text)) for text in asked}
 
 
 def test_the_steering_tokens_are_the_runs(folder: Path) -> None:

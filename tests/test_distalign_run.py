@@ -16,7 +16,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from distalign.errors import Cancelled, DiskError, ModelError
 from distalign.folders import DataFolder
-from distalign.measuring import measured_templates
 from distalign.models import load, require_known
 from distalign.progress import STAGES, Progress
 from distalign.prompts import split_prompts
@@ -294,11 +293,3 @@ def test_a_data_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(DiskError, match="DISTALIGN_DATA"):
         DataFolder(tmp_path / "data" / "inner").require_room()
-
-
-@pytest.mark.parametrize(("count", "rounds"), [(26, 100), (8, 100), (3, 100), (26, 5), (1, 1)])
-def test_the_measured_templates_are_spread_over_the_split(count: int, rounds: int) -> None:
-    chosen = measured_templates(count, rounds)
-
-    assert len(set(chosen)) == len(chosen) == min(8, count, rounds)
-    assert chosen[0] == 0 and max(chosen) < count

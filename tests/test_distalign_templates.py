@@ -9,7 +9,14 @@ import pytest
 from distalign.attributes import BUILT_IN, GENDER, SENTIMENT, Attribute, parse_attribute
 from distalign.errors import SpecError
 from distalign.spec import parse_spec
-from distalign.templates import Templates, built_in_templates, check_template, fill, responses
+from distalign.templates import (
+    Templates,
+    built_in_templates,
+    check_template,
+    fill,
+    measured_templates,
+    responses,
+)
 
 
 def with_categories(count: int) -> Attribute:
@@ -143,3 +150,11 @@ def test_no_more_phrasings_than_can_be_learned() -> None:
         parse_spec(
             {"attribute": "gender", "templates": {"phrasings": ["{category}" + "." * i for i in range(21)]}}
         )
+
+
+@pytest.mark.parametrize(("count", "rounds"), [(26, 100), (8, 100), (3, 100), (26, 5), (1, 1)])
+def test_the_measured_templates_are_spread_over_the_split(count: int, rounds: int) -> None:
+    chosen = measured_templates(count, rounds)
+
+    assert len(set(chosen)) == len(chosen) == min(8, count, rounds)
+    assert chosen[0] == 0 and max(chosen) < count

@@ -23,10 +23,9 @@ from browser_support import (
 )
 from scipy.stats import chi2_contingency
 
-from distalign.measuring import measured_templates
 from distalign.models import bundled_gguf, prepared_folder
 from distalign.results import SplitResult
-from distalign.templates import fill
+from distalign.templates import fill, measured_templates
 from storage import Run
 
 SHARES = {"calm": "0.2", "cheerful": "0.3", "gloomy": "0.5"}
