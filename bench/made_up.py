@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distalign.metrics import marginals
-from distalign.noise import noise_floor
+from distalign.noise import NORMAL_95, noise_floor
 from distalign.progress import Progress
 from distalign.results import PHASES, ContextResult, Interval, Round, SideEffects, SplitResult
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec, parse_spec
@@ -156,7 +156,7 @@ def _measured(
     ]  # fmt: skip
     m = max(1, n - len(lost))
     realized = tuple(sum(drawn[j] == c for j in range(n) if j not in lost) / m for c in range(k))
-    half = [1.96 * math.sqrt(max(p * (1 - p), 0.002) / m) for p in realized]
+    half = [NORMAL_95 * math.sqrt(max(p * (1 - p), 0.002) / m) for p in realized]
     mae = sum(abs(q - p) for q, p in zip(target, realized, strict=True)) / k
     return ContextResult(
         i, n, len(lost), target, realized,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distalign.attributes import Attribute
-from distalign.noise import noise_floor
+from distalign.noise import noise_floor, wilson
 from distalign.results import Interval, Marginal
 
 Array = NDArray[np.float64]
@@ -203,10 +203,6 @@ def _recentred_interval(values: Array, resampled: Array) -> Interval:
 
 
 def wilson_interval(counts: Array) -> tuple[Array, Array]:
-    """Wilson's 95 % interval of each share, which stays sensible at 0 and 1. [C, K] → [C, K] twice."""
-    z = 1.959964
-    n = np.maximum(counts.sum(-1, keepdims=True), 1e-9)
-    p = shares(counts)
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    """Wilson's 95 % interval of each share; NaN where nothing was counted. [C, K] → [C, K] twice."""
+    low, high = wilson(shares(counts), np.maximum(counts.sum(-1, keepdims=True), 1e-9))
+    return np.clip(low, 0, 1), np.clip(high, 0, 1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from distalign.noise import mean_absolute_deviation
 from distalign.progress import Progress
 
 # All splits that a run may be measured on.
@@ -93,6 +94,12 @@ class ContextResult:
     chi2_p: float
     exact: tuple[float, ...] | None = None
     exact_bound: float | None = None
+
+    def noise_band(self, category: int) -> tuple[float, float]:
+        """The target of a category, less and plus what a perfect sampler would be off on average."""
+        target = self.target[category]
+        off = mean_absolute_deviation(target, max(1, self.rounds - self.unclassified))
+        return max(0.0, target - off), min(1.0, target + off)
 
 
 @dataclass(frozen=True)

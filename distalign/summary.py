@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from distalign.noise import NORMAL_95
 from distalign.results import ContextResult, Pair, SideEffects, SplitResult, of_split, split_name, splits_of
 from distalign.spec import TRAINED_METHODS, RunSpec
 from distalign.wording import figure, listed, p_value, percent, plural, points
@@ -159,7 +160,7 @@ def _noise(now: SplitResult) -> str:
 def _chance(context: ContextResult) -> float:
     """Half the width of the 95 % band of a perfect sampler's share, the widest of a context's categories."""
     classified = max(1, context.rounds - context.unclassified)
-    return 1.96 * math.sqrt(max(q * (1 - q) for q in context.target) / classified)
+    return NORMAL_95 * math.sqrt(max(q * (1 - q) for q in context.target) / classified)
 
 
 def _furthest(spec: RunSpec, now: SplitResult) -> str:

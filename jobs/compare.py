@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from distalign import noise
 from distalign.errors import SpecError
-from distalign.noise import mean_absolute_deviation
 from distalign.prompts import prompt_text
 from distalign.results import SPLITS, ContextResult, Interval, SideEffects, SplitResult
 from distalign.spec import TRAINED_METHODS, RunSpec
@@ -22,7 +22,6 @@ from storage.packed import EXAMPLE_TITLE
 MAX_ENTRIES = 8
 # What may differ between runs whose figures are held against each other.
 FREE = ("base_model",)
-Z95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -186,9 +185,8 @@ def wilson(rate: float, n: int) -> Interval:
     """A rate among n rounds with its 95 % Wilson score interval."""
     if n < 1 or not math.isfinite(rate):
         return Interval(rate, math.nan, math.nan)
-    middle = (rate + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-    half = Z95 * math.sqrt(rate * (1 - rate) / n + Z95**2 / (4 * n * n)) / (1 + Z95**2 / n)
-    return Interval(rate, min(rate, max(0.0, middle - half)), max(rate, min(1.0, middle + half)))
+    low, high = noise.wilson(rate, n)
+    return Interval(rate, min(rate, max(0.0, low)), max(rate, min(1.0, high)))
 
 
 def differing(entries: Sequence[Entry]) -> tuple[str, ...]:
@@ -279,13 +277,6 @@ def by_context(comparison: Comparison) -> dict[str, list[Any]]:
     return dict(
         sorted(found.items(), key=lambda item: (item[1].count(None), -_mean(r.mae for r in item[1] if r)))
     )
-
-
-def floor_around(result: ContextResult, category: int) -> tuple[float, float]:
-    """Where a perfect sampler's share of a category lies around its target: within its mean deviation."""
-    target = result.target[category]
-    off = mean_absolute_deviation(target, max(1, result.rounds - result.unclassified))
-    return max(0.0, target - off), min(1.0, target + off)
 
 
 def times_floor(result: ContextResult) -> float:

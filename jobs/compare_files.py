@@ -10,7 +10,7 @@ from typing import Any
 from distalign import published
 from distalign.errors import SpecError, shown
 from distalign.results import ContextResult
-from jobs.compare import Comparison, Line, by_context, floor_around, times_floor
+from jobs.compare import Comparison, Line, by_context, times_floor
 from jobs.export import open_target, write_csv
 from jobs.report import finite, measures, side_effects
 
@@ -141,7 +141,7 @@ def _line_object(line: Line) -> dict[str, Any]:
 def _context_object(line: Line, result: ContextResult) -> dict[str, Any]:
     """Figures of a context; shares, their intervals and the noise floor around the target by category."""
     names = line.entry.run.spec.attribute.names
-    floors = zip(*(floor_around(result, k) for k in range(len(names))), strict=True)
+    floors = zip(*(result.noise_band(k) for k in range(len(names))), strict=True)
     vectors = {name: getattr(result, name) for name in _SHARES} | dict(zip(_FLOORS, floors, strict=True))
     figures = {name: getattr(result, name) for name in ("rounds", "unclassified", "mae", "noise_floor")}
     shares = {name: dict(zip(names, values, strict=False)) for name, values in vectors.items()}

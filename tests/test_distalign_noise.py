@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from distalign.contexts import occupation_table
-from distalign.noise import mean_absolute_deviation, noise_floor
+from distalign.noise import mean_absolute_deviation, noise_floor, wilson
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,15 @@ def test_many_rounds_do_not_overflow() -> None:
 def test_no_rounds_have_no_floor() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         mean_absolute_deviation(0.5, 0)
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.0, 50), (0.1, 100), (0.5, 7), (1.0, 3)])
+def test_wilsons_interval_is_that_of_the_textbook_for_numbers_and_arrays(share: float, n: int) -> None:
+    from scipy.stats import binomtest
+
+    expected = binomtest(round(share * n), n).proportion_ci(method="wilson")
+    exact = round(share * n) / n
+
+    assert wilson(exact, n) == pytest.approx((expected.low, expected.high), abs=1e-7)
+    low, high = wilson(np.array([exact]), np.array([n]))
+    assert (low[0], high[0]) == pytest.approx(wilson(exact, n), abs=1e-12)

@@ -25,7 +25,6 @@ from jobs.compare import (
     compare,
     entries_of,
     entry_of,
-    floor_around,
     names_of,
     prompts_of,
     splits_of,
@@ -449,7 +448,7 @@ def test_json_has_what_the_charts_show(store: Store, capsys: pytest.CaptureFixtu
     for name in ("target", "realized", "low", "high"):
         assert tuple(line[name].values()) == getattr(stored, name)
     for k, name in enumerate(("male", "female")):
-        assert (line["floor_low"][name], line["floor_high"][name]) == floor_around(stored, k)
+        assert (line["floor_low"][name], line["floor_high"][name]) == stored.noise_band(k)
     assert line["ratio"] == stored.mae / stored.noise_floor and line["rounds"] == 100
 
 

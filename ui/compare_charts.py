@@ -13,7 +13,7 @@ from typing import Any
 import altair as alt
 
 from distalign.results import ContextResult
-from jobs.compare import Comparison, Line, by_context, floor_around
+from jobs.compare import Comparison, Line, by_context
 from jobs.reporting.layers import (
     BAND,
     INK,
@@ -174,7 +174,7 @@ def share_rows(
             k = category_of(line, category)
             if result is None or k is None or not result.realized or not math.isfinite(result.realized[k]):
                 continue
-            floor_low, floor_high = floor_around(result, k)
+            floor_low, floor_high = result.noise_band(k)
             rows.append(
                 {
                     "place": place,

@@ -12,7 +12,6 @@ from typing import Any
 
 import altair as alt
 
-from distalign.noise import mean_absolute_deviation
 from distalign.results import ContextResult, Pair
 from jobs.reporting.layers import (
     AFTER,
@@ -144,15 +143,8 @@ def exact_share(result: ContextResult, category: int) -> float | None:
     return result.exact[category] / total if result.exact and total > 0 else None
 
 
-def noise_band(result: ContextResult, category: int) -> tuple[float, float]:
-    """The target of a category, less and plus what a perfect sampler would be off on average."""
-    target = result.target[category]
-    floor = mean_absolute_deviation(target, max(1, result.rounds - result.unclassified))
-    return max(0.0, target - floor), min(1.0, target + floor)
-
-
 def _realized_row(c: ContextResult, name: str, place: int, phase: str, k: int) -> dict[str, Any]:
-    floor_low, floor_high = noise_band(c, k)
+    floor_low, floor_high = c.noise_band(k)
     return {
         "place": place,
         "context": name,

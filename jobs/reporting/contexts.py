@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from distalign.convergence import RunningError, RunningShares
 from distalign.results import ContextResult, Pair
 from distalign.wording import NONE, figure, percent
-from jobs.reporting.charts import exact_share, noise_band, ordered_contexts
+from jobs.reporting.charts import exact_share, ordered_contexts
 from jobs.reporting.layers import MAX_CONTEXTS
 from jobs.reporting.tables import Cell, html_table
 
@@ -29,7 +29,7 @@ def contexts_table(
     before, after = ({c.context: c for c in result.contexts} if result else {} for result in pair)
     for i in ordered_contexts(pair, contexts, category, order)[first : first + most]:
         now = after.get(i) or before[i]
-        low, high = noise_band(now, category)
+        low, high = now.noise_band(category)
         rows.append([
             contexts[i],
             percent(now.target[category], 1),

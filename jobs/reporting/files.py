@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Sequence
 
 from distalign.errors import shown
 from distalign.results import SplitResult, of_split
-from jobs.export import safe_cell
+from jobs.export import write_csv
 from jobs.report import finite
 from jobs.reporting import pictures, views
 from jobs.reporting.page import report_page
@@ -61,10 +60,7 @@ def convergence_file(store: Store, run: Run, view: View, ending: str) -> bytes:
     if ending == "json":
         return (json.dumps(rows, ensure_ascii=False, indent=1) + "\n").encode()
     text = io.StringIO(newline="")
-    names = list(rows[0]) if rows else []
-    writer = csv.writer(text)
-    writer.writerow(names)
-    writer.writerows([safe_cell(row[name]) for name in names] for row in rows)
+    write_csv(text, list(rows[0]) if rows else [], iter(rows))
     return text.getvalue().encode()
 
 
