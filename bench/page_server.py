@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.errors import BenchError
 from bench.page_app import App
 from bench.page_data import Made
 from bench.page_session import Answer, Session
@@ -48,7 +49,11 @@ def poll(app: App, made: Made, repeats: int) -> dict[str, float]:
 
 @contextmanager
 def _writer(store: Store, run_id: str) -> Iterator[None]:
-    """A process that writes to a run as the process of a run does, only more."""
+    """A process that writes to a run as the process of a run does, only more.
+
+    Raises:
+        BenchError: when it ended before it was needed: without it the polls would have nothing to tell.
+    """
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=write_on, args=(store.path, run_id), daemon=True)
     told = store.last_event(run_id).seq
@@ -57,6 +62,11 @@ def _writer(store: Store, run_id: str) -> Iterator[None]:
         # Its own start, with all its imports, is no part of a poll.
         while process.is_alive() and store.last_event(run_id).seq == told:
             time.sleep(WRITE_SECONDS)
+        if not process.is_alive():
+            raise BenchError(
+                f"page: the process that writes to run {run_id} ended with exit code {process.exitcode}. "
+                "What it printed says why"
+            )
         yield
     finally:
         process.kill()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from bench import page_data, page_server
+from bench.errors import BenchError
 from bench.page_app import start_app, without_worker
 from bench.page_session import Session
 from distalign.folders import DataFolder
@@ -41,3 +45,14 @@ def test_it_sees_the_answers_that_a_browser_gets(tmp_path: Path) -> None:
         polled = page_server.poll(app, made, 1)
         assert polled["kilobytes"] > 0.5
         assert app.store.last_event(made.live).step > 3
+
+
+def test_polls_without_a_writer_are_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = page_data.make(tmp_path, runs=4, contexts=3, rounds=2, live_events=3)
+    # Anything that takes the same arguments and ends at once.
+    monkeypatch.setattr(page_server, "write_on", os.path.join)
+    with (
+        pytest.raises(BenchError, match=f"writes to run {made.live} ended with exit code 0"),
+        page_server._writer(Store(DataFolder(tmp_path).database), made.live),
+    ):
+        raise AssertionError("was measured")
