@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -12,8 +13,9 @@ from distalign.spec import parse_spec
 from distalign.summary import Sentence, Summary
 from jobs.reporting import layers
 from storage.records import AnswerGroup, GroupedAnswers
-from ui import cards, charts, curves, present, report
+from ui import cards, curves, present, report
 from ui.tables import check_sums
+from ui.target_bars import target_bars
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 
@@ -35,43 +37,50 @@ def values_of(spec: dict) -> list[dict]:
     return [row for layer in spec["layer"] for row in values_of(layer)]
 
 
-def chart_of(mapping: dict) -> dict:
+def bars_of(mapping: dict) -> str:
     spec = parse_spec(mapping)
-    return charts.target_chart(spec.attribute, spec.contexts, spec.target).to_dict()
+    return target_bars(spec.attribute, spec.contexts, spec.target)
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        chart_of({"attribute": "gender", "target": "real"}),
-        chart_of({"attribute": "race", "target": "even"}),
-    ],
-    ids=["table", "one row"],
-)
-def test_every_field_that_is_drawn_is_in_every_row(spec):
-    rows = values_of(spec)
-    assert rows
-    for row in rows:
-        assert drawn_fields(spec) <= set(row)
+def widths(row: str) -> list[float]:
+    return [float(width) for width in re.findall(r"width:([\d.e-]+)%", row)]
 
 
-def test_a_chart_never_has_more_rows_than_gradio_draws():
+def test_every_context_has_a_bar_that_is_filled_by_its_shares():
+    first, *rows = bars_of({"attribute": "gender", "target": "real"}).split('<div class="row">')
+    assert first.count("</span>") == 2 + 6, "two categories and the axis"
+    assert len(rows) == 25 and "Office managers" in "".join(rows)
+    assert all(math.fsum(widths(row)) == pytest.approx(100, abs=0.05) for row in rows)
+    assert 'title="male: 28.2 %"' in next(row for row in rows if "Office managers" in row)
+
+
+def test_of_many_contexts_and_categories_the_first_and_the_largest_are_drawn():
     names = [f"c{i}" for i in range(50)]
     contexts = [f"place {i}" for i in range(1000)]
     rows = {
         c: {n: (0.51 if j == i % 50 else 0.01) for j, n in enumerate(names)} for i, c in enumerate(contexts)
     }
     mapping = {"attribute": {"name": "kind", "categories": names}, "contexts": contexts, "target": rows}
-    drawn = values_of(chart_of(mapping))
-    assert len({row["context"] for row in drawn}) == layers.MAX_CONTEXTS
-    assert len({row["category"] for row in drawn}) == len(layers.PALETTE)
-    first = [row["share"] for row in drawn if row["place"] == 0]
-    assert math.fsum(first) == pytest.approx(1)
+    _, *drawn = bars_of(mapping).split('<div class="row">')
+    assert len(drawn) == layers.MAX_CONTEXTS
+    assert len(widths(drawn[0])) == len(layers.PALETTE) and layers.OTHER in drawn[0]
+    assert math.fsum(widths(drawn[0])) == pytest.approx(100, abs=0.05)
 
 
 def test_equal_rows_are_drawn_once():
-    drawn = values_of(chart_of({"attribute": "sentiment", "target": "even"}))
-    assert {row["context"] for row in drawn} == {"All 25 contexts"}
+    _, *rows = bars_of({"attribute": "sentiment", "target": "even"}).split('<div class="row">')
+    assert len(rows) == 1 and "All 25 contexts" in rows[0]
+
+
+def test_names_in_the_bars_are_escaped():
+    text = bars_of(
+        {
+            "attribute": {"name": "kind", "categories": ['a"b&c', "plain"]},
+            "contexts": ["d'e&f"],
+            "target": "even",
+        }
+    )
+    assert 'a"b' not in text and "a&quot;b&amp;c" in text and "e&amp;f" in text
 
 
 def test_curves_are_thinned_and_end_at_the_last_step():

@@ -16,7 +16,7 @@ _NUMBER = ' class="n"'
 
 
 def target_table(attribute: Attribute, contexts: Contexts, target: Target) -> str:
-    """The target that :func:`ui.charts.target_chart` draws; one column where all contexts have the same."""
+    """The target that :func:`ui.target_bars.target_bars` draws; one column where all contexts have the same."""
     title = "Target shares"
     if len(set(target.rows)) == 1:
         rows = [

@@ -16,15 +16,16 @@ from distalign.sharing import FIELD, command, pack
 from distalign.spec import RunSpec
 from distalign.spelling import spelling_for
 from distalign.stated import STATED
-from ui import cards, charts, forms, tables, train_cards
+from ui import cards, forms, tables, train_cards
 from ui.chart_tables import target_table
 from ui.downloads import Folder, writing
 from ui.forms import Form
+from ui.target_bars import target_bars
 from ui.train_fit import read_form
 from ui.train_form import Controls
 from ui.wiring import QUIET, hands_over
 
-CHART = ["da-chart", "da-chart-scroll"]
+CHART = ["da-chart-scroll"]
 STALE = [*CHART, "da-stale"]
 # What redraw fills besides the errors: names of ``Controls.others``.
 DRAWN = (
@@ -42,7 +43,7 @@ def build(c: Controls) -> None:
     """The column's controls; what is built later (the planner) stands among the settings."""
     with gr.Column(elem_classes="da-card"):
         gr.HTML(cards.heading("Target", "What share of the answers each category should get."))
-        c.others["chart"] = gr.Plot(show_label=False, container=False, elem_classes=CHART)
+        c.others["chart"] = gr.HTML(apply_default_css=False, elem_classes=CHART, elem_id="target-bars")
         c.others["chart_table"] = gr.HTML(apply_default_css=False, elem_id="target-as-table")
         c.others["source"] = gr.HTML()
     with gr.Column(elem_classes="da-card"):
@@ -119,8 +120,8 @@ def redraw(data: DataFolder, drawn: str, first: int, gap: object, *values: Any) 
     key = f"{spec.attribute.names}{hash(spec.contexts.names)}{hash(spec.target.rows)}"
     chart, table = gr.update(elem_classes=CHART), gr.skip()
     if key != drawn:
-        drawing = charts.target_chart(spec.attribute, spec.contexts, spec.target)
-        chart = gr.update(value=charts.plot_data(drawing), elem_classes=CHART)
+        bars = target_bars(spec.attribute, spec.contexts, spec.target)
+        chart = gr.update(value=bars, elem_classes=CHART)
         table = target_table(spec.attribute, spec.contexts, spec.target)
     examples = gr.skip() if first < 0 else train_cards.examples_html(spec, _spelling(spec, data), first)
     no_errors = train_cards.section_errors(None)
