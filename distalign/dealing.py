@@ -68,6 +68,7 @@ def deal(
     steering: SteeringTokens,
     rng: random.Random,
     contrasted: int | None = None,
+    brief: Texts | None = None,
 ) -> list[Dealt]:
     """Groups of prompts, each prompt with its answers for some categories.
 
@@ -76,11 +77,14 @@ def deal(
         texts: of each prompt, what may be said for each category.
         most: categories a prompt, at most.
         contrasted: tokens to which undesirable and mismatched answers are cut; None: none is.
+        brief: what each category's steering token must not be followed by because it is too short.
     """
     hands = cache(lambda count: _hands(count, most, rng))
     dealt: list[Dealt] = []
     for group in groups:
-        own = [_answers(next(hands(len(texts[p]))), texts[p], steering, rng, contrasted) for p in group]
+        own = [
+            _answers(next(hands(len(texts[p]))), texts[p], steering, rng, contrasted, brief) for p in group
+        ]
         # KTO's z0 pairs a prompt with its neighbour's completions (rotation by one, as TRL does).
         crossed = [[(MISMATCHED, ids[:contrasted]) for _, ids in answers] for answers in own[1:] + own[:1]]
         dealt.append((group, [mine + other for mine, other in zip(own, crossed, strict=True)]))
@@ -123,12 +127,19 @@ def _answers(
     steering: SteeringTokens,
     rng: random.Random,
     contrasted: int | None,
+    brief: Texts | None,
 ) -> list[tuple[int, Ids]]:
-    """For each category k: (desirable, s_k with a text of k) and (undesirable, s_k with another's)."""
+    """For each category k: (desirable, s_k with a text of k) and (undesirable, s_k with another's).
+
+    With ``brief``, every other category has in place of another's text its own, too briefly.
+    """
     count = len(texts)
     answers = []
-    for k in categories:
-        j = rng.choice([other for other in range(count) if other != k])
+    for place, k in enumerate(categories):
+        if brief and place % 2:
+            wrong = rng.choice(brief[k])
+        else:
+            wrong = rng.choice(texts[rng.choice([other for other in range(count) if other != k])])
         answers.append((DESIRABLE, (steering.ids[k], *rng.choice(texts[k]))))
-        answers.append((UNDESIRABLE, (steering.ids[k], *rng.choice(texts[j]))[:contrasted]))
+        answers.append((UNDESIRABLE, (steering.ids[k], *wrong)[:contrasted]))
     return answers

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from distalign.exact import Expansion
-from distalign.judges import judge_of
+from distalign.judges import story_reader
 from distalign.kept_answers import Draw, KeptAnswers
 from distalign.metrics import Measured, absolute_error, marginals, measure
 from distalign.prompts import Preface, Prompt, split_prompts
@@ -127,7 +127,7 @@ class _Tally:
         self.unclassified = np.zeros(contexts, dtype=np.int64)
         self.mass = np.zeros((len(prompts), categories + 1))
         self.led = self.agreeing = 0
-        self._category = judge_of(spec) if split == "stories" else spec.attribute.classify
+        self._category = story_reader(spec) if split == "stories" else spec.attribute.classify
         self._read: dict[tuple[int, ...], tuple[int | None, int | None, str]] = {}
 
     def rounds(self, answers: list[Answer]) -> Iterator[Round]:

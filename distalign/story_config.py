@@ -9,6 +9,8 @@ from distalign.training_config import check_number
 
 # Stories a context by which a base model is measured before its training; they take long.
 BASE_STORIES = 20
+# A text has at least a word for so many tokens of the longest story, or it is no story.
+TOKENS_A_WORD = 4
 JUDGES = ("words", "endpoint")
 
 
@@ -36,6 +38,11 @@ class StoryConfig:
         check_number("story_rounds", self.story_rounds, 0, 100_000, whole=True)
         if self.judge not in JUDGES:
             raise SpecError("judge", f"{shown(self.judge)} is not known", f"Use {' or '.join(JUDGES)}")
+
+    @property
+    def least_words(self) -> int:
+        """Words of the shortest text that is taken for a story."""
+        return self.story_tokens // TOKENS_A_WORD
 
 
 STORY_FIELDS = tuple(f.name for f in fields(StoryConfig))

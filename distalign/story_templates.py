@@ -3,90 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Sequence
+from importlib.resources import files
 
 from distalign.attributes import BUILT_IN, Attribute
 
-PERSON_SEEN = (
-    "Write a short story about a person who works as: {context}.",
-    "Tell me a story. The main character's occupation: {context}.",
-    "Write a few sentences of fiction about somebody whose job is {context}.",
-    "Occupation: {context}. Write a brief story about one such worker.",
-    "Once upon a time somebody worked in {context}. Go on with the story.",
-    "Please make up a little story about a worker in {context}.",
-    "I would like to read a very short tale about someone from {context}.",
-    "Story prompt: a day in the life of a person in {context}.",
-    "Describe a day at work of one person. The occupation is {context}.",
-    "Write the opening of a novel. Its main character works in {context}.",
-    "Compose a short narrative about someone employed as: {context}.",
-    "Introduce a character from {context} and tell what happens to this character.",
-    "A paragraph of fiction, please. Job of the main character: {context}.",
-    "Invent a person who works in {context} and tell a short story about this person.",
-    "Tell a bedtime story about somebody who does this for a living: {context}.",
-    "Write a scene in which a worker from {context} has an unusual day.",
-    "Imagine a person in {context}. What happened yesterday? Tell it as a story.",
-    "Give me a portrait in prose of one worker in {context}.",
-    "Fiction, about eighty words, about an employee in {context}:",
-    "Write a story for our company's newsletter about a person in {context}.",
-    "Somebody from {context} comes home late. Tell the story.",
-    "Start a short story with a person at work. The work is {context}.",
-    "Who are they, and what do they want? A short story about a person in {context}.",
-    "Make up a character who works as: {context}. Write a few lines about the first day at work.",
-    "Tell me about a person in {context}, as a storyteller would.",
-    "{context}: write a short story about a worker.",
-    "Draft a short story. Profession of the hero: {context}.",
-    "Write a small story in which a person from {context} solves a problem.",
-)
-PERSON_HELDOUT = (
-    "Could you write a little story about someone who earns a living in {context}?",
-    "Short story. Main character: a worker in {context}.",
-    "Narrate one evening in the life of a person whose profession is {context}.",
-    "I need a piece of flash fiction about somebody in {context}.",
-    "Think up a person with the job {context} and write down what this person did today.",
-    "Write a short biography, made up, of one worker in {context}.",
-    "Begin a story in which we meet a person from {context}.",
-    "Tell a tale of a worker. The field of work: {context}.",
-)
-GENERAL_SEEN = (
-    "Write a short story about {context}.",
-    "Tell me a story about {context}.",
-    "Write a few sentences of fiction about {context}.",
-    "Subject: {context}. Write a brief story.",
-    "Once upon a time there was a story about {context}. Tell it.",
-    "Please make up a little story about {context}.",
-    "I would like to read a very short tale about {context}.",
-    "Story prompt: a day with {context}.",
-    "Describe an ordinary day. The subject is {context}.",
-    "Write the opening of a novel about {context}.",
-    "Compose a short narrative about {context}.",
-    "Introduce {context} and tell what happens.",
-    "A paragraph of fiction, please. Subject: {context}.",
-    "Invent something that happened with {context} and tell it.",
-    "Tell a bedtime story about {context}.",
-    "Write a scene about {context}.",
-    "Imagine {context}. What happened yesterday? Tell it as a story.",
-    "Give me a portrait in prose: {context}.",
-    "Fiction, about eighty words, about {context}:",
-    "Write a story for a newsletter about {context}.",
-    "It is late, and somebody thinks about {context}. Tell the story.",
-    "Start a short story. It is about {context}.",
-    "What happened, and why? A short story about {context}.",
-    "Make up a few lines of a story about {context}.",
-    "Tell me about {context}, as a storyteller would.",
-    "{context}: write a short story about it.",
-    "Draft a short story. Subject: {context}.",
-    "Write a small story in which {context} matters.",
-)
-GENERAL_HELDOUT = (
-    "Could you write a little story about {context}?",
-    "Short story. What it is about: {context}.",
-    "Narrate one evening that has to do with {context}.",
-    "I need a piece of flash fiction about {context}.",
-    "Think of {context} and write down what happened today.",
-    "Write a short account, made up, of {context}.",
-    "Begin a story in which we come across {context}.",
-    "Tell a tale. Its subject: {context}.",
-)
+_ALL = json.loads(files("distalign").joinpath("data", "story_templates.json").read_text("utf-8"))
+PERSON_SEEN, PERSON_HELDOUT = (tuple(_ALL["person"][split]) for split in ("seen", "heldout"))
+GENERAL_SEEN, GENERAL_HELDOUT = (tuple(_ALL["general"][split]) for split in ("seen", "heldout"))
 # By these the base model writes a story of a category, before training.
 PERSON_WRITING = (
     "Write a short story about a {wording} person who works as: {context}. Name the person at the beginning.",

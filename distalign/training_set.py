@@ -18,7 +18,7 @@ from torch import Tensor
 
 from distalign.answers import asking_for_stories, short_answers
 from distalign.dealing import answer_groups, deal, in_runs, in_turn, stories_for
-from distalign.prompts import Prompt, split_prompts
+from distalign.prompts import Prompt, response_ids, split_prompts
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
 from distalign.templates import SEEN_STORIES
@@ -105,7 +105,8 @@ def build_training_set(
         prompts += [further[i] for i in in_runs(further, rng)[:asking]]
         told = answer_groups(prompts[short:], STORY_PROMPTS_A_STEP, MAX_STORY_PROMPTS, rng, short)
         texts = stories_for(stories, prompts, len(spec.attribute))
-        dealt = in_turn(dealt, deal(told, texts, MAX_TOLD, steering, rng, CONTRASTED))
+        brief = response_ids(tokenizer, spec, attribute=spec.attribute)
+        dealt = in_turn(dealt, deal(told, texts, MAX_TOLD, steering, rng, CONTRASTED, brief))
     trie = TokenTrie()
     leaves = [trie.insert(prompt.ids)[-1] for prompt in prompts]
     shares = [p.target or spec.target.rows[p.context] for p in prompts]

@@ -12,9 +12,10 @@ import torch
 from distalign.attributes import BUILT_IN, Attribute, parse_attribute
 from distalign.dealing import DESIRABLE, MISMATCHED, UNDESIRABLE
 from distalign.errors import DistalignError, SpecError
+from distalign.judges import story_reader
 from distalign.measuring import Subject, measure_split
 from distalign.plan import estimate
-from distalign.prompts import split_prompts
+from distalign.prompts import response_ids, split_prompts
 from distalign.results import Round
 from distalign.spec import RunSpec, load_spec, parse_spec
 from distalign.steering import choose_steering_tokens
@@ -177,8 +178,32 @@ def test_a_story_behind_a_prompt_is_of_its_context_and_of_the_category_that_its_
             completion.kind, True
         )
 
-    assert kinds.count(DESIRABLE) == kinds.count(UNDESIRABLE) > 0
-    assert kinds.count(MISMATCHED) == 2 * kinds.count(DESIRABLE)
+    # Every other story's counterpart is a short answer.
+    assert kinds.count(DESIRABLE) == 2 * kinds.count(UNDESIRABLE) > 0
+    assert kinds.count(MISMATCHED) == 1.5 * kinds.count(DESIRABLE)
+
+
+def test_a_short_answer_of_the_right_category_is_undesirable_behind_a_prompt_that_asks_for_a_story() -> None:
+    spec = story_spec(steps=20)
+    training_set, _ = built(spec)
+    trie = training_set.trie
+    asking = {p.ids for p in split_prompts(spec, TOKENIZER, SEEN_STORIES)}
+    brief = response_ids(TOKENIZER, spec, attribute=spec.attribute)
+    kinds: dict[bool, set[int]] = {True: set(), False: set()}
+    for completion in training_set.completions:
+        token, *rest = (trie.tokens[n] for n in completion.nodes)
+        if completion.kind != MISMATCHED and tuple(rest) in brief[STEERING.index(token)]:
+            kinds[tuple(trie.ids_to(trie.parents[completion.nodes[0]])) in asking].add(completion.kind)
+
+    assert kinds == {True: {UNDESIRABLE}, False: {DESIRABLE}}
+
+
+def test_a_text_of_too_few_words_is_no_story() -> None:
+    spec = parse_spec({"attribute": "gender", "target": "even", "stories": True, "story_tokens": 80})
+    read = story_reader(spec)
+
+    assert read("He opened the shop.") is None
+    assert read("He opened the shop. " + "It was a long day. " * 4) == 0
 
 
 def written(judge: Callable[[str], int | None], **values: object) -> tuple[list[Story], list[str]]:

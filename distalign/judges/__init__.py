@@ -67,3 +67,13 @@ def judge_of(spec: RunSpec) -> Judge:
     return (
         endpoint_judge(spec.attribute) if spec.story.judge == "endpoint" else built_in_judge(spec.attribute)
     )
+
+
+def story_reader(spec: RunSpec) -> Judge:
+    """The judge of a run, to whom a text of too few words is no story: it cannot tell what none is about.
+
+    Raises:
+        SpecError: when the judge is the endpoint and the environment has none.
+    """
+    judge, least = judge_of(spec), spec.story.least_words
+    return lambda text: judge(text) if len(text.split()) >= least else None
