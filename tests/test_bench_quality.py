@@ -22,7 +22,7 @@ from bench.quality.goals import goal_rows
 from bench.quality.page import BEGIN, CHART, EMPTY, END, marked, readme_block, write_into, write_page
 from bench.records import Records
 from bench.settings import differences, settings_of
-from distalign import published
+from distalign import published, story_templates
 from distalign.errors import SpecError
 from distalign.spec import SPEC_FIELDS, load_spec, parse_spec
 from distalign.templates import GENERAL_HELDOUT, GENERAL_SEEN, PERSON_HELDOUT, PERSON_SEEN, check_template
@@ -42,7 +42,12 @@ def phrases(text: str, size: int = 4) -> set[tuple[str, ...]]:
 
 
 def test_the_third_set_shares_no_wording_with_the_templates_that_defaults_were_chosen_by() -> None:
-    known = set().union(*(map(phrases, (*PERSON_SEEN, *PERSON_HELDOUT, *GENERAL_SEEN, *GENERAL_HELDOUT))))
+    questions = (*PERSON_SEEN, *PERSON_HELDOUT, *GENERAL_SEEN, *GENERAL_HELDOUT)
+    stories = (
+        *story_templates.PERSON_SEEN, *story_templates.PERSON_HELDOUT, *story_templates.GENERAL_SEEN,
+        *story_templates.GENERAL_HELDOUT,
+    )  # fmt: skip
+    known = set().union(*map(phrases, (*questions, *stories)))
     texts = [text for group in SETS for text in group]
 
     assert [len(group) for group in SETS] == [8, 8, 8, 8]
