@@ -27,19 +27,21 @@ class Target:
     ``kind`` is how it was given: "even", "real", "mapping" (one row for all
     contexts), "table" (a row a context), "stated" (in the prompt; the rows are those it
     is measured on) or "product" (of ``factors``, the independent targets of a joint
-    attribute's parts).
+    attribute's parts). ``given`` are the rows of a table by name as they were given, where some are rules.
     """
 
     kind: str
     rows: tuple[tuple[float, ...], ...]
     factors: tuple[Target, ...] = ()
+    given: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     @property
     def is_rule(self) -> bool:
         """Whether it says of any context, also of one that it never saw, what its shares are."""
-        return self.kind in ("even", "mapping", STATED) or (
-            self.kind == "product" and all(factor.is_rule for factor in self.factors)
-        )
+        if self.kind == "product":
+            return all(factor.is_rule for factor in self.factors)
+        by_rules = bool(self.given) and all(RULE in name for name, _ in self.given)
+        return self.kind in ("even", "mapping", STATED) or by_rules
 
     def to_mapping(self, attribute: Attribute, contexts: Contexts) -> Any:
         if self.kind in ("even", "real", STATED):
@@ -47,8 +49,9 @@ class Target:
         if self.kind == "product":
             parts = zip(attribute.parts, self.factors, strict=True)
             return {part.name: factor.to_mapping(part, contexts) for part, factor in parts}
-        rows = [dict(zip(attribute.names, row, strict=True)) for row in self.rows]
-        return rows[0] if self.kind == "mapping" else dict(zip(contexts.names, rows, strict=True))
+        named = self.given or tuple(zip(contexts.names, self.rows, strict=True))
+        rows = {name: dict(zip(attribute.names, row, strict=True)) for name, row in named}
+        return next(iter(rows.values())) if self.kind == "mapping" else rows
 
 
 def parse_target(value: object, attribute: Attribute, contexts: Contexts) -> Target:
@@ -82,7 +85,7 @@ def parse_target(value: object, attribute: Attribute, contexts: Contexts) -> Tar
     if any(name in _part_names(attribute) for name in _spelled(value)):
         return _product(_spelled(value), attribute, contexts)
     if all(isinstance(row, Mapping) for row in value.values()):
-        return Target("table", tuple(_table_rows(value, attribute, contexts)))
+        return _table(_spelled(value), attribute, contexts)
     row = check_row(value, attribute, "target")
     return Target("mapping", (row,) * len(contexts))
 
@@ -133,22 +136,20 @@ def _real_row(context: str, attribute: Attribute) -> tuple[float, ...]:
     )
 
 
-def _table_rows(
-    table: Mapping[str, Mapping[str, object]], attribute: Attribute, contexts: Contexts
-) -> list[tuple[float, ...]]:
-    table = _spelled(table)
+def _table(table: Mapping[str, Mapping[str, object]], attribute: Attribute, contexts: Contexts) -> Target:
     for problem in stray_rows(list(table), contexts).values():
         raise SpecError("target", problem, "Remove it, or add the context")
-    rows: list[tuple[float, ...]] = []
-    for context, name in zip(contexts.names, matched_rows(list(table), contexts), strict=True):
+    names = matched_rows(list(table), contexts)
+    for context, name in zip(contexts.names, names, strict=True):
         if name is None:
             raise SpecError(
                 "target",
                 f"the context {shown(context)} has no row in the table",
                 "Add a row for it, or a row '*' for all others",
             )
-        rows.append(check_row(table[name], attribute, f"target[{name}]"))
-    return rows
+    checked = {name: check_row(row, attribute, f"target[{name}]") for name, row in table.items()}
+    given = tuple(checked.items()) if set(checked) - set(contexts.names) else ()
+    return Target("table", tuple(checked[name] for name in names if name is not None), given=given)
 
 
 def matched_rows(names: Sequence[str], contexts: Contexts) -> list[str | None]:

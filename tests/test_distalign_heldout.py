@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from distalign.errors import SpecError
 from distalign.folders import DataFolder
 from distalign.plan import estimate
 from distalign.prompts import split_prompts
@@ -16,6 +17,17 @@ from tests.tiny import save_base, tiny_model, tiny_spec, tiny_tokenizer
 
 JOBS = ["Nurses", "Pilots", "Bakers", "Judges"]
 PART_JOINT = {"attribute": ["gender", {"name": "mood", "categories": ["glad", "sad"]}], "target": "even"}
+
+
+RULES = {"*nurse*": {"male": 0.1, "female": 0.9}, "*": {"male": 0.6, "female": 0.4}}
+
+
+def test_a_table_of_rules_says_what_a_new_context_gets_and_one_with_a_row_of_its_own_does_not() -> None:
+    fields = {"attribute": "gender", "contexts": ["Pilots", "Nurses", "Head nurses"], "heldout_contexts": 1}
+
+    assert len(parse_spec(fields | {"target": RULES}).heldout_indices) == 1
+    with pytest.raises(SpecError, match="no rule says"):
+        parse_spec(fields | {"target": RULES | {"Pilots": {"male": 1, "female": 0}}})
 
 
 def held(value: object, **values: object) -> RunSpec:

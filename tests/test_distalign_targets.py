@@ -246,6 +246,7 @@ RULES = {
 def test_a_row_with_a_star_is_a_rule_for_the_contexts_without_a_row_of_their_own() -> None:
     contexts = parse_contexts(["Registered Nurses", "Pilots", "nurse*s", "Bakers"])
     target = parse_target(RULES, GENDER, contexts)
+    assert target.to_mapping(GENDER, contexts) == RULES, "a specification that is saved keeps its rules"
 
     assert [row[0] for row in target.rows] == [0.1, 0.9, 0.1, 0.5]
     assert target.kind == "table" and not target.is_rule

@@ -199,6 +199,7 @@ TABLE = {"male": 0.25, "female": 0.75}
     "mapping",
     [
         {"attribute": ["gender", SIZE], "target": {"gender": {"*": TABLE}, "size": "even"}},
+        {"attribute": "gender", "contexts": ["a nurse", "a pilot"], "target": {"*nurse": TABLE, "*": TABLE}},
         {"attribute": ["gender", SIZE], "contexts": ["1", "2"], "heldout_contexts": ["2"]},
         {"attribute": "gender", "method": "zero_shot", "steps": 50},
         {"attribute": "gender", "story_tokens": 60, "judge": "endpoint"},

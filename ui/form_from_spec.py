@@ -84,7 +84,8 @@ def _joint_fields(attribute: Attribute) -> dict[str, Any]:
 def _not_shown(mapping: Mapping[str, Any], spec: RunSpec) -> dict[str, Any]:
     """The fields that no control but the YAML can hold."""
     more: dict[str, Any] = {}
-    if spec.target.kind == PRODUCT and not all(map(_is_simple, spec.target.factors)):
+    # The table of the form has a row for each context, and no rules.
+    if spec.target.given or not all(map(_is_simple, spec.target.factors)):
         more["target"] = mapping["target"]
     if spec.heldout_contexts:
         held = mapping["heldout_contexts"]
