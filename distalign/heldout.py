@@ -49,8 +49,8 @@ def check_heldout(value: int | tuple[str, ...], contexts: Contexts, target: Targ
     if count and not target.is_rule:
         raise SpecError(
             FIELD,
-            f"the target is given for each context ({target.kind}), so that no rule says what a new one gets",
-            "Hold out contexts with an even target or one mapping for all, or hold out none",
+            f"contexts have rows of their own in the target ({target.kind}), so that no rule says what a new one gets",
+            "Hold out contexts with an even target, one mapping for all or a table of rules alone, or hold out none",
         )
 
 

@@ -65,11 +65,12 @@ class KeptAnswers:
         path = self._path(draw)
         try:
             found = _read(path, sum(draw.counts))
-        except FileNotFoundError:
-            return None
-        except (OSError, EOFError, zlib.error, ValueError, TypeError):
+        except (gzip.BadGzipFile, EOFError, zlib.error, ValueError, TypeError):
             with suppress(OSError):
                 path.unlink()
+            return None
+        except OSError:
+            # Also where there is none; what cannot be read now may be well.
             return None
         self.found += 1
         return found

@@ -109,6 +109,8 @@ def _figures_by(text: str) -> str:
 
     "" for all other texts: a list of lines may have commas, too.
     """
+    if TAB in _first_line(text).strip():
+        return ""
     for separator in (";", ","):
         try:
             lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))

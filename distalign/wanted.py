@@ -29,7 +29,7 @@ def wanted(spec: RunSpec, prompt: str) -> Wanted:
     """What a prompt, written freely or filled in, wants of a run's adapter."""
     if spec.target.kind == STATED:
         return _stated(spec, prompt)
-    if spec.target.is_rule:
+    if len(set(spec.target.rows)) == 1:
         return Wanted(spec.attribute, spec.target.rows[0], "The run’s target, the same for every context")
     context = context_named(spec, prompt)
     if context is None:

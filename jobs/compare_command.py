@@ -63,7 +63,6 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def compare_runs(args: argparse.Namespace) -> int:
     """Compare what is named; the exit code."""
-    # Before anything is queued.
     if args.summary and not args.out:
         raise SpecError("--summary", "is given without a file", "Give --out and a name that ends in .csv")
     if args.out:
@@ -72,14 +71,12 @@ def compare_runs(args: argparse.Namespace) -> int:
     others = [store.find_run(name) for name in args.runs]
     found: list[Standing] = []
     queued: list[Run] = []
-    if args.dataset:
-        spec = _dataset(store, args.dataset)
-        methods = args.methods or METHODS
-        if args.queue_missing:
-            queued = queue_missing(store, data, spec, methods, args.preset or "")
-        found = standings(store, spec, methods)
-    else:
+    spec = _dataset(store, args.dataset) if args.dataset else None
+    methods = args.methods or METHODS
+    if spec is None:
         _require_runs(args)
+    else:
+        found = standings(store, spec, methods)
     entries = entries_of(found, others)
     if len(entries) > MAX_ENTRIES:
         less = f"Give at most {MAX_ENTRIES}" + (", or name fewer --methods" if args.dataset else "")
@@ -87,6 +84,10 @@ def compare_runs(args: argparse.Namespace) -> int:
     comparison = compare(store, entries, args.split, {})
     context = composed(args.context or "")
     answers = _answers(store, comparison, context, args.prompt) if context else None
+    # Nothing is queued before all that was asked for is known to be possible.
+    if spec is not None and args.queue_missing:
+        queued = queue_missing(store, data, spec, methods, args.preset or "")
+        found = standings(store, spec, methods)
     if args.out:
         write(comparison, Path(args.out), args.summary)
     if args.json:

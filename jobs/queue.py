@@ -28,11 +28,15 @@ def submit(store: Store, data: DataFolder, spec: RunSpec, start: StartWorker = e
         SpecError: when its judge is an endpoint that the environment does not name.
     """
     data.require_room()
-    if spec.story.stories:
-        judge_of(spec)
+    _require_judge(spec)
     run = store.insert_run(spec)
     start(data)
     return run
+
+
+def _require_judge(spec: RunSpec) -> None:
+    if spec.story.stories:
+        judge_of(spec)
 
 
 def cancel(store: Store, data: DataFolder, run_id: str) -> Run:
@@ -49,10 +53,12 @@ def resume(store: Store, data: DataFolder, run_id: str, start: StartWorker = ens
 
     Raises:
         StoreError: when it is queued or running, or an example.
+        SpecError: when its judge is an endpoint that the environment does not name.
     """
     if is_example(run_id):
         raise StoreError(f"run: {run_id} is an example. Export its specification, and submit that")
     data.require_room()
+    _require_judge(store.run(run_id).spec)
     run = store.requeue(run_id)
     start(data)
     return run

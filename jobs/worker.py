@@ -75,9 +75,7 @@ class Worker:
         try:
             execution = self._executor.start(run)
         except OSError as error:
-            self._store.finish(
-                run.id, RunState.FAILED, f"its process could not be started ({text_of(error)})"
-            )
+            self._fail(run, f"its process could not be started ({text_of(error)})")
             return
         over_at: float | None = None
         while (code := execution.poll()) is None:
@@ -91,6 +89,14 @@ class Worker:
         execution.close()
         while not self._settled(run, code):
             time.sleep(self._pace.poll)
+
+    def _fail(self, run: Run, text: str) -> None:
+        while True:
+            try:
+                self._store.finish(run.id, RunState.FAILED, text)
+                return
+            except StoreBusy:
+                time.sleep(self._pace.poll)
 
     def _is_over(self, run: Run) -> bool:
         """Whether a run's process is to end: it is asked to, or its run has ended, or even been started again."""

@@ -129,8 +129,17 @@ def test_the_page_has_no_decision_before_all_values_of_a_knob_are_there(tmp_path
     records.keep("kto_over/completion/0", measured(0.05), 50)
     text = render(records, GRID)
     assert "| KTO's log-ratio over | response | response stays: it has the lowest error. |" in text
-    assert "| completion | 0.0500 | 0.080 | 0.00% | 100.00% | 0.41 | 12.3 | 31 | 1 |" in text
+    assert "| completion | 0.0500 | 0.080 | 0.00 % | 100.00 % | 0.41 | 12.3 | 31 | 1 |" in text
     assert "| response (default) | 0.0205 (0.0200 to 0.0210) |" in text
+
+
+def test_a_value_whose_answers_nobody_can_read_is_a_row_and_no_candidate(tmp_path: Path) -> None:
+    records = Records(tmp_path / "r.json", {})
+    records.keep(f"{BASE}/0", measured(0.02), 50)
+    records.keep("kto_over/completion/0", measured(0.01) | {"mae": None, "unclassified": 1.0}, 50)
+
+    text = render(records, GRID)
+    assert "| completion | 0.0100 | – | 100.00 % |" in text and "No candidate: completion." in text
 
 
 # Measuring

@@ -14,6 +14,7 @@ from distalign.sheets import is_sheet, probabilities, read_csv, read_sheet, targ
     [
         ("context\tmale\tfemale\nbakers\t0.3\t0.7", {"male": "0.3", "female": "0.7"}),
         ("Job\tmale\tfemale\r\nbakers\t30 %\t70%\r\n", {"male": "0.3", "female": "0.7"}),
+        ("job\tshare, male\nbakers\t0,5", {"share, male": "0.5"}),
         ("Context;male;female\nbakers;0,3;0,7", {"male": "0.3", "female": "0.7"}),
         ("male,context,female\n30,bakers,70", {"male": "0.3", "female": "0.7"}),
         ("context,male,female\nbakers,3,7", {"male": "3", "female": "7"}),

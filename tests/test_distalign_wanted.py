@@ -110,3 +110,12 @@ def test_a_target_that_is_a_rule_holds_for_every_prompt() -> None:
     spec = parse_spec({"attribute": "gender", "target": {"male": 0.1, "female": 0.9}})
 
     assert wanted(spec, "A pirate?").target == (0.1, 0.9)
+
+
+def test_a_target_of_rules_wants_of_a_prompt_what_its_context_gets() -> None:
+    rules = {"*nurse*": {"male": 0.1, "female": 0.9}, "*": {"male": 0.5, "female": 0.5}}
+    spec = parse_spec({"attribute": "gender", "contexts": ["nurse", "clerk"], "target": rules})
+
+    assert wanted(spec, "Gender of a clerk?").target == (0.5, 0.5)
+    assert wanted(spec, "Gender of a nurse?").target == (0.1, 0.9)
+    assert wanted(spec, "Gender of a baker?").target is None

@@ -106,7 +106,14 @@ def test_a_run_that_is_working_is_always_read_anew(store: Store) -> None:
     # A poll leaves it as it is, until there is more.
     assert all(map(is_skipped, results.show(store, run.id, shown, polled=True)))
     store.put_result(run.id, store.results(done.id)[1])
-    assert not any(map(is_skipped, results.show(store, run.id, shown, polled=True)))
+    chosen = replace(shown, view=replace(shown.view, category=1))
+    sent = results.show(store, run.id, chosen, polled=True)
+    assert sent[0].view.category == 1, "what was chosen stays"
+    told = [is_skipped(value) for value in sent[-rounds.OUTPUTS :]]
+    assert told.count(False) == 1, "of the rounds' filters only the choice of splits grows"
+    # Another run that is selected meanwhile does not take its place.
+    other = store.insert_run(parse_spec({"attribute": "gender"}), state=RunState.RUNNING)
+    assert all(map(is_skipped, results.show(store, other.id, sent[0], polled=True)))
 
 
 def test_a_poll_sends_nothing_while_there_are_no_results(store: Store) -> None:

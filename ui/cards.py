@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from distalign.errors import DistalignError, SpecError
 from distalign.spec import RunSpec
+from jobs.datasets import compared_as
 from jobs.display import waited_for
+from storage import ListedRun
 from ui import labels
 from ui.present import NONE, ago, clock, duration, esc, plural, rough_duration, stamp
 from ui.tables import SumCheck
 
 if TYPE_CHECKING:
     from distalign.plan import Plan
-    from storage.records import Event, Line, ListedRun, Run
+    from storage.records import Event, Line, Run
 
 MARK = (
     '<svg viewBox="0 0 24 24" fill="currentColor" aria-hidden="true">'
@@ -146,7 +148,9 @@ def chip(state: str) -> str:
 
 
 def method_of(run: Run | ListedRun) -> str:
-    return labels.METHODS_SHORT.get(run.method, run.method)
+    # A list knows the method only, and not how a prompt was worded.
+    method = run.method if isinstance(run, ListedRun) else compared_as(run)
+    return labels.METHODS_SHORT.get(method, method)
 
 
 def run_head(run: Run, last: Event | None, now: float, line: Line | None = None) -> str:

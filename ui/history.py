@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from distalign.results import SplitResult
+from distalign.spec import METHODS
 from storage import ListedRun, RunFilter
 from ui import cards, labels
 from ui.overlay import COLOURS, MOST
@@ -15,7 +16,7 @@ PAGE_OF_RUNS = 50
 MAX_SEARCH = 200
 SHELVES = {"Current": "current", "Archived": "archived", "Deleted": "deleted"}
 # What a person reads for methods and states; a search finds these words.
-NAMES = labels.METHODS_SHORT | labels.STATES
+NAMES = {name: labels.METHODS_SHORT[name] for name in METHODS} | labels.STATES
 
 # A plain click selects in place; with a modifier the link opens as a link does.
 CHOOSE_JS = """

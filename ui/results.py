@@ -124,11 +124,14 @@ def run_label(run: ListedRun) -> str:
 def show(store: Store, selected: str, shown: Shown, polled: bool = False) -> list[Any]:
     """Everything on the tab for the selected run, or for the newest with results; what is new of it.
 
-    ``polled``: of a run at work, what is there stays until another split was measured.
+    ``polled``: nobody asked. The run that is there stays, with what was chosen of it, and of a run at
+    work all stays until another split was measured.
     """
-    listed = store.runs_with_results(MAX_LISTED_RUNS, also=selected)
+    listed = store.runs_with_results(MAX_LISTED_RUNS, also=shown.run if polled and shown.run else selected)
     found = tuple((run_label(run), run.id) for run in listed)
-    run_id = selected if any(i == selected for _, i in found) else next((i for _, i in found), "")
+    ids = [run_id for _, run_id in found]
+    stays = polled and shown.run in ids
+    run_id = shown.run if stays else selected if selected in ids else next(iter(ids), "")
     choice = {"value": run_id or None} | ({} if found == shown.choices else {"choices": list(found)})
     if not run_id:
         text = "Results appear here when a run has measured its model. Start one on the Train tab."
@@ -140,14 +143,15 @@ def show(store: Store, selected: str, shown: Shown, polled: bool = False) -> lis
     now = Shown(run_id, found, key)
     if (run.state.ended or polled) and (run_id, key) == (shown.run, shown.key):
         same = replace(now, view=shown.view)
-        if same == shown and run_id == selected:
+        if same == shown and (polled or run_id == selected):
             return [gr.skip()] * OUTPUTS
         return [same, gr.update(**choice), *[gr.skip()] * (OUTPUTS - 2)]
     if not splits_of(results):
         return _nothing(now, choice, cards.empty("No results", "This run ended without measuring its model."))
     try:
-        now = replace(now, view=settled(View(), run.spec, results))
-        return [now, gr.update(**choice), *_results_of(store, run, results, now.view)]
+        now = replace(now, view=settled(shown.view if stays else View(), run.spec, results))
+        browser = rounds.more(results) if stays else rounds.fresh(store, run, results, now.view.split)
+        return [now, gr.update(**choice), *_results_of(store, run, results, now.view), *browser]
     except SpecError as error:
         return _nothing(now, choice, cards.error_note(error))
 
@@ -161,7 +165,6 @@ def _results_of(store: Store, run: Run, results: Sequence[SplitResult], view: Vi
         view.order,
         *result_charts.drawn(store, run, results, view),
         _measures(store, run, results),
-        *rounds.fresh(store, run, results, view.split),
     ]
 
 

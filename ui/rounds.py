@@ -182,6 +182,13 @@ def fresh(store: Store, run: Run, results: Sequence[SplitResult], split: str) ->
     ]
 
 
+def more(results: Sequence[SplitResult]) -> list[Any]:
+    """The same where another split was measured meanwhile: it can be chosen, and all else stays."""
+    sent = [gr.skip()] * OUTPUTS
+    sent[[field.name for field in fields(Filters)].index("split")] = gr.update(choices=split_choices(results))
+    return sent
+
+
 def split_choices(results: Sequence[SplitResult]) -> list[tuple[str, str]]:
     """The splits that have contexts to show, as the page names them."""
     shown = {result.split for result in results if result.contexts}

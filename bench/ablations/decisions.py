@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
@@ -22,7 +23,7 @@ MEANS = ("unclassified", "agreement", "train_seconds", "mae", "effects_kl", "per
 
 @dataclass(frozen=True)
 class Row:
-    """A value of a knob: its exact errors by seed, and the means of its other figures."""
+    """A value of a knob: its exact errors by seed, and the means of its other figures, NaN where one is unknown."""
 
     label: str
     default: bool
@@ -66,7 +67,7 @@ def sampling_rows(records: Records) -> list[Row]:
 
 
 def _row(label: str, default: bool, errors: Sequence[float], values: Sequence[dict[str, Any]]) -> Row:
-    means = {n: mean(v[n] for v in values) for n in MEANS}
+    means = {n: mean(math.nan if v.get(n) is None else v[n] for v in values) for n in MEANS}
     return Row(label, default, tuple(errors), **means)
 
 

@@ -20,6 +20,7 @@ from bench.kept import AMONG, KEPT
 from bench.pages import TRIAL_NOTE, origin, writing
 from bench.records import Records
 from bench.sections import markdown_table
+from distalign.wording import figure, percent
 
 COMMAND = "python -m bench ablations"
 SAMPLING_TITLE = "sampling"
@@ -95,11 +96,11 @@ def _table(rows: Sequence[Row]) -> str:
             [
                 f"{row.label} (default)" if row.default else row.label,
                 f"{row.error:.4f}" + _range(row.errors),
-                f"{row.mae:.3f}",
-                f"{row.unclassified:.2%}",
-                f"{row.agreement:.2%}",
-                f"{row.effects_kl:.2f}",
-                f"{row.perplexity_after:.1f}",
+                figure(row.mae),
+                percent(row.unclassified, 2),
+                percent(row.agreement, 2),
+                figure(row.effects_kl, 2),
+                figure(row.perplexity_after, 1),
                 f"{row.train_seconds:.0f}",
                 str(len(row.errors)),
             ]

@@ -26,11 +26,11 @@ def part_rows(quality: Quality) -> list[list[str]]:
     """A row for the cells of each joint attribute and one for each of its parts; means over seeds."""
     rows = []
     for dataset, method, reports in _reports(quality):
-        splits = [report["splits"].get(HELDOUT, {}) for report in reports]
-        parts = splits[0].get("marginals") or {}
-        if parts:
+        measured = [report["splits"].get(HELDOUT, {}) for report in reports]
+        splits = [split for split in measured if split.get("marginals")]
+        if splits:
             rows.append([dataset, method, "the cells", *_means(splits, PART_FIGURES)])
-        for name in parts:
+        for name in splits[0]["marginals"] if splits else ():
             rows.append(
                 [dataset, method, name, *_means([s["marginals"][name] for s in splits], PART_FIGURES)]
             )

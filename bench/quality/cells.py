@@ -10,6 +10,7 @@ from typing import Any
 from bench.quality import third_set
 from distalign.errors import SpecError, shown
 from distalign.spec import RunSpec, load_spec
+from distalign.stated import STATED
 from jobs.datasets import FEW_SHOT
 
 PAPER = (
@@ -135,7 +136,9 @@ def _of_dataset(selection: Selection, dataset: str, path: Path) -> Iterator[Cell
 def _is_rule(path: Path) -> bool:
     """Whether a target says what a context that is not trained on shall get."""
     try:
-        return load_spec(path).target.kind in ("even", "mapping")
+        target = load_spec(path).target
+        # What is stated in a prompt says it of every context, and leaves nothing to learn.
+        return target.is_rule and target.kind != STATED
     except SpecError:
         return False
 

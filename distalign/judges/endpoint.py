@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPException
+from http.client import HTTPException, InvalidURL
 
 from distalign.attributes import Attribute
 from distalign.errors import DistalignError, SpecError
@@ -93,7 +94,8 @@ def _passes(error: OSError | HTTPException) -> bool:
     """Whether the same question may be answered a little later."""
     if isinstance(error, urllib.error.HTTPError):
         return error.code == TOO_MANY or error.code >= SERVER_ERRORS
-    return True
+    wrong = isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError)
+    return not (wrong or isinstance(error, InvalidURL))
 
 
 def _asked_wait(error: OSError | HTTPException) -> float:

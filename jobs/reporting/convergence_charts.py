@@ -51,7 +51,7 @@ def shares_chart(running: RunningShares, names: Sequence[str]) -> alt.Chart:
         .properties(name="floor_line"),
         base.mark_line(strokeWidth=2.2, interpolate="step-after").encode(
             y=share,
-            color=category_colour(categories, "stroke"),
+            color=category_colour(categories),
             strokeDash=category_dash(categories),
         ),
         # Without a colour of their own, these would hide the legend's.

@@ -63,13 +63,13 @@ def columns(categories: Sequence[str]) -> int:
     return 1 if longest > 24 else 2 if longest > 12 else 4
 
 
-def category_colour(categories: Sequence[str], symbol: str = "square") -> alt.Color:
-    """A colour a category, with its legend above the chart; ``symbol`` is what stands in it."""
+def category_colour(categories: Sequence[str]) -> alt.Color:
+    """A colour a category, with its legend above the chart."""
     return alt.Color(
         "category:N",
         sort=list(categories),
         scale=alt.Scale(domain=list(categories), range=list(PALETTE[: len(categories)])),
-        legend=_legend(categories, symbol),
+        legend=_legend(categories),
     )
 
 
@@ -79,13 +79,13 @@ def category_dash(categories: Sequence[str]) -> alt.StrokeDash:
         "category:N",
         sort=list(categories),
         scale=alt.Scale(domain=list(categories), range=list(DASHES[: len(categories)])),
-        legend=_legend(categories, "stroke"),
+        legend=_legend(categories),
     )
 
 
-def _legend(categories: Sequence[str], symbol: str) -> alt.Legend:
+def _legend(categories: Sequence[str]) -> alt.Legend:
     return alt.Legend(
-        orient="top", title=None, labelLimit=320, columns=columns(categories), symbolType=symbol
+        orient="top", title=None, labelLimit=320, columns=columns(categories), symbolType="stroke"
     )
 
 
