@@ -27,7 +27,7 @@ def target_bars(attribute: Attribute, contexts: Contexts, target: Target) -> str
     axis = "".join(f"<span>{mark}%</span>" for mark in MARKS)
     bars = "".join(_bar(name, categories, row) for name, row in zip(names, rows, strict=False))
     return (
-        f'<div class="da-bars" role="img" aria-label="{esc(said)}"><div class="da-legend">{legend}</div>'
+        f'<div class="da-bars" role="img" aria-label="{esc(said)}" tabindex="0"><div class="da-legend">{legend}</div>'
         f'<div class="axis">{axis}</div>{bars}</div>'
     )
 

@@ -25,8 +25,7 @@ from ui.train_fit import read_form
 from ui.train_form import Controls
 from ui.wiring import QUIET, hands_over
 
-CHART = ["da-chart-scroll"]
-STALE = [*CHART, "da-stale"]
+FRESH, STALE = [], ["da-stale"]
 # What redraw fills besides the errors: names of ``Controls.others``.
 DRAWN = (
     "drawn", "preview", "chart", "chart_table", "source", "table_sum", "planned", "planned_rounds", "examples"
@@ -43,7 +42,7 @@ def build(c: Controls) -> None:
     """The column's controls; what is built later (the planner) stands among the settings."""
     with gr.Column(elem_classes="da-card"):
         gr.HTML(cards.heading("Target", "What share of the answers each category should get."))
-        c.others["chart"] = gr.HTML(apply_default_css=False, elem_classes=CHART, elem_id="target-bars")
+        c.others["chart"] = gr.HTML(apply_default_css=False, elem_id="target-bars")
         c.others["chart_table"] = gr.HTML(apply_default_css=False, elem_id="target-as-table")
         c.others["source"] = gr.HTML()
     with gr.Column(elem_classes="da-card"):
@@ -118,10 +117,10 @@ def redraw(data: DataFolder, drawn: str, first: int, gap: object, *values: Any) 
         kept = [gr.skip()] * 3
         return [drawn, note, stale, gr.skip(), gr.skip(), sums, *kept, *train_cards.section_errors(error)]
     key = f"{spec.attribute.names}{hash(spec.contexts.names)}{hash(spec.target.rows)}"
-    chart, table = gr.update(elem_classes=CHART), gr.skip()
+    chart, table = gr.update(elem_classes=FRESH), gr.skip()
     if key != drawn:
         bars = target_bars(spec.attribute, spec.contexts, spec.target)
-        chart = gr.update(value=bars, elem_classes=CHART)
+        chart = gr.update(value=bars, elem_classes=FRESH)
         table = target_table(spec.attribute, spec.contexts, spec.target)
     examples = gr.skip() if first < 0 else train_cards.examples_html(spec, _spelling(spec, data), first)
     no_errors = train_cards.section_errors(None)
