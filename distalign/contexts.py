@@ -42,9 +42,10 @@ class Contexts:
         seen: set[str] = set()
         for row, name in enumerate(self.names, 1):
             _check_context(row, name)
-            if fold(name) in seen:
+            folded = fold(name)
+            if folded in seen:
                 raise SpecError("contexts", f"{shown(name)} (row {row}) is given twice", "Remove one")
-            seen.add(fold(name))
+            seen.add(folded)
 
     def __len__(self) -> int:
         return len(self.names)

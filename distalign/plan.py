@@ -16,7 +16,7 @@ from distalign.past import REMEMBERED, PastRun, seconds_a_unit
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
 from distalign.stated import STATED
 from distalign.stated_prompts import small_attributes, targets_a_question
-from distalign.templates import MEASURED_TEMPLATES
+from distalign.templates import MEASURED_TEMPLATES, measured_templates
 from distalign.training_config import MAX_ANSWERED, RETAINED_PROMPTS
 
 # Tokens of a chat prompt besides its text, and letters a token.
@@ -228,8 +228,8 @@ def rounds_of_work(spec: RunSpec, split: str, phase: str) -> float:
     """
     # A tuned model's answers fan out over the categories; those of a base model do anyway.
     fanning = 1.0 if phase == "before" else (len(spec.attribute) + OTHER_ANSWERS) / (2 + OTHER_ANSWERS)
-    templates = min(len(spec.templates.of(split)), MEASURED_TEMPLATES, spec.rounds_of(split, phase))
-    prompts = _measured_contexts(spec, split) * templates
+    templates = measured_templates(len(spec.templates.of(split)), spec.rounds_of(split, phase))
+    prompts = _measured_contexts(spec, split) * len(templates)
     # Half of a prompt's work is the same for any number of rounds: reading it, and expanding its tree.
     spread = (rounds_of(spec, split, phase) + USUAL_ROUNDS * prompts) / 2
     return spread * fanning * (spec.story.story_tokens / SHORT_TOKENS if split == "stories" else 1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from distalign.errors import DistalignError
 from distalign.folders import DataFolder
-from distalign.judges import judge_of
+from distalign.judges import require_judge
 from distalign.memory import give_back, share_one_heap
 from distalign.plan import estimate, read_speed, rounds_of, rounds_of_work, write_speed
 from distalign.progress import Progress
@@ -52,9 +52,7 @@ def execute(
             ``Cancelled`` when the recorder says so.
     """
     share_one_heap()
-    if spec.story.stories:
-        # A judge that cannot be asked should be told of before hours of work.
-        judge_of(spec)
+    require_judge(spec)
     plan = estimate(spec, read_speed(data))
     timeline = Timeline(plan.stages, recorder.progress, clock, plan.known)
     timeline(Progress("stage", "prepare", message=f"Run {run_id}: loading {spec.base_model}"))

@@ -112,6 +112,8 @@ def _figures_by(text: str) -> str:
     if TAB in _first_line(text).strip():
         return ""
     for separator in (";", ","):
+        if separator not in text:
+            continue
         try:
             lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
         except csv.Error:

@@ -71,6 +71,11 @@ def results_json(store: Store, run_id: str, target: Target) -> None:
         stream.write("\n")
 
 
+def spec_file(spec: RunSpec, ending: str) -> bytes:
+    """A specification as "yaml" or "json"."""
+    return (spec.to_json() + "\n" if ending == "json" else spec.to_yaml()).encode()
+
+
 def safe_cell(value: Any) -> Any:
     """A CSV cell; a text that a spreadsheet would take for a formula gets a leading quote."""
     return "'" + value if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value

@@ -56,6 +56,8 @@ def export_run(args: argparse.Namespace) -> int:
         raise SpecError("--format", f"{args.what} cannot be written as {ending}", f"Use {possible}")
     if args.what == "adapter":
         return _export_adapter(store, run, args.out)
+    if args.what == "spec":
+        return _write(export.spec_file(run.spec, ending), args.out)
     if args.what in ("rounds", "results"):
         getattr(export, f"{args.what}_{ending}")(store, run.id, args.out or sys.stdout)
         return 0

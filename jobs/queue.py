@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from distalign.folders import DataFolder
-from distalign.judges import judge_of
+from distalign.judges import require_judge
 from distalign.spec import RunSpec, parse_spec
 from jobs.liveness import is_held, run_lock, worker_lock
 from jobs.removal import purge
@@ -28,15 +28,10 @@ def submit(store: Store, data: DataFolder, spec: RunSpec, start: StartWorker = e
         SpecError: when its judge is an endpoint that the environment does not name.
     """
     data.require_room()
-    _require_judge(spec)
+    require_judge(spec)
     run = store.insert_run(spec)
     start(data)
     return run
-
-
-def _require_judge(spec: RunSpec) -> None:
-    if spec.story.stories:
-        judge_of(spec)
 
 
 def cancel(store: Store, data: DataFolder, run_id: str) -> Run:
@@ -58,7 +53,7 @@ def resume(store: Store, data: DataFolder, run_id: str, start: StartWorker = ens
     if is_example(run_id):
         raise StoreError(f"run: {run_id} is an example. Export its specification, and submit that")
     data.require_room()
-    _require_judge(store.run(run_id).spec)
+    require_judge(store.run(run_id).spec)
     run = store.requeue(run_id)
     start(data)
     return run

@@ -10,7 +10,7 @@ import gradio as gr
 from distalign.contexts import SOURCES
 from distalign.errors import DistalignError, SpecError
 from distalign.folders import DataFolder
-from distalign.judges import judge_of
+from distalign.judges import require_judge
 from distalign.plan import estimate, read_speed
 from distalign.sharing import FIELD, command, pack
 from distalign.spec import RunSpec
@@ -108,8 +108,7 @@ def redraw(data: DataFolder, drawn: str, first: int, gap: object, *values: Any) 
     sums = cards.sum_line(tables.check_sums(_rows_in_use(form)))
     try:
         spec = forms.spec_of(form)
-        if spec.story.stories:
-            judge_of(spec)
+        require_judge(spec)
         card = cards.plan_card(estimate(spec, read_speed(data)), spec)
     except DistalignError as error:
         # A form that cannot be read leaves the last chart, plan of rounds and examples where they are.

@@ -69,6 +69,16 @@ def judge_of(spec: RunSpec) -> Judge:
     )
 
 
+def require_judge(spec: RunSpec) -> None:
+    """Tell of a judge that cannot be asked before hours of work.
+
+    Raises:
+        SpecError: when stories are read by the endpoint and the environment has none.
+    """
+    if spec.story.stories:
+        judge_of(spec)
+
+
 def story_reader(spec: RunSpec) -> Judge:
     """The judge of a run, to whom a text of too few words is no story: it cannot tell what none is about.
 

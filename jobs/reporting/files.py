@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from distalign.errors import shown
 from distalign.results import SplitResult, of_split
-from jobs.export import write_csv
+from jobs.export import spec_file, write_csv
 from jobs.report import finite
 from jobs.reporting import pictures, views
 from jobs.reporting.page import report_page
@@ -23,7 +23,7 @@ def content(store: Store, run: Run, view: View, what: str, ending: str) -> bytes
         StoreError: when the run has not been measured so far that there is something to tell.
     """
     if what == "spec":
-        return (run.spec.to_json() + "\n" if ending == "json" else run.spec.to_yaml()).encode()
+        return spec_file(run.spec, ending)
     if what == "report":
         return report_html(store, run, view)
     if ending in ("png", "svg"):
