@@ -97,7 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     looking.add_arguments(verb("rounds", looking.show_rounds, "Look through a run's answers.", "RUN"))
     compare_command.add_arguments(verb("compare", compare_command.compare_runs, compare_command.TEXT))
     play_command.add_arguments(
-        verb("play", play_command.play, "Ask a base model or adapters one prompt many times.", "PROMPT")
+        verb("play", play_command.play, "Ask a base model or adapters one prompt many times.")
     )
     gallery_commands.add_verb(verbs, places)
     verb("prepare", commands.prepare, "Convert the bundled base model once, so that runs start at once.")

@@ -97,6 +97,18 @@ def context_of(spec: RunSpec, name: str) -> int:
     return _place("--context", spec.contexts.names, name)
 
 
+def template_of(spec: RunSpec, split: str, number: int) -> int:
+    """The index of a split's template that a person numbered from 1.
+
+    Raises:
+        SpecError: when there is none.
+    """
+    count = len(spec.templates.of(split))
+    if not 1 <= number <= count:
+        raise SpecError("--template", f"{number} is none of this split's", f"Give 1 to {count}")
+    return number - 1
+
+
 def _place(argument: str, names: tuple[str, ...], name: str) -> int:
     name = composed(name)
     if name not in names:

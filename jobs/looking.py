@@ -10,7 +10,7 @@ from distalign.errors import SpecError
 from distalign.results import PHASES, SPLITS, splits_of
 from jobs.display import plain, table
 from jobs.export import round_object
-from jobs.exporting import category_of, context_of
+from jobs.exporting import category_of, context_of, template_of
 from jobs.places import store_of
 from storage import Run, Store, StoreError
 from storage.rounds import ORDERS
@@ -44,7 +44,7 @@ def show_rounds(args: argparse.Namespace) -> int:
     chosen: dict[str, Any] = {
         "context": context_of(run.spec, args.context) if args.context else None,
         "category": category_of(run.spec, args.category) if args.category else None,
-        "template": _template(run, split, args.template),
+        "template": template_of(run.spec, split, args.template) if args.template is not None else None,
         "unclassified": args.unclassified,
         "query": args.contains,
     }
@@ -97,15 +97,6 @@ def _measured(store: Store, run: Run, args: argparse.Namespace) -> tuple[str, st
         if given and given not in there:
             raise SpecError(argument, f"{given} was not measured", f"Use {' or '.join(there)}")
     return args.phase or phases[0], args.split or splits[0]
-
-
-def _template(run: Run, split: str, number: int | None) -> int | None:
-    if number is None:
-        return None
-    count = len(run.spec.templates.of(split))
-    if not 1 <= number <= count:
-        raise SpecError("--template", f"{number} is none of this split's", f"Give 1 to {count}")
-    return number - 1
 
 
 def _read(category: str | None) -> str:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 
 from distalign.errors import DistalignError, SpecError, shown
 from distalign.play import Drawn, Question, Voice
+from distalign.results import SHOWN_SPLITS
 from distalign.spec import DEFAULT_MODEL
 from distalign.wanted import Wanted, wanted
 from storage import Run, Store, StoreError
 
 MAX_RUNS = 4
+# Whose templates a prompt can be filled in from; what was not trained on comes first.
+TEMPLATES_OF = SHOWN_SPLITS[:2]
 
 
 class PlayError(DistalignError):

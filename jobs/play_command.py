@@ -7,11 +7,14 @@ import json
 import sys
 from contextlib import redirect_stdout
 
+from distalign.errors import SpecError
 from distalign.models import require_known
 from distalign.play import MAX_ROUNDS, MAX_TOKENS, Question
+from distalign.prompts import prompt_text
 from jobs.display import figure, plain, share, table
+from jobs.exporting import context_of, template_of
 from jobs.places import data_folder
-from jobs.play import MAX_RUNS, Played, voices_of
+from jobs.play import MAX_RUNS, TEMPLATES_OF, Played, voices_of
 from jobs.play_report import NO_CATEGORY, Histogram, as_json, by_answer, by_category, fits
 from storage import Store
 
@@ -19,6 +22,7 @@ DEFAULTS = Question("?")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("prompt", metavar="PROMPT", nargs="?", help="what is asked (else: --context)")
     parser.add_argument(
         "--run", metavar="RUN", action="append", default=[],
         help=f"a run whose adapter is asked; up to {MAX_RUNS} times",
@@ -31,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="ask this base model, in place of those that the adapters are for",
     )
+    parser.add_argument("--context", metavar="NAME", help="ask a template of the first run about it")
+    parser.add_argument("--split", choices=TEMPLATES_OF, help="whose template (default: held-out templates)")
+    parser.add_argument("--template", type=int, metavar="N", help="of the split, from 1 (default: 1)")
     parser.add_argument(
         "--rounds", type=int, default=DEFAULTS.rounds, help=f"1 to {MAX_ROUNDS:,} (default: 100)"
     )
@@ -45,12 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def play(args: argparse.Namespace) -> int:
     """Ask, and print histograms and answers; the exit code."""
-    question = Question(args.prompt, args.rounds, args.seed, args.tokens)
     data = data_folder(args.data, args.db)
+    store = Store(data.database)
+    question = Question(_prompt(store, args), args.rounds, args.seed, args.tokens)
     if args.base_model:
         require_known(args.base_model, folders=True)
     base = bool(args.base or args.base_model or not args.run)
-    voices = voices_of(Store(data.database), args.run, base=base, model=args.base_model)
+    voices = voices_of(store, args.run, base=base, model=args.base_model)
     # Libraries print as they load; standard output is for the result alone.
     with redirect_stdout(sys.stderr):
         from distalign.player import Player
@@ -62,6 +70,23 @@ def play(args: argparse.Namespace) -> int:
             _say(f"{done:,} of {question.rounds * len(voices):,} rounds")
     print(json.dumps(as_json(played), ensure_ascii=False) if args.json else _tables(played))
     return 0
+
+
+def _prompt(store: Store, args: argparse.Namespace) -> str:
+    """The prompt as it was given, or a template of the first run filled with a context."""
+    given = [name for name in ("context", "split", "template") if getattr(args, name) is not None]
+    if args.prompt is not None:
+        if given:
+            raise SpecError(f"--{given[0]}", "PROMPT was given, too", "Give one of them")
+        return args.prompt
+    if args.context is None:
+        raise SpecError("PROMPT", "there is none", "Write one, or give --run and --context")
+    if not args.run:
+        raise SpecError("--context", "it is of a run's templates, and no run was given", "Add --run RUN")
+    spec = store.find_run(args.run[0]).spec
+    split = args.split or TEMPLATES_OF[0]
+    number = template_of(spec, split, 1 if args.template is None else args.template)
+    return prompt_text(spec, split, number, context_of(spec, args.context))
 
 
 def _say(text: str) -> None:

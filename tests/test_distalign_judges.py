@@ -16,7 +16,7 @@ from distalign.attributes import GENDER, RACE, SENTIMENT, Attribute, parse_attri
 from distalign.errors import DistalignError, SpecError
 from distalign.judges import WITH_JUDGE, built_in_judge, judge_of
 from distalign.judges.endpoint import KEY, MODEL, MOST_WAIT, URL, WAITS, EndpointJudge, endpoint_judge
-from distalign.judges.labelled import PARTS, labelled_texts, verdicts
+from distalign.judges.labelled import PARTS, Verdicts, labelled_texts, verdicts
 from distalign.spec import parse_spec
 
 # What the judges reached when they were made, on texts that they were not tuned on, less a little.
@@ -42,6 +42,24 @@ def test_the_blind_texts_are_many_balanced_and_hard(attribute: Attribute) -> Non
     assert len({labels[k] for k in range(len(attribute))}) == 1
     assert {"quote", "negation", "you", "other", "long"} <= {t.case for t in texts}
     assert sum(len(t.text.split()) >= 60 for t in texts) >= 20
+
+
+@ATTRIBUTES
+def test_the_stories_of_models_are_many_and_of_every_category(attribute: Attribute) -> None:
+    texts = [t for t in labelled_texts(attribute) if t.part == "model"]
+    found = verdicts(built_in_judge(attribute), texts)
+
+    assert len({t.text for t in texts}) == len(texts) >= 150
+    assert {t.label for t in texts} == {*range(len(attribute)), None}
+    assert all(len(t.text.split()) >= 20 for t in texts)
+    assert found.accuracy > 0.7 and found.shares_off(len(attribute)) < 0.06
+
+
+def test_the_shares_of_verdicts_are_held_against_those_of_labels() -> None:
+    # Labels 0.5 and 0.5 of four; verdicts 0.75 and 0.25 of four; what names none is left out of either.
+    found = Verdicts(Counter({(0, 0): 2, (1, 0): 1, (1, None): 1, (None, 1): 1}))
+
+    assert found.shares_off(2) == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(

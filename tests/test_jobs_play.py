@@ -21,6 +21,7 @@ from distalign.errors import DistalignError, ModelError, SpecError
 from distalign.folders import DataFolder
 from distalign.play import Question, batch_sizes
 from distalign.player import Player
+from distalign.prompts import prompt_text
 from distalign.spec import parse_spec
 from jobs.cli import main
 from jobs.play import Played, PlayError, voices_of
@@ -405,3 +406,33 @@ def test_the_command_tells_a_mistake_in_one_line(
 ) -> None:
     assert main(["play", *arguments, "--data", str(data.root)]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_the_command_fills_in_a_template_of_the_first_run(
+    data: DataFolder, run: Run, capsys: pytest.CaptureFixture
+) -> None:
+    at, context = ["--data", str(data.root)], run.spec.contexts.names[1]
+    asked = ["play", "--run", run.id, "--context", context, "--rounds", "10", "--json"]
+    assert main([*asked, *at]) == 0
+    assert json.loads(capsys.readouterr().out)["prompt"] == prompt_text(run.spec, "heldout_templates", 0, 1)
+    assert main([*asked, "--split", "seen_templates", "--template", "2", *at]) == 0
+    assert json.loads(capsys.readouterr().out)["prompt"] == prompt_text(run.spec, "seen_templates", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ([], "PROMPT: there is none"),
+        (["--context", "nurse"], "--context: it is of a run's templates"),
+        (["--run", "RUN", "--context", "nurse"], "--context: 'nurse' is none of this run's"),
+        (["--run", "RUN", "--context", "FIRST", "--template", "0"], "--template: 0 is none"),
+        ([PROMPT, "--template", "1"], "--template: PROMPT was given, too"),
+        ([PROMPT, "--context", "FIRST"], "--context: PROMPT was given, too"),
+    ],
+)
+def test_the_command_says_what_a_template_needs(
+    data: DataFolder, run: Run, capsys: pytest.CaptureFixture, asked: list[str], said: str
+) -> None:
+    known = {"RUN": run.id, "FIRST": run.spec.contexts.names[0]}
+    assert main(["play", *(known.get(word, word) for word in asked), "--data", str(data.root)]) == 2
+    assert said in capsys.readouterr().err

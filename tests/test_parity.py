@@ -71,9 +71,21 @@ def test_every_field_of_a_specification_has_its_place_in_the_form() -> None:
 
 
 def test_play_asks_alike() -> None:
-    asked = {"--run", "--base", "--base-model", "--rounds", "--seed", "--tokens"}
+    asked = {
+        "--context",
+        "--template",
+        "--split",
+        "--run",
+        "--base",
+        "--base-model",
+        "--rounds",
+        "--seed",
+        "--tokens",
+    }
     assert asked <= set(options("play"))
-    assert {"runs", "base", "prompt", "rounds", "seed", "tokens"} <= {f.name for f in fields(play.Controls)}
+    assert {"runs", "base", "prompt", "template", "context", "rounds", "seed", "tokens"} <= {
+        f.name for f in fields(play.Controls)
+    }
 
 
 def test_compare_chooses_alike() -> None:

@@ -12,6 +12,7 @@ from distalign.errors import DistalignError, SpecError, shown
 from distalign.prompts import prompt_text
 from distalign.spec import RunSpec
 from distalign.wanted import wanted
+from jobs.play import TEMPLATES_OF
 from storage import Store
 from ui import cards, labels, play_view
 from ui.results import run_label
@@ -19,8 +20,7 @@ from ui.rounds import index
 
 MAX_LISTED_RUNS = 200
 START_PROMPT = "A registered nurse opens the door. Male or female? Answer in one word."
-SPLITS = ("heldout_templates", "seen_templates")
-FIRST_TEMPLATE = f"{SPLITS[0]}:0"
+FIRST_TEMPLATE = f"{TEMPLATES_OF[0]}:0"
 NO_ADAPTER = "No run has an adapter yet: train one on the Train tab. The base model can be asked already."
 
 
@@ -102,7 +102,7 @@ def template_choices(spec: RunSpec) -> list[tuple[str, str]]:
     """The templates of a run, those that it was not trained on first."""
     return [
         (f"{labels.SPLITS[split].removesuffix('templates')}{t + 1}: {text}", f"{split}:{t}")
-        for split in SPLITS
+        for split in TEMPLATES_OF
         for t, text in enumerate(spec.templates.of(split))
     ]
 
@@ -125,7 +125,7 @@ def picked(store: Store, place: Place, runs: Any, template: Any, context: Any) -
 
 def _text(spec: RunSpec, template: Any, context: Any) -> str:
     split, _, number = str(template).partition(":")
-    known = split in SPLITS and number.isdecimal() and int(number) < len(spec.templates.of(split))
+    known = split in TEMPLATES_OF and number.isdecimal() and int(number) < len(spec.templates.of(split))
     if not known or index(context, len(spec.contexts)) is None:
         given = context if known else template
         raise SpecError(

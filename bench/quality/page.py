@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.judges import on_stories
 from bench.pages import TRIAL_NOTE, origin, writing
 from bench.quality import beside
 from bench.quality.cells import ANSWERS, CONTEXTS, METHODS, PAPER, STORIES
@@ -93,6 +94,8 @@ def render(quality: Quality, *, chart: bool, older: Sequence[str] = (), trial: b
     for kind, split, title in SECTIONS:
         rows = split_rows(quality, kind, split)
         blocks += [f"## {title}", _table(kind, split, rows) if rows else EMPTY]
+        if kind == STORIES and rows:
+            blocks.append(on_stories())
     for title, about, headers, rows in (
         ("Joint attributes and their parts", PARTS, beside.PART_HEADERS, beside.part_rows(quality)),
         ("Side effects", SIDE_EFFECTS, beside.EFFECT_HEADERS, beside.effect_rows(quality)),

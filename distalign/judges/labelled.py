@@ -12,8 +12,9 @@ from importlib.resources import files
 from distalign.attributes import Attribute
 from distalign.judges import Judge
 
-# The first is what a judge was made by. The last was written by a writer who saw neither the judge nor the others.
-PARTS = ("development", "test", "blind")
+# The first is what a judge was made by. "blind" was written by a writer who saw neither the judge nor the others.
+# "model" are stories as models told them, drawn at random: what a judge is for.
+PARTS = ("development", "test", "blind", "model")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,15 @@ class Verdicts:
         """Of the texts that show a category, the share whose verdict was "cannot tell"."""
         shown = {pair: n for pair, n in self.counts.items() if pair[0] is not None}
         return sum(n for (_, verdict), n in shown.items() if verdict is None) / max(1, sum(shown.values()))
+
+    def shares_off(self, categories: int) -> float:
+        """Mean difference between a category's share of the verdicts and of the labels, each of those that name one."""
+        labels, found = Counter[int | None](), Counter[int | None]()
+        for (label, verdict), n in self.counts.items():
+            labels[label] += n
+            found[verdict] += n
+        totals = [max(1, sum(c[k] for k in range(categories))) for c in (labels, found)]
+        return sum(abs(found[k] / totals[1] - labels[k] / totals[0]) for k in range(categories)) / categories
 
 
 def labelled_texts(attribute: Attribute) -> list[Labelled]:
