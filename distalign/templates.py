@@ -73,6 +73,11 @@ class Templates:
         for phrasing in self.phrasings:
             check_template(phrasing, "templates.phrasings", "{category}")
 
+    def to_mapping(self, *, stories: bool) -> dict[str, list[str]]:
+        """All prompts of a run in full, whatever is built in one day; those for stories only where it tells some."""
+        groups = TEMPLATE_GROUPS if stories else TEMPLATE_GROUPS[:2]
+        return {name: list(getattr(self, name)) for name in (*groups, "phrasings")}
+
     def of(self, split: str) -> tuple[str, ...]:
         """The templates of a split, or the seen ones for stories; on held-out contexts only the contexts are new."""
         groups = {

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from distalign.spec import RunSpec
 from storage.connection import Connections
 from storage.records import Answer, ComparableRun, Run
-from storage.runs import run_from
+from storage.runs import run_from, templates_json
 
 
 class Comparisons(Connections):
@@ -17,16 +17,20 @@ class Comparisons(Connections):
     def runs_alike(self, spec: RunSpec, ignored: Sequence[str], apart: Sequence[str] = ()) -> list[Run]:
         """The runs whose specification is ``spec`` but for some of its fields, newest first.
 
+        Runs that are known to have used other templates, which were built in once, are none of them.
         Of each method, state and value of the fields ``apart`` it is the newest only.
         """
         paths, kept = [f"$.{name}" for name in ignored], [f"$.{name}" for name in apart]
-        marks = ", ".join("?" * len(paths))
         kinds = ", ".join(["method", "state", *["json_extract(spec, ?)"] * len(kept)])
+        marks = ", ".join("?" * len(paths))
+        same = f"json_remove(spec, {marks}) = json_remove(?, {marks})"
+        # What is kept beside a specification says all of its templates.
+        same_but = f"json_remove(spec, {marks}, '$.templates') = json_remove(?, {marks}, '$.templates')"
         rows = self._rows(
             f"SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY {kinds} ORDER BY number DESC) "
-            f"AS place FROM runs WHERE deleted_at IS NULL AND json_valid(spec) AND json_remove(spec, {marks}) = "
-            f"json_remove(?, {marks})) WHERE place = 1 ORDER BY number DESC",
-            [*kept, *paths, spec.to_json(), *paths],
+            "AS place FROM runs WHERE deleted_at IS NULL AND json_valid(spec) AND CASE WHEN templates IS NULL "
+            f"THEN {same} ELSE templates = ? AND {same_but} END) WHERE place = 1 ORDER BY number DESC",
+            [*kept, *paths, spec.to_json(), *paths, templates_json(spec), *paths, spec.to_json(), *paths],
         )
         return [run_from(row) for row in rows]
 

@@ -36,6 +36,10 @@ def what_runs_used(db: Database) -> None:
     db.executescript(_USAGE)
 
 
+def templates_of_runs(db: Database) -> None:
+    db.executescript(_TEMPLATES)
+
+
 # In order; a released migration is never edited, renamed or moved.
 STEPS = (
     runs_and_what_they_record,
@@ -45,6 +49,7 @@ STEPS = (
     marginals_of_joint_attributes,
     runs_put_in_order,
     what_runs_used,
+    templates_of_runs,
 )
 
 
@@ -266,4 +271,9 @@ CREATE TABLE usage (
     gpu REAL,
     PRIMARY KEY (run_id, attempt, at)
 ) STRICT, WITHOUT ROWID;
+"""
+
+# The templates that a run uses, built-in ones as they were when it was submitted; NULL in runs of before.
+_TEMPLATES = """
+ALTER TABLE runs ADD COLUMN templates TEXT;
 """

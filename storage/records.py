@@ -164,15 +164,19 @@ class Run:
     archived_at: float | None
     deleted_at: float | None
     spec_json: str = field(repr=False)
+    templates_json: str | None = field(default=None, repr=False)
 
     @cached_property
     def spec(self) -> RunSpec:
-        """The specification as it was submitted.
+        """The specification as it was submitted, with the templates of then.
 
         Raises:
             SpecError: when it was stored by a version that allowed what this one does not.
         """
-        return parse_spec(json.loads(self.spec_json))
+        given = json.loads(self.spec_json)
+        if self.templates_json:
+            given["templates"] = json.loads(self.templates_json)
+        return parse_spec(given)
 
     @cached_property
     def few_shot(self) -> int:

@@ -21,6 +21,11 @@ def new_run_id() -> str:
     return secrets.token_hex(5)
 
 
+def templates_json(spec: RunSpec) -> str:
+    """The templates that a run uses, as they are kept beside its specification."""
+    return json.dumps(spec.templates.to_mapping(stories=spec.story.stories), ensure_ascii=False)
+
+
 def run_from(row: dict[str, Any]) -> Run:
     return Run(
         id=row["id"],
@@ -41,6 +46,7 @@ def run_from(row: dict[str, Any]) -> Run:
         archived_at=row["archived_at"],
         deleted_at=row["deleted_at"],
         spec_json=row["spec"],
+        templates_json=row["templates"],
     )
 
 
@@ -61,8 +67,8 @@ class Runs(Connections):
         started = now if state == RunState.RUNNING else None
         rows = self._returned(
             "INSERT INTO runs "
-            "(id, state, title, method, attribute, spec, created_at, queued_at, started_at) "
-            f"SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? {where} RETURNING *",
+            "(id, state, title, method, attribute, spec, templates, created_at, queued_at, started_at) "
+            f"SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? {where} RETURNING *",
             [
                 run_id or new_run_id(),
                 str(state),
@@ -70,6 +76,7 @@ class Runs(Connections):
                 spec.method,
                 spec.attribute.name,
                 spec.to_json(whole=True),
+                templates_json(spec),
                 now,
                 now,
                 started,

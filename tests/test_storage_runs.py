@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from distalign import spec as spec_module
+from distalign import templates
 from distalign.errors import DistalignError, SpecError
 from distalign.progress import Progress
 from distalign.results import Round
 from distalign.spec import RunSpec, parse_spec
+from distalign.templates import Templates
 from distalign.training_config import PRESETS
+from jobs.datasets import HOW
 from storage import Run, RunState, Store, StoreError, UnknownRun
 from storage.records import Line
 from tests.test_jobs_runners import SPEC, split_result
@@ -324,6 +328,31 @@ def test_a_run_keeps_its_training_when_a_preset_changes(
     # Written out today, it says in what it differs from today's preset.
     assert kept.to_mapping()["steps"] == spec.training.steps
     assert parse_spec(kept.to_mapping()) == kept
+
+
+def test_a_run_keeps_its_templates_when_the_built_in_ones_change(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"attribute": "gender", "contexts": ["nurse"], "stories": True}
+    before = parse_spec(given)
+    run = store.insert_run(before)
+    other = Templates(("A {context}?",), ("The {context}!",), ("On a {context}:",), ("Of a {context}:",))
+    for module in (templates, spec_module):
+        monkeypatch.setattr(module, "built_in_templates", lambda _: other)
+
+    kept = store.run(run.id)
+    assert parse_spec(given).templates == other and kept.spec.templates == before.templates
+    assert kept.spec.to_mapping()["templates"]["story_heldout"] == list(before.templates.story_heldout)
+    # A dataset of today has other prompts.
+    assert [r.id for r in store.runs_alike(before, HOW)] == [run.id]
+    assert store.runs_alike(parse_spec(given), HOW) == []
+
+
+def test_a_run_of_before_templates_were_kept_has_the_built_in_ones(store: Store, spec: RunSpec) -> None:
+    run = store.insert_run(spec)
+    with store._write() as db:
+        db.execute("UPDATE runs SET templates = NULL")
+    assert store.run(run.id).spec == spec and store.runs_alike(spec, HOW)[0].id == run.id
 
 
 def test_a_queued_run_knows_what_it_waits_for(store: Store) -> None:
