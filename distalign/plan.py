@@ -10,12 +10,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from distalign.asked import small_attributes
 from distalign.folders import DataFolder
 from distalign.models import BUNDLED
 from distalign.past import REMEMBERED, PastRun, seconds_a_unit
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
 from distalign.stated import STATED
-from distalign.stated_prompts import small_attributes, targets_a_question
+from distalign.stated_prompts import targets_a_question
 from distalign.templates import MEASURED_TEMPLATES, measured_templates
 from distalign.training_config import MAX_ANSWERED, RETAINED_PROMPTS
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,7 +122,7 @@ class _Run:
 
         subject = self._subject(phase)
         if split == "unseen_attributes":
-            return measure_unseen(subject, self.spec, partial(on_sampled, []))
+            return measure_unseen(subject, self.spec, on_sampled)
         steering = subject.steering and subject.steering.first(len(self.spec.attribute))
         return measure_split(replace(subject, steering=steering), self.spec, split, on_sampled)
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-import yaml
-
 from distalign import stated
-from distalign.attributes import Attribute, parse_attribute
-from distalign.contexts import Contexts, parse_contexts
+from distalign.asked import Asked, small_attributes
+from distalign.attributes import Attribute
 from distalign.prompts import Prompt, chat_ids, split_prompts
 from distalign.spec import RunSpec
 from distalign.stated import STATED
@@ -28,27 +24,6 @@ TARGETS_A_PAIR = 4
 TARGETS_A_PAIR_ANY = 2
 # Share of the prompts that ask about the run's own attribute, if others are trained beside it.
 OWN_SHARE = 0.3
-
-
-@dataclass(frozen=True)
-class Asked:
-    """An attribute with the contexts that it is asked about."""
-
-    attribute: Attribute
-    contexts: Contexts
-
-
-@cache
-def small_attributes(group: str) -> tuple[Asked, ...]:
-    """The bundled attributes: "trained" ones, or "unseen" ones, which no run trains on."""
-    text = files("distalign").joinpath("data", "small_attributes.yaml").read_text("utf-8")
-    return tuple(
-        Asked(
-            parse_attribute({"name": entry["name"], "categories": entry["categories"]}),
-            parse_contexts(entry["contexts"]),
-        )
-        for entry in yaml.safe_load(text)[group]
-    )
 
 
 def targets_a_question(spec: RunSpec) -> int:

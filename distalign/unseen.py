@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean
 
+from distalign.asked import AS_SPLIT, UNSEEN, names_of, unseen_specs
 from distalign.measuring import Subject, measure_split
 from distalign.results import (
     EXACT_FIGURES,
@@ -18,49 +19,49 @@ from distalign.results import (
     SplitResult,
 )
 from distalign.spec import RunSpec
-from distalign.stated import STATED, kept_rows
-from distalign.stated_prompts import Asked, small_attributes
-from distalign.targets import Target
-from distalign.templates import built_in_templates
 
-SPLIT = "unseen_attributes"
 RATES = ("unclassified", "noise_floor")
 
 
-def measure_unseen(subject: Subject, spec: RunSpec, on_sampled: Callable[[int, int], None]) -> SplitResult:
+def measure_unseen(
+    subject: Subject, spec: RunSpec, on_sampled: Callable[[list[Round], int, int], None]
+) -> SplitResult:
     """Ask about the bundled unseen attributes, with held-out templates, words and targets.
 
     Args:
         subject: with the steering tokens of all categories that any attribute may have.
-        on_sampled: called with how many rounds are drawn, and how many there will be.
+        on_sampled: called with new rounds, whose indices are those of :func:`~distalign.asked.names_of`, how
+            many rounds are drawn, and how many there will be.
 
     Returns:
         means over the attributes, without those that have no figure (no round was classified);
         ``marginals`` has the figures of each, and ``contexts`` is empty: those of a result are the run's own.
     """
-    runs = [_asking(spec, other) for other in small_attributes("unseen")]
-    results = []
+    runs, names = unseen_specs(spec), names_of(spec, UNSEEN)
+    results: list[SplitResult] = []
+    first = 0
     for number, run in enumerate(runs):
 
-        def told(_: list[Round], done: int, total: int, number: int = number) -> None:
-            on_sampled(number * total + done, len(runs) * total)
+        def told(
+            rounds: list[Round], done: int, total: int, number: int = number, first: int = first
+        ) -> None:
+            placed = [_placed(round_, first, names.firsts[first]) for round_ in rounds]
+            on_sampled(placed, number * total + done, len(runs) * total)
 
         steering = subject.steering and subject.steering.first(len(run.attribute))
-        results.append(measure_split(replace(subject, steering=steering), run, "heldout_templates", told))
+        results.append(measure_split(replace(subject, steering=steering), run, AS_SPLIT, told))
+        first += len(run.contexts)
     marginals = tuple(_marginal(run, result) for run, result in zip(runs, results, strict=True))
     return _mean(subject.phase, results, marginals)
 
 
-def _asking(spec: RunSpec, other: Asked) -> RunSpec:
-    """The run as it would be for an unseen attribute."""
-    rows = kept_rows(len(other.attribute), len(other.contexts), other.attribute.name)
+def _placed(round_: Round, context: int, category: int) -> Round:
+    """A round of one attribute among those of all, whose contexts and categories are counted through."""
     return replace(
-        spec,
-        attribute=other.attribute,
-        contexts=other.contexts,
-        target=Target(STATED, rows),
-        templates=built_in_templates(other.attribute),
-        heldout_contexts=0,
+        round_,
+        split=UNSEEN,
+        context=context + round_.context,
+        category=None if round_.category is None else category + round_.category,
     )
 
 
@@ -80,7 +81,7 @@ def _mean(phase: str, results: Sequence[SplitResult], marginals: tuple[Marginal,
 
     return SplitResult(
         phase=phase,
-        split=SPLIT,
+        split=UNSEEN,
         rounds=sum(result.rounds for result in results),
         chi2_p=math.nan,
         marginals=marginals,

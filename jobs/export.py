@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from distalign.asked import names_of
 from distalign.errors import DiskError
 from distalign.results import ContextResult, Round, SplitResult
 from distalign.spec import RunSpec
@@ -108,15 +109,15 @@ def _round_rows(store: Store, run_id: str) -> Iterator[dict[str, Any]]:
 
 def round_object(spec: RunSpec, round_: Round) -> dict[str, Any]:
     """A round with names in place of indices."""
-    names = spec.attribute.names
+    names, steering, category = names_of(spec, round_.split), round_.steering, round_.category
     return {
         "phase": round_.phase,
         "split": round_.split,
-        "context": spec.contexts.names[round_.context],
-        "template": spec.templates.of(round_.split)[round_.template],
+        "context": names.contexts[round_.context],
+        "template": names.templates[round_.template],
         "round": round_.index,
-        "steering": None if round_.steering is None else names[round_.steering],
-        "category": None if round_.category is None else names[round_.category],
+        "steering": None if steering is None else names.steered(round_.context, steering),
+        "category": None if category is None else names.categories[category],
         "text": round_.text,
     }
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from distalign.asked import names_of
 from distalign.errors import DiskError, SpecError, shown
 from distalign.matching import composed
 from distalign.results import SPLITS
@@ -79,22 +80,22 @@ def _drawn(store: Store, run: Run, args: argparse.Namespace, ending: str) -> byt
     return files.content(store, run, view, args.what, ending)
 
 
-def category_of(spec: RunSpec, name: str) -> int:
-    """The index of a category that a person named.
+def category_of(spec: RunSpec, name: str, split: str = "") -> int:
+    """The index of a category, in the rounds of a split, that a person named.
 
     Raises:
         SpecError: when there is none.
     """
-    return _place("--category", spec.attribute.names, name)
+    return _place("--category", names_of(spec, split).categories, name)
 
 
-def context_of(spec: RunSpec, name: str) -> int:
-    """The index of a context that a person named.
+def context_of(spec: RunSpec, name: str, split: str = "") -> int:
+    """The index of a context, in the rounds of a split, that a person named.
 
     Raises:
         SpecError: when there is none.
     """
-    return _place("--context", spec.contexts.names, name)
+    return _place("--context", names_of(spec, split).contexts, name)
 
 
 def template_of(spec: RunSpec, split: str, number: int) -> int:
@@ -103,7 +104,7 @@ def template_of(spec: RunSpec, split: str, number: int) -> int:
     Raises:
         SpecError: when there is none.
     """
-    count = len(spec.templates.of(split))
+    count = len(names_of(spec, split).templates)
     if not 1 <= number <= count:
         raise SpecError("--template", f"{number} is none of this split's", f"Give 1 to {count}")
     return number - 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from distalign.asked import names_of
 from distalign.errors import SpecError
 from distalign.results import PHASES, SPLITS, splits_of
 from jobs.display import plain, table
@@ -42,8 +44,8 @@ def show_rounds(args: argparse.Namespace) -> int:
             raise SpecError(f"--{name}", f"{getattr(args, name)} is below 0", "Give 0 or more")
     phase, split = _measured(store, run, args)
     chosen: dict[str, Any] = {
-        "context": context_of(run.spec, args.context) if args.context else None,
-        "category": category_of(run.spec, args.category) if args.category else None,
+        "context": context_of(run.spec, args.context, split) if args.context else None,
+        "category": category_of(run.spec, args.category, split) if args.category else None,
         "template": template_of(run.spec, split, args.template) if args.template is not None else None,
         "unclassified": args.unclassified,
         "query": args.contains,
@@ -51,7 +53,7 @@ def show_rounds(args: argparse.Namespace) -> int:
     page = {"offset": args.offset, "limit": args.limit}
     if args.grouped:
         found = store.grouped_answers(run.id, phase, split, **chosen, **page, order=args.sort)
-        return _grouped(run, found, args.json)
+        return _grouped(names_of(run.spec, split).categories, found, args.json)
     rounds = [
         round_object(run.spec, r)
         for r in store.rounds(run.id, phase, split, **chosen, **page, order=args.sort)
@@ -66,8 +68,7 @@ def show_rounds(args: argparse.Namespace) -> int:
     return 0
 
 
-def _grouped(run: Run, found: Any, as_json: bool) -> int:
-    names = run.spec.attribute.names
+def _grouped(names: Sequence[str], found: Any, as_json: bool) -> int:
     groups = [
         {
             "text": group.text,

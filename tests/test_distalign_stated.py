@@ -7,11 +7,13 @@ import random
 import re
 import zipfile
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import pytest
 import torch
 
+from distalign.asked import UNSEEN, asked_text, names_of, small_attributes
 from distalign.dealing import DESIRABLE
 from distalign.errors import SpecError
 from distalign.folders import DataFolder
@@ -22,15 +24,17 @@ from distalign.results import Interval, SplitResult
 from distalign.runner import execute
 from distalign.spec import RunSpec, parse_spec
 from distalign.stated import DISTANCE, HELDOUT, SEEN, draw_target, kept_rows, kept_targets, rounded
-from distalign.stated_prompts import prompt_pool, small_attributes
+from distalign.stated_prompts import prompt_pool
 from distalign.steering import choose_steering_tokens
 from distalign.training_set import build_training_set
 from distalign.unseen import mean_interval, measure_unseen
+from jobs.export import round_object
 from storage import RunState, Store
 from tests.test_distalign_run import Recorder
 from tests.test_jobs_runners import split_result
 from tests.tiny import save_base, tiny_spec, tiny_tokenizer
-from ui.rounds import split_choices
+from ui import report
+from ui.result_charts import split_choices
 
 TOKENIZER = tiny_tokenizer()
 WEIGHTS = torch.eye(len(TOKENIZER))
@@ -253,7 +257,7 @@ def test_a_context_or_an_attribute_that_could_not_be_measured_blanks_no_other(
         return result
 
     monkeypatch.setattr("distalign.unseen.measure_split", measured)
-    whole = measure_unseen(Subject(None, None, None, "after"), any_spec(), lambda done, total: None)
+    whole = measure_unseen(Subject(None, None, None, "after"), any_spec(), lambda rounds, done, total: None)
     shares = {m.attribute: m.realized for m in whole.marginals}
 
     assert sum(shares[first]) == pytest.approx(1) and all(map(math.isnan, shares[second]))
@@ -284,7 +288,31 @@ def test_a_run_for_any_attribute_measures_unseen_ones_one_by_one(
     assert result.mae.value == pytest.approx(mean, nan_ok=True)
     assert 0 <= result.exact_error <= 1 and result.steering_mass > 0.5
     assert recorder.tokens == ("1", "2")
-    assert not [r for r in recorder.all_rounds if r.split == "unseen_attributes"]
+
+
+def test_rounds_on_unseen_attributes_are_kept_under_their_own_names(
+    measured: tuple[RunSpec, Recorder],
+) -> None:
+    spec, recorder = measured
+    result, names = recorder.results["after", UNSEEN], names_of(spec, UNSEEN)
+    rounds = [r for r in recorder.all_rounds if (r.phase, r.split) == ("after", UNSEEN)]
+
+    assert len(rounds) == result.rounds and {r.context for r in rounds} == set(range(len(names.contexts)))
+    # What is shown of an attribute can be counted again from its rounds.
+    for part in result.marginals:
+        own = [r for r in rounds if names.contexts[r.context].startswith(f"{part.attribute}: ")]
+        read = [names.categories[r.category] for r in own if r.category is not None]
+        assert {name.partition(": ")[0] for name in read} <= {part.attribute}
+        assert sum(r.category is None for r in own) + len(read) == 4 * spec.rounds
+    told = [r for r in rounds if r.steering is not None]
+    assert all(
+        names.steered(r.context, r.steering).partition(": ")[0]
+        == names.contexts[r.context].partition(": ")[0]
+        for r in told
+    )
+    last = rounds[-1]
+    prompt = asked_text(spec, UNSEEN, last.template, last.context)
+    assert names.contexts[last.context].partition(": ")[2] in prompt and "%" in prompt
 
 
 def test_its_card_says_how_to_state_a_target(measured: tuple[RunSpec, Recorder]) -> None:
@@ -305,6 +333,12 @@ def test_the_page_and_the_store_take_a_split_without_contexts(
     for result in recorder.results.values():
         store.put_result(run.id, result)
     kept = {(r.phase, r.split): r for r in store.results(run.id)}
+
+    store.add_rounds(run.id, recorder.all_rounds)
+    found = [round_object(spec, r) for r in store.rounds(run.id, "after", UNSEEN, limit=1000)]
+    assert {r["context"] for r in found} == set(names_of(spec, UNSEEN).contexts)
+    page = report.rounds_table(store.rounds(run.id, "after", UNSEEN, limit=50), spec, recorder.tokens)
+    assert escape(found[0]["context"]) in page
 
     given, read = (r["after", "unseen_attributes"].marginals for r in (recorder.results, kept))
     assert [(m.attribute, m.target) for m in read] == [(m.attribute, m.target) for m in given]

@@ -12,6 +12,7 @@ import gradio as gr
 import pytest
 from browser_support import finished_run
 
+from distalign.asked import UNSEEN, names_of
 from distalign.errors import DiskError
 from distalign.spec import parse_spec
 from storage import Run, RunState, Store
@@ -274,10 +275,21 @@ def test_another_split_has_its_own_templates(store: Store, run: Run) -> None:
     place = turn(store, run, 0, Place(), template=0)[0]
     filters = Filters("after", "seen_templates", template=5)
     sent = rounds._other_split(store, lambda *_: run, place, run.id, None, *astuple(filters))
-    assert sent[0]["value"] == ALL and len(sent[0]["choices"]) > 1
-    assert sent[1].of[1] == Filters("after", "seen_templates")
-    again = rounds._other_split(store, lambda *_: run, sent[1], run.id, None, *astuple(filters))
+    assert sent[2]["value"] == ALL and len(sent[2]["choices"]) > 1
+    assert is_skipped(sent[0]) and is_skipped(sent[1])
+    assert sent[3].of[1] == Filters("after", "seen_templates")
+    again = rounds._other_split(store, lambda *_: run, sent[3], run.id, None, *astuple(filters))
     assert all(is_skipped(v) for v in again)
+
+
+def test_unseen_attributes_have_contexts_and_categories_of_their_own(store: Store, run: Run) -> None:
+    place = turn(store, run, 0, Place(), context=1)[0]
+    filters = Filters("after", UNSEEN, context=1, category=0)
+    sent = rounds._other_split(store, lambda *_: run, place, run.id, None, *astuple(filters))
+    contexts, categories = ([label for label, _ in update["choices"]] for update in sent[:2])
+    assert contexts == ["All contexts", *names_of(run.spec, UNSEEN).contexts]
+    assert "coin side: heads" in categories and run.spec.attribute.names[0] not in categories
+    assert sent[0]["value"] == sent[1]["value"] == ALL and sent[3].of[1] == Filters("after", UNSEEN)
 
 
 class TestDownloads:

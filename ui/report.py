@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from distalign.prompts import prompt_text
+from distalign.asked import asked_text, names_of
 from distalign.results import Pair, Round
 from distalign.spec import RunSpec
 from distalign.summary import Summary
@@ -97,15 +97,19 @@ def empty_rounds() -> str:
 
 
 def _round_row(r: Round, spec: RunSpec, tokens: Sequence[str]) -> str:
-    names, context = spec.attribute.names, spec.contexts.names[r.context]
-    prompt = prompt_text(spec, r.split, r.template, r.context)
+    names = names_of(spec, r.split)
+    prompt = asked_text(spec, r.split, r.template, r.context)
     token = NONE
     if r.steering is not None:
         text = tokens[r.steering] if r.steering < len(tokens) else ""
-        token = f'<span class="da-token">{esc(text)}</span> {esc(names[r.steering])}'
-    read = '<span class="da-none">unclassified</span>' if r.category is None else esc(names[r.category])
+        token = f'<span class="da-token">{esc(text)}</span> {esc(names.steered(r.context, r.steering))}'
+    read = (
+        '<span class="da-none">unclassified</span>'
+        if r.category is None
+        else esc(names.categories[r.category])
+    )
     return (
-        f"<tr><td>{esc(context)}<small>{esc(prompt)}</small></td><td>{token}</td>"
+        f"<tr><td>{esc(names.contexts[r.context])}<small>{esc(prompt)}</small></td><td>{token}</td>"
         f'<td class="da-text">{esc(r.text.strip()) or NONE}</td><td>{read}</td></tr>'
     )
 

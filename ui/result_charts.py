@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from distalign.results import SplitResult, of_split
+from distalign.results import SplitResult, of_split, splits_of
 from distalign.spec import RunSpec
 from distalign.summary import summarise
 from jobs.reporting import contexts, views
@@ -17,7 +17,7 @@ from jobs.reporting.convergence_charts import error_chart, shares_chart
 from jobs.reporting.layers import MAX_CONTEXTS
 from jobs.reporting.views import View
 from storage import Run, Store
-from ui import cards, charts, report, rounds
+from ui import cards, charts, labels, report, rounds
 
 # What drawn() fills: lead, tiles, chart, position, back, forward, table, and context, convergence, legend, table.
 DRAWN = 11
@@ -29,6 +29,12 @@ CONVERGENCE = (
 )
 AS_TABLE = "The chart as a table"
 NO_CONTEXTS = "These prompts have no contexts of their own: each attribute is measured by itself, below."
+
+
+def split_choices(results: Sequence[SplitResult]) -> list[tuple[str, str]]:
+    """The splits that have contexts to show, as the page names them."""
+    shown = {result.split for result in results if result.contexts}
+    return [(labels.SPLITS[split], split) for split in splits_of(results) if split in shown]
 
 
 def build_realized() -> tuple[list[Any], list[Any], tuple[gr.Button, gr.Button]]:

@@ -160,7 +160,7 @@ def _results_of(store: Store, run: Run, results: Sequence[SplitResult], view: Vi
     names = run.spec.attribute.names
     return [
         _shown(True),
-        gr.update(choices=rounds.split_choices(results), value=view.split),
+        gr.update(choices=result_charts.split_choices(results), value=view.split),
         gr.update(choices=[(name, k) for k, name in enumerate(names)], value=view.category),
         view.order,
         *result_charts.drawn(store, run, results, view),

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from distalign.asked import UNSEEN, names_of
 from distalign.results import SPLITS, SplitResult, splits_of
 from storage import Run, Store
 from storage.rounds import ORDERS
@@ -53,11 +54,11 @@ class Filters:
 
     def chosen(self, run: Run) -> dict[str, Any]:
         """The filters as the store takes them."""
-        spec = run.spec
+        names = names_of(run.spec, self.split)
         return {
-            "context": index(self.context, len(spec.contexts)),
-            "category": index(self.category, len(spec.attribute)),
-            "template": index(self.template, len(spec.templates.of(self.split))),
+            "context": index(self.context, len(names.contexts)),
+            "category": index(self.category, len(names.categories)),
+            "template": index(self.template, len(names.templates)),
             "unclassified": self.category == UNCLASSIFIED,
             "query": str(self.query or "")[:MAX_QUERY],
         }
@@ -100,7 +101,10 @@ def build(store: Store, run_on_tab: RunOnTab, selected: gr.Textbox, shown: gr.St
     # Its input event tells of pressed keys only, not of what is pasted or deleted.
     controls["query"].change(partial(turn, 0), inputs, outputs, **LATEST)
     controls["split"].input(
-        partial(_other_split, store, run_on_tab), inputs, [controls["template"], *outputs], **ONE_BY_ONE
+        partial(_other_split, store, run_on_tab),
+        inputs,
+        [*(controls[n] for n in ("context", "category", "template")), *outputs],
+        **ONE_BY_ONE,
     )
     back.click(partial(turn, -1), inputs, outputs, **QUIET)
     forward.click(partial(turn, 1), inputs, outputs, **QUIET)
@@ -166,16 +170,15 @@ def _controls() -> dict[str, Any]:
 def fresh(store: Store, run: Run, results: Sequence[SplitResult], split: str) -> list[Any]:
     """The filters for a run, none of them set, and the first page of its last phase."""
     phases = [p for p in labels.PHASES if any(r.phase == p for r in results)]
-    contexts = [("All contexts", ALL), *((n, i) for i, n in enumerate(run.spec.contexts.names))]
-    read_as = [("Any category", ALL), *((n, k) for k, n in enumerate(run.spec.attribute.names))]
     filters = Filters(phases[-1], split)
+    contexts, categories, templates = _choices(store, run, filters)
     return [
         filters.phase,
-        gr.update(choices=split_choices(results), value=split),
-        gr.update(choices=contexts, value=ALL),
-        gr.update(choices=[*read_as, ("Unclassified", UNCLASSIFIED)], value=ALL),
+        gr.update(choices=_split_choices(results), value=split),
+        contexts,
+        categories,
         filters.query,
-        templates_of(store, run, filters),
+        templates,
         filters.order,
         filters.show,
         *page_of(store, run, 0, filters),
@@ -185,22 +188,29 @@ def fresh(store: Store, run: Run, results: Sequence[SplitResult], split: str) ->
 def more(results: Sequence[SplitResult]) -> list[Any]:
     """The same where another split was measured meanwhile: it can be chosen, and all else stays."""
     sent = [gr.skip()] * OUTPUTS
-    sent[[field.name for field in fields(Filters)].index("split")] = gr.update(choices=split_choices(results))
+    sent[[field.name for field in fields(Filters)].index("split")] = gr.update(
+        choices=_split_choices(results)
+    )
     return sent
 
 
-def split_choices(results: Sequence[SplitResult]) -> list[tuple[str, str]]:
-    """The splits that have contexts to show, as the page names them."""
-    shown = {result.split for result in results if result.contexts}
-    return [(labels.SPLITS[split], split) for split in splits_of(results) if split in shown]
+def _split_choices(results: Sequence[SplitResult]) -> list[tuple[str, str]]:
+    """The splits that have rounds."""
+    return [(labels.SPLITS[split], split) for split in splits_of(results)]
 
 
-def templates_of(store: Store, run: Run, filters: Filters) -> dict[str, Any]:
-    """The choice of a template, of those that the split was asked with; none chosen."""
-    texts = run.spec.templates.of(filters.split)
-    measured = store.measured_templates(run.id, filters.phase, filters.split)
-    named = [(_short(f"{t + 1}: {texts[t]}"), t) for t in measured if t < len(texts)]
-    return gr.update(choices=[("All templates", ALL), *named], value=ALL)
+def _choices(store: Store, run: Run, filters: Filters) -> list[dict[str, Any]]:
+    """The choices of a context, a category, and a template that the split was asked with; none chosen."""
+    names = names_of(run.spec, filters.split)
+    contexts = [("All contexts", ALL), *((name, i) for i, name in enumerate(names.contexts))]
+    read_as = [("Any category", ALL), *((name, k) for k, name in enumerate(names.categories))]
+    texts, measured = names.templates, store.measured_templates(run.id, filters.phase, filters.split)
+    templates = [(_short(f"{t + 1}: {texts[t]}"), t) for t in measured if t < len(texts)]
+    return [
+        gr.update(choices=contexts, value=ALL),
+        gr.update(choices=[*read_as, ("Unclassified", UNCLASSIFIED)], value=ALL),
+        gr.update(choices=[("All templates", ALL), *templates], value=ALL),
+    ]
 
 
 def _short(text: str) -> str:
@@ -224,12 +234,17 @@ def turned(
 def _other_split(
     store: Store, run_on_tab: RunOnTab, place: Place, selected: str, shown: Any, *controls: Any
 ) -> list[Any]:
-    """The first page of another split, whose templates are others."""
+    """The first page of another split, whose templates are others; on unseen attributes contexts and categories, too."""
     run, filters = run_on_tab(selected, shown), Filters(*controls)
     if run is None or (place.of and place.of[1].split == filters.split):
-        return [gr.skip()] * 6
+        return [gr.skip()] * 8
     filters = replace(filters, template=ALL)
-    return [templates_of(store, run, filters), *page_of(store, run, 0, filters)]
+    choices = _choices(store, run, filters)
+    if UNSEEN in (filters.split, place.of[1].split if place.of else ""):
+        filters = replace(filters, context=ALL, category=ALL)
+    else:
+        choices[:2] = [gr.skip()] * 2
+    return [*choices, *page_of(store, run, 0, filters)]
 
 
 def _inspect(
@@ -284,7 +299,12 @@ def _groups(store: Store, run: Run, page: int, filters: Filters) -> tuple[int, i
     found = read(offset=page * PAGE, limit=PAGE)
     if page and not found.groups:
         page, found = 0, read(limit=PAGE)
-    return page, found.total, len(found.groups), report.answers_table(found, run.spec.attribute.names)
+    return (
+        page,
+        found.total,
+        len(found.groups),
+        report.answers_table(found, names_of(run.spec, filters.split).categories),
+    )
 
 
 def index(value: object, count: int) -> int | None:
