@@ -91,6 +91,23 @@ def fill_custom_attribute(page, name: str, shares: Mapping[str, str], contexts: 
         type_share(page, category, 100 * float(share))
 
 
+def fill_in_five_clicks(page) -> None:
+    """What a newcomer does before the sixth click, on Train: categories, one more line, and a share of about 20 %."""
+    choose(page, "attribute", "Custom")  # 1
+    page.locator("#custom-categories textarea:focus").wait_for()
+    page.keyboard.type("low\nmedium\nhigh")
+    choose(page, "custom-kind", "Anything")  # 2
+    choose(page, "contexts", "Your list")  # 3
+    page.locator("#pasted textarea:focus").wait_for()
+    page.keyboard.type("a support ticket")
+    choose(page, "target", "Your shares")  # 4
+    slider = page.get_by_role("slider", name="high", exact=True)
+    slider.wait_for()
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    slider.click(position={"x": 0.2 * box["width"], "y": box["height"] / 2})  # 5
+
+
 def type_share(page, category: str, percent: float) -> None:
     """Type a category's share; those that were not typed give way."""
     figure = page.get_by_role("spinbutton", name=f"{category}, percent", exact=True)

@@ -101,6 +101,22 @@ def test_axe_has_no_serious_finding_in_what_opens(app, chromium, tab, width, the
         assert findings(page) == []
 
 
+@pytest.mark.parametrize(("width", "theme"), VISITS)
+def test_axe_has_no_serious_finding_where_a_run_is_edited_beside_an_overlay(app, chromium, width, theme):
+    done = next(run for run in app.store.runs() if run.state == RunState.DONE)
+    with opened(chromium, f"{app.url}?tab=runs&run={done.id}&__theme={theme}", width) as page:
+        settle(page, "runs")
+        for run in (done, next(run for run in app.store.runs() if run.state == RunState.RUNNING)):
+            page.locator(f"#history button[data-pick='{run.id}']").click()
+        page.locator("#overlay-card", has_text="Curves of 2 runs").wait_for()
+        page.locator("#edit").click()
+        page.locator("#run-tags input, #run-tags textarea").fill("x" * 50)
+        page.locator("#edit-save").click()
+        page.locator("#edit-problem", has_text="is no tag").wait_for()
+        settle(page, "runs")
+        assert findings(page) == []
+
+
 def test_the_look_for_findings_sees_what_is_wrong(app, chromium):
     with opened(chromium, f"{app.url}?tab=how") as page:
         settle(page, "how")
@@ -120,6 +136,35 @@ def test_the_keyboard_reaches_every_tab_in_its_order(app, chromium):
         assert reached[: len(TABS)] == list(TABS)
         page.locator("[data-tab-id='how']").press("Enter")
         page.wait_for_url("**tab=how**")
+
+
+# What a person meets on a tab, from its top to its bottom; between them stand the parts of each.
+ORDER = {
+    "train": ("attribute", "contexts", "target", "preset", "train"),
+    "runs": ("search-runs", "shelf", "history", "edit", "archive", "delete"),
+    "results": ("result-run", "rounds-show", "rounds-phase", "rounds-query"),
+}
+
+
+@pytest.mark.parametrize("tab", list(ORDER))
+def test_the_keyboard_goes_through_a_tab_from_its_top_to_its_bottom(app, chromium, tab):
+    done = next(run for run in app.store.runs() if run.state == RunState.DONE)
+    with opened(chromium, f"{app.url}?tab={tab}&run={done.id}") as page:
+        settle(page, tab)
+        heights = []
+        for _ in range(150):
+            page.keyboard.press("Tab")
+            place = page.evaluate(
+                """(ids) => {
+                  const e = document.activeElement;
+                  const id = ids.find((i) => e.closest(`#${i}`));
+                  return id ? [id, e.getBoundingClientRect().top + window.scrollY] : null;
+                }""",
+                list(ORDER[tab]),
+            )
+            if place and place[0] not in [name for name, _ in heights]:
+                heights.append(place)
+        assert [name for name, _ in heights] == list(ORDER[tab])
 
 
 @pytest.mark.parametrize("width", (1440, 390))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from browser_support import choose, finished_run, go_to, opened, start_app, without_worker
-from test_browser_access import SHIFTS
+from test_browser_access import SHIFTS, VISITS, findings, settle
 
 from distalign.folders import DataFolder
 from tests.play_support import trained_run
@@ -72,6 +72,19 @@ def test_histograms_of_base_and_adapter_fill_side_by_side(app, chromium, width):
         go_to(page, "Runs")
         go_to(page, "Play")
         assert "Pilots" in prompt.input_value() and panels.count() == 2
+
+
+@pytest.mark.parametrize(("width", "theme"), VISITS)
+def test_axe_has_no_serious_finding_in_histograms(app, chromium, width, theme):
+    run = run_named(app, "Gender, 2 contexts")
+    with opened(chromium, f"{app.url}?tab=play&run={run.id}&__theme={theme}", width) as page:
+        page.locator("#play-note", has_text="male 20 %").wait_for()
+        sample(page, 20)
+        page.locator("#play-status", has_text="Seed 0").wait_for()
+        for shown in ("Categories", "Answers"):
+            choose(page, "play-by", shown)
+            settle(page, "play")
+            assert findings(page) == []
 
 
 def test_a_question_is_stopped_and_another_is_asked(app, chromium):

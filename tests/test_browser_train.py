@@ -10,6 +10,7 @@ from browser_support import (
     cell,
     choose,
     fill_custom_attribute,
+    fill_in_five_clicks,
     opened,
     press_train,
     start_app,
@@ -86,19 +87,7 @@ def requests_while_idle(page) -> list[str]:
 def test_a_custom_run_takes_six_clicks_and_one_line_beyond_the_categories(app, chromium, width):
     with opened(chromium, app.url, width) as page:
         ready(page)
-        choose(page, "attribute", "Custom")  # 1
-        page.locator("#custom-categories textarea:focus").wait_for()
-        page.keyboard.type("low\nmedium\nhigh")
-        choose(page, "custom-kind", "Anything")  # 2
-        choose(page, "contexts", "Your list")  # 3
-        page.locator("#pasted textarea:focus").wait_for()
-        page.keyboard.type("a support ticket")
-        choose(page, "target", "Your shares")  # 4
-        slider = page.get_by_role("slider", name="high", exact=True)
-        slider.wait_for()
-        slider.scroll_into_view_if_needed()
-        box = slider.bounding_box()
-        slider.click(position={"x": 0.2 * box["width"], "y": box["height"] / 2})  # 5
+        fill_in_five_clicks(page)
         assert requests_while_idle(page) == []
         notes = page.locator("#preview .da-note").all_inner_texts()
         assert notes == [], f"{notes} {page.locator('#target-row').inner_text()}"

@@ -15,9 +15,11 @@ from browser_support import (
     browser,
     download_adapter,
     fill_custom_attribute,
+    fill_in_five_clicks,
     go_to,
     opened,
     press_train,
+    show_results,
     start_app,
     wait_for_state,
 )
@@ -70,6 +72,22 @@ def test_a_custom_attribute_is_trained_from_the_page_and_its_adapter_works_with_
     assert after.mae.value < 0.12
     assert after.mae.value < before.mae.value or before.unclassified > 0.5
     assert_same_distribution(run, after, sampled_elsewhere(app, run, adapter))
+
+
+def test_a_newcomers_first_run_reaches_its_target_with_the_settings_as_they_are(app: App) -> None:
+    with browser() as chromium, opened(chromium, app.url) as page:
+        page.wait_for_function("() => window.distalign?.ready")
+        fill_in_five_clicks(page)
+        run_id = press_train(page)
+        wait_for_state(page, "Done", TRAINING_SECONDS)
+        show_results(page)
+        assert page.locator("#tiles .da-tile").count() >= 4
+    run = app.store.run(run_id)
+    results = {(r.phase, r.split): r for r in app.store.results(run_id)}
+    (context,) = results["after", "heldout_templates"].contexts
+    assert 0.1 < run.spec.target.rows[0][2] < 0.3 and context.unclassified <= 5
+    # 100 rounds of a perfect sampler are off by 0.04 on average.
+    assert context.mae < 0.15 and results["after", "heldout_templates"].exact_error < 0.1
 
 
 def sampled_elsewhere(app: App, run: Run, adapter: Path) -> list[list[str]]:
