@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,3 +67,17 @@ class DataFolder:
                 f"the disk of {self.root} has {free / 2**20:,.0f} MB free, {needed / 2**20:,.0f} MB are "
                 "needed. Free some room, or set DISTALIGN_DATA to another disk"
             )
+
+
+def replace_file(path: Path, content: bytes) -> bool:
+    """Put a whole file in place of the one that may be there; False, and all is as it was, where that cannot be."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
+        return False
+    return True

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from distalign.folders import replace_file
 from distalign.tree import Answer
 
 if TYPE_CHECKING:
@@ -92,18 +92,13 @@ class KeptAnswers:
 
     def _write(self, path: Path, rows: list[list[Any]]) -> None:
         """A full disk costs the next run its time, and this one nothing."""
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with gzip.open(partial, "wt", encoding="utf-8") as file:
-                json.dump(rows, file, separators=(",", ":"))
-            partial.replace(path)
+        content = json.dumps(rows, separators=(",", ":")).encode()
+        if not replace_file(path, gzip.compress(content)):
+            return
+        with suppress(OSError):
             kept = sorted(self.folder.glob("*.json.gz"), key=lambda file: file.stat().st_mtime)
             for old in kept[:-MOST_FILES]:
                 old.unlink(missing_ok=True)
-        except OSError:
-            with suppress(OSError):
-                partial.unlink()
 
 
 def _read(path: Path, rounds: int) -> list[Answer]:

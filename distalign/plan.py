@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from distalign.asked import small_attributes
-from distalign.folders import DataFolder
+from distalign.folders import DataFolder, replace_file
 from distalign.models import BUNDLED
 from distalign.past import REMEMBERED, PastRun, seconds_a_unit
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
@@ -285,7 +284,8 @@ def write_speed(data: DataFolder, spec: RunSpec, plan: Plan, taken: Mapping[str,
     this = PastRun(spec.method, len(spec.attribute), dict(plan.units), dict(taken))
     with suppress(OSError), _speed_lock(data):
         before = read_speed(data) or Speed()
-        _replace_speed(data, replace(before, **shown, runs=(*before.runs, this)[-REMEMBERED:]))
+        speed = replace(before, **shown, runs=(*before.runs, this)[-REMEMBERED:])
+        replace_file(_speed_file(data), json.dumps(asdict(speed)).encode())
 
 
 @contextmanager
@@ -295,13 +295,3 @@ def _speed_lock(data: DataFolder) -> Iterator[None]:
     with (data.locks / "speed.lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _replace_speed(data: DataFolder, speed: Speed) -> None:
-    partial = _speed_file(data).with_suffix(f".{os.getpid()}.partial")
-    try:
-        partial.write_text(json.dumps(asdict(speed)), "utf-8")
-        partial.replace(_speed_file(data))
-    except OSError:
-        with suppress(OSError):
-            partial.unlink()

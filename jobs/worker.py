@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -75,7 +76,8 @@ class Worker:
         try:
             execution = self._executor.start(run)
         except OSError as error:
-            self._fail(run, f"its process could not be started ({text_of(error)})")
+            text = f"its process could not be started ({text_of(error)})"
+            self._when_free(lambda: self._store.finish(run.id, RunState.FAILED, text))
             return
         over_at: float | None = None
         while (code := execution.poll()) is None:
@@ -87,13 +89,13 @@ class Worker:
                 self._press(execution, time.monotonic() - over_at)
             time.sleep(self._pace.poll)
         execution.close()
-        while not self._settled(run, code):
-            time.sleep(self._pace.poll)
+        self._when_free(lambda: self._settle(run, code))
 
-    def _fail(self, run: Run, text: str) -> None:
+    def _when_free(self, act: Callable[[], object]) -> None:
+        """Do what must not be left out, as soon as no other program holds the database."""
         while True:
             try:
-                self._store.finish(run.id, RunState.FAILED, text)
+                act()
                 return
             except StoreBusy:
                 time.sleep(self._pace.poll)
@@ -112,21 +114,18 @@ class Worker:
         elif waited > self._pace.grace:
             execution.terminate()
 
-    def _settled(self, run: Run, code: int) -> bool:
-        """Set the state of a run whose process died before it could; False where the database is busy."""
+    def _settle(self, run: Run, code: int) -> None:
+        """Set the state of a run whose process died before it could."""
         try:
             run = self._store.run(run.id)
             if run.state == RunState.RUNNING and run.cancel_requested:
                 run = self._store.finish(run.id, RunState.CANCELLED)
             elif run.state == RunState.RUNNING:
                 run = self._store.finish(run.id, RunState.FAILED, _text_of_code(code))
-        except StoreBusy:
-            return False
         except UnknownRun:
             # It had ended, and was removed before its process was gone.
-            return True
+            return
         print(f"{run.id} {run.state}", flush=True)
-        return True
 
     def _recover(self, current: str | None = None) -> None:
         now = time.monotonic()
