@@ -17,7 +17,7 @@ def settings_of(spec: RunSpec, *, stories: bool = False) -> dict[str, Any]:
     Args:
         stories: whether its templates of stories count, too.
     """
-    mapping = {name: value for name, value in spec.to_mapping().items() if name != "templates"}
+    mapping = {name: value for name, value in spec.to_mapping().items() if name not in ("templates", "name")}
     groups = asdict(spec.templates)
     digests = {name: _digest(group) for name, group in groups.items() if stories or "story" not in name}
     whole = {"training": asdict(spec.training), "sampling": asdict(spec.sampling), "templates": digests}

@@ -26,6 +26,8 @@ from storage.packed import EXAMPLE, EXAMPLE_TITLE, Rows
 
 FOLDER = Path(distalign.__file__).parent / "data" / "gallery"
 ENDING, ADAPTER_ENDING = ".json.gz", ".adapter.zip"
+# Of all that ship it says most at a glance.
+PLAINEST = "gender-uk-real"
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,12 @@ class Example:
 
 
 def examples(folder: Path = FOLDER) -> tuple[Example, ...]:
-    """All examples, by name.
+    """All examples, the plainest one first, the others by name.
 
     Raises:
         StoreError: for a file that cannot be read.
     """
-    return tuple(_header(path) for path in sorted(folder.glob(f"*{ENDING}")))
+    return tuple(sorted(map(_header, folder.glob(f"*{ENDING}")), key=lambda e: (e.name != PLAINEST, e.name)))
 
 
 def find(name_or_id: str, folder: Path = FOLDER) -> Example | None:
@@ -166,7 +168,7 @@ def _example(store: Store, run: Run, name: str, about: str, command: str) -> Exa
     phases = {result.phase: _phase(result) for result in results}
     if set(phases) != {"before", "after"}:
         raise StoreError(
-            f"run: {run.id} was not measured before and after training. Take a method that trains"
+            f"run: {run.id} has no measures of before and after. Take a method that changes the model's answers"
         )
     spec = run.spec
     indices = [context.context for context in results[0].contexts]

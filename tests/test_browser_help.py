@@ -53,12 +53,24 @@ def test_an_example_opens_at_once_with_its_results(empty, chromium, width):
 
 
 def test_an_example_that_has_its_adapter_can_be_played_with(empty, chromium):
-    example = next(e for e in gallery.examples() if e.adapter)
+    example = gallery.find(gallery.PLAINEST)
     with opened(chromium, f"{empty.url}?tab=gallery") as page:
         ready(page)
         page.locator("#gallery .da-example", has_text=example.title).get_by_text("Play with its").click()
         page.wait_for_url(f"**run={example.run_id}**")
         page.locator("#play-note", has_text="The run’s target").wait_for()
+
+
+def test_an_example_is_compared_with_its_baseline(empty, chromium):
+    example, baseline = map(gallery.find, (gallery.PLAINEST, "gender-uk-real-prompt"))
+    with opened(chromium, f"{empty.url}?tab=gallery") as page:
+        ready(page)
+        card = page.locator("#gallery .da-example", has=page.locator(f"a[data-example='{example.name}']"))
+        card.get_by_text(f"Compare with: {baseline.title}").click()
+        page.wait_for_selector("#compare-errors svg .series0_marks path")
+        table = page.locator("#compare-table")
+        for shown in (example, baseline):
+            table.get_by_text(f"{shown.after.mae:.3f}").first.wait_for()
 
 
 def test_the_address_of_an_example_works_before_it_was_opened(empty, chromium):

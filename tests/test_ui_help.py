@@ -98,11 +98,27 @@ def test_an_example_is_no_run_of_ones_own(store: Store) -> None:
 
 def test_an_address_puts_an_example_back_unless_it_was_just_deleted(store: Store) -> None:
     run_id = gallery.examples()[0].run_id
-    open_named(store, run_id)
+    open_named(store, {"run": run_id})
     assert store.run(run_id).deleted_at is None
     store.mark_deleted(run_id)
-    open_named(store, run_id)
+    open_named(store, {"run": run_id})
     assert store.run(run_id).deleted_at is not None
+
+
+def test_an_address_puts_all_examples_of_a_comparison_back(store: Store) -> None:
+    ids = [example.run_id for example in gallery.examples()[:2]]
+    open_named(store, {"runs": ",".join([ids[0], "unknown", "exunknown", ids[1]])})
+    assert {run.id for run in store.runs()} == set(ids)
+
+
+def test_examples_with_one_target_are_compared_with_each_other() -> None:
+    other = replace(EXAMPLE, name="told", title="A baseline", train_seconds=None)
+    html = example_cards.gallery(
+        [EXAMPLE, other, replace(other, name="else", rounds=3, target=((0.1, 0.9),) * 2)]
+    )
+    assert html.count("Compare with: A baseline") == 1 and html.count(f"Compare with: {EXAMPLE.title}") == 1
+    assert f"runs={EXAMPLE.run_id},{other.run_id}" in html
+    assert html.count("told the target</span>") == 2 and html.count("after training</span>") == 1
 
 
 def test_the_first_steps_tell_of_a_run_that_is_at_work() -> None:

@@ -14,7 +14,7 @@ MAX_LINES = 25
 
 LEGEND = (
     '<p class="da-legend"><span><i class="tick"></i>target</span>'
-    '<span><i class="dot hollow"></i>before</span><span><i class="dot after"></i>after training</span></p>'
+    '<span><i class="dot hollow"></i>before</span><span><i class="dot after"></i>{after}</span></p>'
 )
 
 
@@ -23,7 +23,14 @@ def gallery(examples: Sequence[Example]) -> str:
     if not examples:
         text = "Make one with: python -m jobs gallery build specs/gender-uk-real.yaml --set preset=quick"
         return cards.empty("No examples here", text)
-    return f'<ul class="da-gallery">{"".join(map(_card, examples))}</ul>'
+    shown = "".join(_card(example, [e for e in examples if _beside(e, example)]) for example in examples)
+    return f'<ul class="da-gallery">{shown}</ul>'
+
+
+def _beside(other: Example, example: Example) -> bool:
+    """Whether two examples went for the same target, by other ways."""
+    dataset, same = ((e.categories, e.contexts, e.target) for e in (other, example))
+    return other.name != example.name and dataset == same
 
 
 def link(example: Example, text: str, label: str = "", classes: str = "da-inline") -> str:
@@ -35,19 +42,30 @@ def link(example: Example, text: str, label: str = "", classes: str = "da-inline
     )
 
 
-def _card(example: Example) -> str:
+def _card(example: Example, beside: Sequence[Example]) -> str:
     opened = link(example, "Open the results", f"Open the results: {example.title}", "da-button")
     play = (
         f'<a class="da-inline" href="?tab=play&amp;run={esc(example.run_id)}">Play with its adapter</a>'
         if example.adapter
         else ""
     )
+    compare = ""
+    if beside:
+        ids = ",".join(e.run_id for e in (example, *beside))
+        what = f"Compare with: {' and '.join(e.title for e in beside)}"
+        compare = f'<a class="da-inline" href="?tab=compare&amp;runs={esc(ids)}">{esc(what)}</a>'
     return (
         f'<li class="da-example"><h3>{esc(example.title)}</h3><p class="da-sub">{esc(example.about)}</p>'
-        f"{picture(example)}{LEGEND}{_figures(example)}"
-        f'<div class="da-example-end"><div class="da-example-links">{opened}{play}</div><p class="da-sub">Made by</p>'
+        f"{picture(example)}{LEGEND.format(after=_after(example))}{_figures(example)}"
+        f'<div class="da-example-end"><div class="da-example-links">{opened}{play}{compare}</div>'
+        '<p class="da-sub">Made by</p>'
         f"<code>{esc(example.command)}</code></div></li>"
     )
+
+
+def _after(example: Example) -> str:
+    """What was done to the model."""
+    return "told the target" if example.train_seconds is None else "after training"
 
 
 def _figures(example: Example) -> str:
@@ -57,7 +75,7 @@ def _figures(example: Example) -> str:
         ("A perfect sampler", points(after.noise_floor)),
         ("Ratio of the two", f"{figure(after.ratio, 2)}×"),
         ("Unclassified", f"{percent(before.unclassified)} → {percent(after.unclassified, 1)}"),
-        ("Training took", duration(example.train_seconds)),
+        ("Training took", "none" if example.train_seconds is None else duration(example.train_seconds)),
         ("Rounds a context", f"{example.rounds:,}"),
     ]
     return f'<dl class="da-facts">{"".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in facts)}</dl>'
@@ -75,9 +93,9 @@ def picture(example: Example) -> str:
         for share, anchor in ((0, "start"), (0.5, "middle"), (1, "end"))
     )
     label = (
-        f"Share of {example.categories[k]} in {len(order)} contexts, before and after training, beside the "
+        f"Share of {example.categories[k]} in {len(order)} contexts, before and {_after(example)}, beside the "
         f"target. Mean distance from the target over all categories: {points(example.before.mae)} before, "
-        f"{points(example.after.mae)} after."
+        f"{points(example.after.mae)} {_after(example)}."
     )
     return (
         f'<p class="da-picture-title">Share of “{esc(example.categories[k])}”, a line a context</p>'

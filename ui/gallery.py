@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from storage import Store, UnknownRun
 from storage.packed import is_example
 from ui import cards, example_cards
 
+# An address names no more examples than a comparison shows.
+MAX_EXAMPLES = 12
 # A plain click opens the run here; with a modifier the link opens as a link does.
 CHOOSE_JS = """
 element.addEventListener('click', (event) => {
@@ -32,7 +35,7 @@ def build(found: Sequence[Example], problem: str = "") -> gr.HTML:
         gr.HTML(
             cards.heading(
                 "Finished runs",
-                "Trained and measured with the bundled model, and kept with every sampled answer. "
+                "Made with the bundled model, and kept with every sampled answer. "
                 "Opening one puts it among your runs, marked as an example.",
             )
         )
@@ -63,17 +66,16 @@ def chooser(store: Store) -> Callable[[gr.EventData], list[Any]]:
     return choose
 
 
-def open_named(store: Store, run_id: str) -> None:
-    """See to it that the example that an address names is there; other addresses are left as they are.
+def open_named(store: Store, query: Mapping[str, str]) -> None:
+    """See to it that the examples that an address names are there; other runs are left as they are.
 
     One that was just deleted stays so: the page that it was deleted on may be loaded again.
     """
-    try:
-        if is_example(run_id) and not _deleted(store, run_id):
-            gallery.open_example(store, run_id)
-    except DistalignError:
-        # The page says that there is no such run.
-        return
+    for run_id in (query.get("run", ""), *query.get("runs", "").split(",")[:MAX_EXAMPLES]):
+        # Where there is no such run the page says so.
+        with suppress(DistalignError):
+            if is_example(run_id) and not _deleted(store, run_id):
+                gallery.open_example(store, run_id)
 
 
 def _deleted(store: Store, run_id: str) -> bool:

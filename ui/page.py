@@ -61,7 +61,7 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         play_item.select(play_tab.show, play_tab.inputs, play_tab.outputs, **QUIET)
 
         def opened(view: runs.View, seen: runs.Seen, request: gr.Request) -> list[Any]:
-            gallery.open_named(store, request.query_params.get("run", ""))
+            gallery.open_named(store, request.query_params)
             run_id, tab = open_address(store, request.query_params)
             return [run_id, gr.Tabs(selected=tab), *runs_tab.refresh(run_id, view, seen)]
 
