@@ -22,11 +22,11 @@ Made by `python -m bench judges`. A judge reads a story and gives a category, or
 built-in judge has texts of its own, written and labelled for this project. They are
 balanced over the categories; some are as long as a model's stories, and most have a
 difficulty: a second person, other characters, quoted speech, denials, names of both sexes, colours, no signal at all.
-The judge was tuned on the **development** part only. The **test** part was written with it by one hand, before the
+The judge was tuned on the **development** part only. The **test** part is by the same author, from before the
 judge. The **blind** part was written afterwards by a writer who saw neither the judge nor the other texts; it is
-much harder than what a small model writes. The **model** part are real stories, drawn at random of those long enough
-to be judged: of the tuned models of `docs/results.md`, and for sentiment of the base model too (*base*). Readers (large
-language models) labelled them, who saw the texts alone. 160 of each attribute were read by two; they agreed on
+much harder than what a small model writes. The **model** part consists of real stories, drawn at random of those long enough
+to be judged: of the tuned models of `docs/results.md`, and for sentiment of the base model too (*base*). Large
+language models that saw the texts alone labelled them. 160 of each attribute were read by two; they agreed on
 99 % (gender), 100 % (race) and 97 % (sentiment), and a third look settled the rest. Nothing was changed by the figures of
 the last two parts: the model part is what to go by.
 

@@ -29,15 +29,18 @@ APART = ("few_shot",)
 
 @cache
 def datasets(folder: Path = FOLDER) -> Mapping[str, RunSpec]:
-    """The specifications of a folder by name ("race-even", "stories/race-even"), the paper's first."""
+    """The specifications of a folder by name ("race-even", "stories/race-even"), the paper's first; of several of one dataset the first."""
     first = list(published.ANSWERS)
     found: dict[str, RunSpec] = {}
     for path in sorted(folder.rglob("*.yaml"), key=lambda p: (len(p.parts), p)):
         try:
-            found[path.relative_to(folder).with_suffix("").as_posix()] = load_spec(path)
+            spec = load_spec(path)
         except SpecError:
             # It is told to whoever runs it; the others can be compared none the less.
             continue
+        # One that differs in its method alone is no dataset of its own.
+        if all(identity(other) != identity(spec) for other in found.values()):
+            found[path.relative_to(folder).with_suffix("").as_posix()] = spec
     return {name: found[name] for name in (*first, *(n for n in found if n not in first)) if name in found}
 
 

@@ -35,10 +35,12 @@ class Phase:
     """A run's figures on held-out templates in one phase, as in :class:`~distalign.results.SplitResult`.
 
     Attributes:
+        rounds: sampled for each context; a base model that is going to be trained is asked fewer.
         shares: of each context, in the order of the categories; None where no round was classified.
         lost: unclassified rounds of each context.
     """
 
+    rounds: int
     mae: float
     noise_floor: float
     ratio: float
@@ -56,7 +58,7 @@ class Example:
         about: one sentence.
         command: the command that made the file.
         target: q, a row a context.
-        rounds: sampled for each context.
+        rounds: what the run was asked to sample for each context.
         train_seconds: None where it was not measured.
         adapter: whether its adapter lies beside it.
     """
@@ -188,6 +190,7 @@ def _example(store: Store, run: Run, name: str, about: str, command: str) -> Exa
 
 def _phase(result: SplitResult) -> Phase:
     return Phase(
+        rounds=max(context.rounds for context in result.contexts),
         mae=result.mae.value,
         noise_floor=result.noise_floor,
         ratio=result.ratio.value,

@@ -81,6 +81,11 @@ def test_every_figure_of_a_card_is_one_of_the_runs_own(example, store: Store) ->
             for c in stored.contexts
         ]
         assert shown.lost == tuple(rounds)
+        assert (
+            {shown.rounds}
+            == {c.rounds for c in stored.contexts}
+            == {store.count_rounds(run_id, phase, stored.split, context=c.context) for c in stored.contexts}
+        )
     assert example.train_seconds == store.run(run_id).train_seconds
 
 

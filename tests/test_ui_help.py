@@ -17,8 +17,8 @@ from ui import cards, chart_tables, diagrams, example_cards, how, page, welcome
 from ui.gallery import found_examples, open_named
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
-BEFORE = Phase(0.3, 0.04, 7.5, 0.5, ((0.9, 0.1), (None, None)), (60, 100))
-AFTER = Phase(0.05, 0.04, 1.25, 0.01, ((0.35, 0.65), (0.5, 0.5)), (0, 2))
+BEFORE = Phase(40, 0.3, 0.04, 7.5, 0.5, ((0.9, 0.1), (None, None)), (20, 40))
+AFTER = Phase(100, 0.05, 0.04, 1.25, 0.01, ((0.35, 0.65), (0.5, 0.5)), (0, 2))
 EXAMPLE = Example(
     "gender", "Gender, 2 contexts", "What it is.", "python -m jobs gallery build x", ("male", "female"),
     ("bakers", "pilots"), ((0.3, 0.7), (0.5, 0.5)), 100, 31.0, BEFORE, AFTER,
@@ -130,11 +130,10 @@ def test_the_first_steps_tell_of_a_run_that_is_at_work() -> None:
 
 
 def test_the_squares_are_the_answers_of_the_run() -> None:
-    assert how.counts_of(EXAMPLE, BEFORE, 0) == [36, 4, 60]
-    assert how.counts_of(EXAMPLE, BEFORE, 1) == [0, 0, 100]
-    assert how.counts_of(EXAMPLE, AFTER, 1) == [49, 49, 2]
-    many = replace(EXAMPLE, rounds=400)
-    assert how.counts_of(many, replace(AFTER, lost=(0, 40)), 1) == [45, 45, 10]
+    assert how.counts_of(BEFORE, 0) == [18, 2, 20]
+    assert how.counts_of(BEFORE, 1) == [0, 0, 40]
+    assert how.counts_of(AFTER, 1) == [49, 49, 2]
+    assert how.counts_of(replace(AFTER, rounds=400, lost=(0, 40)), 1) == [45, 45, 10]
 
 
 def test_every_picture_has_words_for_it() -> None:

@@ -70,13 +70,14 @@ def _after(example: Example) -> str:
 
 def _figures(example: Example) -> str:
     before, after = example.before, example.after
+    rounds = f"{after.rounds:,}" if before.rounds == after.rounds else f"{before.rounds:,} → {after.rounds:,}"
     facts = [
         ("Distance from the target", f"{100 * before.mae:.1f} → {points(after.mae)}"),
         ("A perfect sampler", points(after.noise_floor)),
         ("Ratio of the two", f"{figure(after.ratio, 2)}×"),
         ("Unclassified", f"{percent(before.unclassified)} → {percent(after.unclassified, 1)}"),
         ("Training took", "none" if example.train_seconds is None else duration(example.train_seconds)),
-        ("Rounds a context", f"{example.rounds:,}"),
+        ("Rounds a context", rounds),
     ]
     return f'<dl class="da-facts">{"".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in facts)}</dl>'
 

@@ -62,7 +62,8 @@ def _problem(examples: Sequence[Example]) -> str:
         for phase, when in ((example.before, "Before training"), (example.after, "After training"))
     ]
     source = (
-        f"<p>The squares are the real answers of a run, one a round, to questions about “{esc(example.contexts[i])}”. "
+        f"<p>The squares are the real answers of a run, one a round, to questions about “{esc(example.contexts[i])}”; "
+        "before training fewer are asked for. "
         f"The target there is {wanted}. {link(example, 'See all of that run')}.</p>"
     )
     return _section("What it is for", text + source, *pictures)
@@ -71,12 +72,12 @@ def _problem(examples: Sequence[Example]) -> str:
 def _gap(example: Example, i: int, k: int) -> float:
     """How many answers of a context were out of place; few that name a category count little."""
     share, lost = example.before.shares[i][k], example.before.lost[i]
-    return abs((share or 0.0) - example.target[i][k]) * (example.rounds - lost)
+    return abs((share or 0.0) - example.target[i][k]) * (example.before.rounds - lost)
 
 
 def _rounds_picture(example: Example, phase: Phase, i: int, when: str) -> tuple[str, str]:
     """The answers of a context as squares, with their key."""
-    counts = counts_of(example, phase, i)
+    counts = counts_of(phase, i)
     names = [*example.categories, "names none of these"]
     key = "".join(
         f'<span><i class="square {"none" if k == len(counts) - 1 else f"k{k}"}"></i>{esc(name)} {count}</span>'
@@ -86,13 +87,13 @@ def _rounds_picture(example: Example, phase: Phase, i: int, when: str) -> tuple[
     return diagrams.hundred(counts, label), f'<b>{when}</b><span class="da-legend">{key}</span>'
 
 
-def counts_of(example: Example, phase: Phase, i: int) -> list[int]:
+def counts_of(phase: Phase, i: int) -> list[int]:
     """Rounds of a context by category, and last those that name none; of long runs in proportion, 100 in all."""
-    classified = example.rounds - phase.lost[i]
+    classified = phase.rounds - phase.lost[i]
     counts = [round((share or 0.0) * classified) for share in phase.shares[i]]
-    if example.rounds > MAX_SQUARES:
-        counts = [round(count * MAX_SQUARES / example.rounds) for count in counts]
-    return [*counts, max(0, min(MAX_SQUARES, example.rounds) - sum(counts))]
+    if phase.rounds > MAX_SQUARES:
+        counts = [round(count * MAX_SQUARES / phase.rounds) for count in counts]
+    return [*counts, max(0, min(MAX_SQUARES, phase.rounds) - sum(counts))]
 
 
 def _tokens() -> str:
@@ -101,7 +102,7 @@ def _tokens() -> str:
         "for male and 2 for female. After training every answer opens with one of them, and what follows means "
         "what the token stands for.</p><p>So the choice among categories is made once, in the first token, where "
         "it can be set exactly. No second program is needed when the model is used: plain sampling, in any engine that "
-        "loads the adapter, gives the shares. A person reads the answer without its first token.</p>"
+        "loads the adapter, gives the shares. Where a person reads the answers, drop the first token.</p>"
     )
     return _section("One token decides", text, (diagrams.steering(), "A target of 30 % and 70 %."))
 

@@ -63,7 +63,7 @@ KNOBS: dict[str, tuple[str, str]] = {
     "learning_rate": ("Learning rate", "Peak of the cosine schedule; lower for more steps"),
     "lora_rank": ("LoRA rank", "Size of the adapter's matrices"),
     "adapted_layers": ("Adapted layers", "Uppermost layers with an adapter; 0 is all"),
-    "beta": ("KTO β", "How far KTO may move from the reference"),
+    "beta": ("β of KTO and DPO", "Higher keeps answers closer to the reference"),
     "kl_weight": ("Weight of KL", "Pulls the shares to the target"),
     "kto_weight": ("Weight of KTO", "Binds each answer to its steering token"),
     "sft_weight": ("Weight of SFT", "In the warm-up: teaches well-formed answers"),

@@ -128,7 +128,7 @@ def _controls() -> dict[str, Any]:
         phase = gr.Radio(
             PHASE_CHOICES,
             label="Phase",
-            info="The base model, or the tuned one",
+            info="The base model, or what the method made of it",
             elem_id="rounds-phase",
             interactive=True,
         )

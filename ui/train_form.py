@@ -59,7 +59,7 @@ def _joint(c: Controls, built_in: list[tuple[str, str]]) -> None:
         built_in,
         value=list(START.joint),
         label="Joined",
-        info="Two or more: an answer names one category of each, and the target is over the pairs.",
+        info="Two or more: an answer names one category of each, and the target is over their combinations.",
         elem_id="joint",
     )
     c.fields["joint_own"] = gr.Textbox(

@@ -66,7 +66,7 @@ def training(c: Controls) -> None:
             c.fields["rounds"] = gr.Textbox(
                 str(START.rounds),
                 label="Rounds a context",
-                info="Answers sampled to measure",
+                info="Answers sampled on each split",
                 max_lines=1,
                 elem_id="rounds",
             )
