@@ -10,6 +10,7 @@ import yaml
 
 from distalign.attributes import Attribute, parse_attribute
 from distalign.contexts import Contexts, parse_contexts
+from distalign.matching import fold
 from distalign.prompts import prompt_text
 from distalign.spec import RunSpec
 from distalign.stated import STATED, kept_rows
@@ -42,9 +43,17 @@ def small_attributes(group: str) -> tuple[Asked, ...]:
     )
 
 
+def unseen_attributes(spec: RunSpec) -> tuple[Asked, ...]:
+    """The bundled unseen attributes, less those that share a word with the run's own."""
+    own = set(map(fold, spec.attribute.words))
+    return tuple(
+        asked for asked in small_attributes("unseen") if own.isdisjoint(map(fold, asked.attribute.words))
+    )
+
+
 def unseen_specs(spec: RunSpec) -> list[RunSpec]:
     """The run as it would be for each unseen attribute."""
-    return [_asking(spec, other) for other in small_attributes("unseen")]
+    return [_asking(spec, other) for other in unseen_attributes(spec)]
 
 
 def _asking(spec: RunSpec, other: Asked) -> RunSpec:
@@ -79,22 +88,22 @@ class Names:
 
 def names_of(spec: RunSpec, split: str) -> Names:
     if split == UNSEEN:
-        return _unseen_names()
+        return _names_of_all(unseen_attributes(spec))
     contexts = spec.contexts.names
     return Names(contexts, spec.attribute.names, spec.templates.of(split), (0,) * len(contexts))
 
 
 @cache
-def _unseen_names() -> Names:
+def _names_of_all(attributes: tuple[Asked, ...]) -> Names:
     contexts: list[str] = []
     categories: list[str] = []
     firsts: list[int] = []
-    for asked in small_attributes("unseen"):
+    for asked in attributes:
         name = asked.attribute.name
         firsts += [len(categories)] * len(asked.contexts)
         contexts += [f"{name}: {context}" for context in asked.contexts.names]
         categories += [f"{name}: {category}" for category in asked.attribute.names]
-    templates = built_in_templates(small_attributes("unseen")[0].attribute).of(AS_SPLIT)
+    templates = built_in_templates(attributes[0].attribute).of(AS_SPLIT)
     return Names(tuple(contexts), tuple(categories), templates, tuple(firsts))
 
 

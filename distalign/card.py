@@ -71,9 +71,9 @@ def model_card(
         _sampling_code(spec, base, first=0 if steering is None else 1),
         _base_note(spec),
         "## Measured",
-        f"{spec.rounds} rounds a context at temperature {spec.sampling.temperature:g}, top_p "
-        f"{spec.sampling.top_p:g}, top_k {spec.sampling.top_k or 'off'}, seed {spec.seed}; 95 % bootstrap "
-        "intervals. The noise floor is the MAE that a perfect sampler would show with as many rounds; "
+        f"{_rounds(spec)}, at temperature {spec.sampling.temperature:g}, top_p {spec.sampling.top_p:g}, top_k "
+        f"{spec.sampling.top_k or 'off'}, seed {spec.seed}; 95 % bootstrap intervals. The noise floor is the MAE "
+        "that a perfect sampler would show with as many rounds; "
         "a ratio of 1 is perfect.",
         _results_table(results),
         _marginals_table(results),
@@ -85,6 +85,15 @@ def model_card(
         "and nothing else about how people are described.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _rounds(spec: RunSpec) -> str:
+    stories = ""
+    if spec.story.stories:
+        stories = (
+            f" ({spec.rounds_of('stories')} stories, {spec.rounds_of('stories', 'before')} of the base model)"
+        )
+    return f"{spec.rounds} rounds a context{stories}, {spec.rounds_of('seen_templates', 'before')} of the base model"
 
 
 def _version() -> str:

@@ -56,7 +56,7 @@ def answer_groups(
     prompts: Sequence[Prompt], size: int, most: int, rng: random.Random, first: int = 0
 ) -> list[list[int]]:
     """Groups of ``size`` prompts that carry completions, ``most`` prompts in all; indices begin at ``first``."""
-    wanted = min(most, len(prompts) // size * size) or len(prompts)
+    wanted = min(most, len(prompts)) // size * size or len(prompts)
     chosen = [first + i for i in in_runs(prompts, rng)[:wanted]]
     return [chosen[i : i + size] for i in range(0, wanted, size)]
 

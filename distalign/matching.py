@@ -35,8 +35,18 @@ class Matcher:
 
     def __call__(self, text: str) -> list[tuple[int, int]]:
         """What the words that ``text`` names stand for, in their order."""
-        matches = self._found.finditer(composed(text))
-        return [self._owners[match.lastindex - 1] for match in matches]
+        text = composed(text)
+        matches = self._found.finditer(text)
+        return [
+            self._owners[m.lastindex - 1] for m in matches if not _within_a_word(text, m.start(), m.end())
+        ]
+
+
+def _within_a_word(text: str, start: int, end: int) -> bool:
+    """Whether a sign that belongs to a letter, such as a vowel of Devanagari, stands beside a stretch of a text."""
+    return any(
+        unicodedata.category(c).startswith("M") for c in (text[start - 1 : start], text[end : end + 1]) if c
+    )
 
 
 def _pattern(form: str) -> str:

@@ -57,10 +57,13 @@ def stop_ids(subject: Subject) -> frozenset[int]:
     return frozenset({subject.tokenizer.eos_token_id, *(i for i in several if i is not None)})
 
 
-def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSampled) -> SplitResult:
+def measure_split(
+    subject: Subject, spec: RunSpec, split: str, on_sampled: OnSampled, stream: str = ""
+) -> SplitResult:
     """Sample the rounds of a split's contexts, and measure them.
 
     Args:
+        stream: sets the random numbers apart from those of other measures of the same split.
         on_sampled: called with some rounds, perhaps none, how many are drawn, and how many there will be.
     """
     rounds_each = spec.rounds_of(split, subject.phase)
@@ -74,7 +77,7 @@ def measure_split(subject: Subject, spec: RunSpec, split: str, on_sampled: OnSam
     counts = [_share_of(rounds_each, len(templates), order[p.template]) for p in prompts]
     # A stream of its own for each phase and split, all from the run's seed; what runs share has one for all.
     own = 0 if subject.kept else spec.seed
-    seed = random.Random(f"{own} {subject.phase} {split}").getrandbits(31)
+    seed = random.Random(f"{own} {subject.phase} {split}{stream and ' ' + stream}").getrandbits(31)
     first = torch.zeros(len(prompts), len(spec.attribute), dtype=torch.float64)
 
     def keep_first(prompt: int, probs: torch.Tensor) -> None:

@@ -21,6 +21,10 @@ from distalign.results import Interval, Marginal
 
 Array = NDArray[np.float64]
 RESAMPLES = 1000
+# So many numbers of resamples are held at a time.
+MOST_RESAMPLED = 4_000_000
+# Below so many expected rounds of a category χ² is drawn, not looked up.
+SPARSE = 1.0
 COVERAGE = 0.95
 # Added to every count before KL(q‖p̂), where a zero would make it infinite (Jeffreys).
 PSEUDO_COUNT = 0.5
@@ -65,19 +69,25 @@ def _kl(p: Array, q: Array) -> Array:
 def chi_square(target: Array, counts: Array) -> tuple[float, int]:
     """Pearson's statistic and its degrees of freedom for one context; categories with q = 0 are left out.
 
+    NaN where nothing was counted.
+
     A count where q is 0 makes the statistic infinite: the target rules it out.
     """
     possible = target > 0
     expected = target[possible] * counts.sum()
     if counts[~possible].sum() > 0:
         return math.inf, max(1, int(possible.sum()) - 1)
-    if possible.sum() < 2 or counts.sum() == 0:
+    if counts.sum() == 0:
+        return math.nan, 0
+    if possible.sum() < 2:
         return 0.0, 0
     return float(((counts[possible] - expected) ** 2 / expected).sum()), int(possible.sum()) - 1
 
 
 def chi_square_p(statistic: float, freedom: int) -> float:
     """P(χ² ≥ statistic): the regularised upper incomplete gamma function."""
+    if math.isnan(statistic):
+        return math.nan
     if freedom == 0:
         return 1.0
     if math.isinf(statistic):
@@ -122,7 +132,7 @@ def measure(target: Array, counts: Array, seed: int = 0) -> Measured:
     The intervals resample the rounds of each context (1,000 times, contexts
     fixed). A resample is noisier than the sample by as much again, which biases an
     absolute error upwards; so the resamples' spread is laid around the figure itself.
-    An interval thus says where the figure would fall if as many rounds were drawn anew.
+    An interval thus says where the mean of the figure over many such samples may lie.
 
     Args:
         target: [C, K] rows of q.
@@ -131,19 +141,16 @@ def measure(target: Array, counts: Array, seed: int = 0) -> Measured:
     """
     rng = np.random.default_rng(seed)
     counted = counts.sum(-1) > 0
-    resampled = _resample(counts[counted], rng)  # [S, C, K]
+    resampled = _resampled_means(target[counted], counts[counted], rng)
     per_context = {name: function(target, counts) for name, function in MEASURES.items()}
-    intervals = {
-        name: _recentred_interval(per_context[name][counted], function(target[counted], resampled))
-        for name, function in MEASURES.items()
-    }
+    intervals = {name: _recentred_interval(per_context[name][counted], resampled[name]) for name in MEASURES}
     floors = np.full(len(target), np.nan)
     for c in counted.nonzero()[0]:
         floors[c] = noise_floor(target[c], int(counts[c].sum()))
     floor = float(floors[counted].mean()) if counted.any() else math.nan
     mae = intervals["mae"]
     scale = 1 / floor if floor > 0 else math.nan
-    tests = [chi_square(q, n) for q, n in zip(target, counts, strict=True)]
+    chi2_p, pooled = _chi_square_tests(target, counts, rng)
     low, high = wilson_interval(counts)
     return Measured(
         intervals=intervals | {"ratio": Interval(mae.value * scale, mae.low * scale, mae.high * scale)},
@@ -153,8 +160,8 @@ def measure(target: Array, counts: Array, seed: int = 0) -> Measured:
         high=high,
         noise_floors=floors,
         noise_floor=floor,
-        chi2_p=np.array([chi_square_p(*test) for test in tests]),
-        pooled_chi2_p=chi_square_p(sum(s for s, _ in tests), sum(f for _, f in tests)),
+        chi2_p=chi2_p,
+        pooled_chi2_p=pooled,
     )
 
 
@@ -177,7 +184,7 @@ def marginals(attribute: Attribute, target: Array, counts: Array, seed: int = 0)
             Marginal(
                 part.name,
                 part.names,
-                tuple(map(float, wanted.mean(0))),
+                tuple(map(float, (wanted[some] if some.any() else wanted).mean(0))),
                 tuple(map(float, measured.realized[some].mean(0))) if some.any() else (math.nan,) * len(part),
                 measured.intervals["mae"],
                 measured.noise_floor,
@@ -187,16 +194,69 @@ def marginals(attribute: Attribute, target: Array, counts: Array, seed: int = 0)
     return tuple(found)
 
 
-def _resample(counts: Array, rng: np.random.Generator) -> Array:
-    totals = counts.sum(-1).astype(int)
-    return rng.multinomial(totals, shares(counts), size=(RESAMPLES, len(counts))).astype(float)
+def _chi_square_tests(target: Array, counts: Array, rng: np.random.Generator) -> tuple[Array, float]:
+    """p-values of each context, and of all together. [C, K] twice → [C], and one.
+
+    Where a category is expected less than once, the statistic does not follow the law of χ²:
+    a p-value that such a context has a part in is drawn from the target itself.
+    """
+    tests = [chi_square(q, n) for q, n in zip(target, counts, strict=True)]
+    totals = counts.sum(-1)
+    sparse = ((target > 0) & (target * totals[:, None] < SPARSE)).any(-1) & (totals > 0)
+    known = [test for test in tests if not math.isnan(test[0])]
+    pooled = sum(statistic for statistic, _ in known) if known else math.nan
+    if not sparse.any():
+        found = np.array([chi_square_p(*test) for test in tests])
+        return found, chi_square_p(pooled, sum(freedom for _, freedom in known))
+    found, by_chance = [], np.zeros(RESAMPLES)
+    for q, total, test, is_sparse in zip(target, totals, tests, sparse, strict=True):
+        drawn = _statistics_by_chance(q, int(total), rng)
+        by_chance += drawn
+        found.append(_rank_p(test[0], drawn) if is_sparse else chi_square_p(*test))
+    return np.array(found), _rank_p(pooled, by_chance)
 
 
-def _recentred_interval(values: Array, resampled: Array) -> Interval:
-    """Mean of values [C], with the spread of the means of resampled [S, C] around it."""
+def _statistics_by_chance(q: Array, total: int, rng: np.random.Generator) -> Array:
+    """Pearson's statistic of so many rounds of a perfect sampler, drawn a thousand times. [S]."""
+    possible = q[q > 0]
+    if total == 0 or len(possible) < 2:
+        return np.zeros(RESAMPLES)
+    expected = possible * total
+    drawn = rng.multinomial(total, possible / possible.sum(), size=RESAMPLES)
+    return ((drawn - expected) ** 2 / expected).sum(-1)
+
+
+def _rank_p(statistic: float, by_chance: Array) -> float:
+    """The share of statistics that are as high, this one among them."""
+    if math.isnan(statistic) or math.isinf(statistic):
+        return chi_square_p(statistic, 1)
+    # Sums of the same squares in another order may differ in their last digits.
+    return float((1 + (by_chance >= statistic * (1 - 1e-9)).sum()) / (1 + len(by_chance)))
+
+
+def _resampled_means(target: Array, counts: Array, rng: np.random.Generator) -> dict[str, Array]:
+    """The means over contexts of each measure, of resampled rounds. [C, K] twice → [S] each.
+
+    Shares of 0 and 1 would never vary, so each context gets one round more, spread over its categories.
+    """
+    totals, categories = counts.sum(-1), counts.shape[-1]
+    likely = (counts + 1 / categories) / (totals[:, None] + 1)
+    means = {name: np.zeros(RESAMPLES) for name in MEASURES}
+    at_once = max(1, MOST_RESAMPLED // (RESAMPLES * categories))
+    for first in range(0, len(counts), at_once):
+        some = slice(first, first + at_once)
+        size = (RESAMPLES, len(likely[some]))
+        drawn = rng.multinomial(totals[some].astype(int), likely[some], size=size).astype(float)
+        for name, function in MEASURES.items():
+            means[name] += function(target[some], drawn).sum(-1) / len(counts)
+    return means
+
+
+def _recentred_interval(values: Array, means: Array) -> Interval:
+    """Mean of values [C], with the spread of resampled means [S] around it."""
     if len(values) == 0:
         return Interval(math.nan, math.nan, math.nan)
-    value, means = float(values.mean()), resampled.mean(-1)
+    value = float(values.mean())
     tail = (1 - COVERAGE) / 2
     low, high = np.quantile(means, [tail, 1 - tail]) - means.mean() + value
     return Interval(value, float(max(0.0, low)), float(high))

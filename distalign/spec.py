@@ -17,7 +17,7 @@ from distalign.sampling_config import SAMPLING_FIELDS, Sampling
 from distalign.sheets import read_csv
 from distalign.stated import ANY_CATEGORIES, check_stated
 from distalign.story_config import BASE_STORIES, STORY_FIELDS, StoryConfig
-from distalign.targets import Target, parse_target
+from distalign.targets import WORDS, Target, parse_target
 from distalign.templates import (
     TEMPLATE_GROUPS,
     Templates,
@@ -32,6 +32,7 @@ from distalign.training_config import (
     overrides_of,
     training_from,
 )
+from distalign.wording import plural
 from distalign.yaml_text import parse_text, yaml_of
 
 # Methods whose answers open with a steering token, and all that train an adapter.
@@ -146,7 +147,7 @@ class RunSpec:
         if self.name:
             return self.name
         contexts = {"uk-occupations": "UK occupations", "us-occupations": "US occupations"}.get(
-            self.contexts.source, f"{len(self.contexts)} contexts"
+            self.contexts.source, plural(len(self.contexts), "context")
         )
         target = {"real": "real-world", "mapping": "custom"}.get(self.target.kind, self.target.kind)
         name = self.attribute.name
@@ -228,7 +229,7 @@ def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
         raw_contexts, cells = _read_csv_file(raw_contexts, folder)
         if "target" not in value and any(cells):
             raw_target = dict(zip(raw_contexts, cells, strict=True))
-    if isinstance(raw_target, str) and raw_target.endswith(".csv") and folder is not None:
+    if isinstance(raw_target, str) and raw_target not in WORDS and folder is not None:
         names, cells = _read_csv_file(raw_target, folder, "target")
         raw_target = dict(zip(names, cells, strict=True))
     contexts = parse_contexts(raw_contexts)

@@ -51,11 +51,15 @@ def choose_steering_tokens(
         if all(float(rows[token] @ rows[other]) < MAX_COSINE for _, other in chosen):
             chosen.append((text, token))
     if len(chosen) < wanted:
+        remedy = "the pool 'visible'"
+        if pool == "visible":
+            # A category that is a letter or a digit cannot have it as its token.
+            remedy = "longer names than a letter or a digit, or the pool 'special'"
         raise SpecError(
             "steering",
             f"the pool {pool!r} of this model's tokenizer has {len(chosen)} tokens that can be told "
             f"apart, {wanted} categories need one each",
-            "Use fewer categories, or the pool 'visible'",
+            f"Use fewer categories, {remedy}",
         )
     texts, ids = zip(*chosen, strict=True)
     return SteeringTokens(texts, ids)

@@ -134,10 +134,9 @@ def _noise(now: SplitResult) -> str:
         )
     test = f"χ² test over all contexts, {p_value(now.chi2_p)}"
     if now.chi2_p < SIGNIFICANT:
-        text = (
-            f"The difference from the target is more than sampling noise ({test}); "
-            f"it is {figure(now.ratio.value, 1)} times a perfect sampler’s."
-        )
+        text = f"The difference from the target is more than sampling noise ({test})"
+        times = now.ratio.value
+        text += f"; it is {figure(times, 1)} times a perfect sampler’s." if math.isfinite(times) else "."
     else:
         text = f"The difference from the target is no more than sampling noise explains ({test})."
     spread = max((_chance(context) for context in now.contexts), default=0.0)

@@ -54,6 +54,10 @@ class Target:
         return next(iter(rows.values())) if self.kind == "mapping" else rows
 
 
+# Targets that a word names; any other text is that of a file.
+WORDS = ("even", "real", STATED)
+
+
 def parse_target(value: object, attribute: Attribute, contexts: Contexts) -> Target:
     """Read a target: "even", "real", a mapping category → p, or context → mapping.
 

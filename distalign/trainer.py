@@ -136,7 +136,7 @@ class HybridTrainer(KTOTrainer):
         batch = inputs["batch"]
         steering, token_logps, kept = self.logps(batch)
         kl = kl_calibration(steering, batch.target).mean()
-        values = {"kl": kl.detach()} | _steering_values(steering.detach().exp(), batch.target)
+        values = {"kl": kl.detach()} | _steering_values(steering.detach().exp(), batch.target, batch.sizes)
         warming = self.state.global_step < self.config.warmup_steps
         loss = kl if warming else self.config.kl_weight * kl
         if len(batch.kinds):
@@ -243,9 +243,11 @@ def _padded(reads: Tensor) -> Tensor:
     return F.pad(reads, (0, padded(len(reads), READS_MULTIPLE) - len(reads)))
 
 
-def _steering_values(probs: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """Probability on the steering tokens, and its exact error: probs, target [P, K]."""
-    return {"mass": probs.sum(-1).mean(), "error": (target - probs).abs().mean()}
+def _steering_values(probs: Tensor, target: Tensor, sizes: Tensor) -> dict[str, Tensor]:
+    """Probability on the steering tokens, and its exact error: probs, target [P, K], of which ``sizes`` [P] count."""
+    counts = torch.arange(target.shape[1]) < sizes[:, None]
+    off = ((target - probs).abs() * counts).sum(-1) / sizes
+    return {"mass": (probs * counts).sum(-1).mean(), "error": off.mean()}
 
 
 def muon(model: PeftModel, learning_rate: float) -> Muon:

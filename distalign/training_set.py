@@ -55,6 +55,7 @@ class TrainingSet:
         trie: prompts and completions.
         leaves: [prompts] the node of each prompt's last token.
         target: [prompts, K] rows of q.
+        sizes: [prompts] categories of what each asks about, K at most.
         completions: all completions, which rows refer to by index.
         retained: answers to unrelated prompts, each by the nodes that predict its first
             tokens; empty where nothing is retained.
@@ -65,6 +66,7 @@ class TrainingSet:
     trie: TokenTrie
     leaves: list[int]
     target: Tensor
+    sizes: Tensor
     completions: list[Completion]
     retained: list[tuple[int, ...]]
     rows: Dataset
@@ -112,6 +114,7 @@ def build_training_set(
     shares = [p.target or spec.target.rows[p.context] for p in prompts]
     # An attribute with fewer categories leaves the last tokens without a share.
     target = torch.tensor([[*q, *[0.0] * (len(steering.ids) - len(q))] for q in shares], dtype=torch.float32)
+    sizes = torch.tensor([len(q) for q in shares])
     completions: list[Completion] = []
     of_prompt: dict[int, list[int]] = {}
     for group, answers in dealt:
@@ -125,7 +128,7 @@ def build_training_set(
     retained = _retained(trie, tokenizer, config)
     if retained:
         rows["retained"] = _retained_rows(len(retained), config, spec.seed)
-    return TrainingSet(trie, leaves, target, completions, retained, Dataset.from_dict(rows))
+    return TrainingSet(trie, leaves, target, sizes, completions, retained, Dataset.from_dict(rows))
 
 
 def _retained(
@@ -207,6 +210,7 @@ class StepBatch:
         reads: [R] places whose logits the loss reads.
         prompt_reads: [P] index into ``reads`` of each prompt's last token.
         target: [P, K].
+        sizes: [P] categories of what each prompt asks about.
         token_reads: [T] index into ``reads`` of the place that predicts a token.
         labels: [T] that token's id.
         owner: [T] the completion (0 to C−1) it belongs to.
@@ -221,6 +225,7 @@ class StepBatch:
     reads: Tensor
     prompt_reads: Tensor
     target: Tensor
+    sizes: Tensor
     token_reads: Tensor
     labels: Tensor
     owner: Tensor
@@ -249,6 +254,7 @@ def collate(
         reads=packed.places(read_nodes),
         prompt_reads=torch.tensor([at[n] for n in leaves]),
         target=training_set.target[prompts],
+        sizes=training_set.sizes[prompts],
         token_reads=torch.tensor([at[n] for n in parents], dtype=torch.long),
         labels=torch.tensor([trie.tokens[n] for n in predicted], dtype=torch.long),
         owner=torch.tensor([i for i, c in enumerate(chosen) for _ in c.nodes], dtype=torch.long),

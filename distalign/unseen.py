@@ -49,7 +49,9 @@ def measure_unseen(
             on_sampled(placed, number * total + done, len(runs) * total)
 
         steering = subject.steering and subject.steering.first(len(run.attribute))
-        results.append(measure_split(replace(subject, steering=steering), run, AS_SPLIT, told))
+        results.append(
+            measure_split(replace(subject, steering=steering), run, AS_SPLIT, told, run.attribute.name)
+        )
         first += len(run.contexts)
     marginals = tuple(_marginal(run, result) for run, result in zip(runs, results, strict=True))
     return _mean(subject.phase, results, marginals)
@@ -67,9 +69,10 @@ def _placed(round_: Round, context: int, category: int) -> Round:
 
 def _marginal(spec: RunSpec, result: SplitResult) -> Marginal:
     names = spec.attribute.names
+    known = [c for c in result.contexts if math.isfinite(c.realized[0])]
     shares = (
-        tuple(_finite_mean(getattr(c, name)[k] for c in result.contexts) for k in range(len(names)))
-        for name in ("target", "realized")
+        tuple(_finite_mean(getattr(c, name)[k] for c in of) for k in range(len(names)))
+        for name, of in (("target", known or result.contexts), ("realized", known))
     )
     return Marginal(spec.attribute.name, names, *shares, result.mae, result.noise_floor, result.ratio)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -14,8 +14,16 @@ from distalign.errors import SpecError, shown
 UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
 
 
+INT, FLOAT = NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+
 class _Loader(yaml.SafeLoader):
-    """A safe loader that reads 1e-3 as a number, as YAML 1.2 does (1.1 asks for 1.0e-3)."""
+    """A safe loader that reads numbers as YAML 1.2 does: 1e-3 is one, and 9:30, 010 and 1_000 are texts."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in found if tag not in NUMBERS]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 class _Dumper(yaml.SafeDumper):
@@ -29,13 +37,13 @@ def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> int:
     return number
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+_Loader.add_constructor(INT, _whole_number)
+_Loader.add_implicit_resolver(INT, re.compile(r"[-+]?(?:0|[1-9]\d*)$"), list("-+0123456789"))
+_FLOAT = re.compile(
+    r"[-+]?(?:(?:\d+\.\d*|\.\d+)(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
 for _side in (_Loader, _Dumper):
-    _side.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-        list("-+.0123456789"),
-    )
+    _side.add_implicit_resolver(FLOAT, _FLOAT, list("-+.0123456789"))
 
 
 def parse_text(text: str) -> dict[str, Any]:

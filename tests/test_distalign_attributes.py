@@ -205,3 +205,8 @@ def test_a_bad_attribute_is_named_with_what_was_given(value: object, field: str,
     assert caught.value.field == field
     assert given in str(caught.value)
     assert caught.value.remedy.strip()
+
+
+def test_a_sign_that_belongs_to_a_letter_makes_a_word_longer() -> None:
+    attribute = parse_attribute({"name": "amount", "categories": ["कम", "अधिक"]})
+    assert attribute.classify("मुकम्मल") is None and attribute.classify("वह कम है") == 0

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from distalign.dealing import in_runs
+from distalign.dealing import answer_groups, in_runs
 from distalign.prompts import Prompt
 
 STEP = 24
@@ -63,3 +63,11 @@ def test_a_choice_of_whole_runs_keeps_them_when_it_is_ordered_anew() -> None:
 
     changes = sum(a.template != b.template for a, b in itertools.pairwise(again))
     assert changes < 400 / 6 + 1
+
+
+@pytest.mark.parametrize("size", [4, 5, 19, 95])
+def test_groups_of_answers_are_all_whole(size: int) -> None:
+    prompts = [Prompt(c, t, (1, c, t)) for c in range(20) for t in range(10)]
+    groups = answer_groups(prompts, size, 96, random.Random(0))
+    dealt = list(itertools.chain(*groups))
+    assert {len(group) for group in groups} == {size} and len(set(dealt)) == len(dealt) <= 96

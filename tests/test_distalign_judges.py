@@ -266,6 +266,13 @@ def test_what_does_not_pass_after_some_waits_is_told_of(
     assert tuple(slept) == WAITS
 
 
+def test_an_address_that_is_not_there_is_what_to_check(server: ThreadingHTTPServer) -> None:
+    server.reply = (404, "no")
+
+    with pytest.raises(DistalignError, match=f"answered 404.*Check {URL} and {MODEL}"):
+        judge_at(server)("x")
+
+
 def test_a_refusal_is_not_asked_again(server: ThreadingHTTPServer) -> None:
     server.reply = (401, "no")
     slept: list[float] = []

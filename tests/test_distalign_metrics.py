@@ -9,6 +9,8 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import binom, chi2, chisquare, entropy
 
+from distalign import metrics
+from distalign.attributes import GENDER, SENTIMENT, joint
 from distalign.metrics import (
     MEASURES,
     absolute_error,
@@ -16,6 +18,7 @@ from distalign.metrics import (
     chi_square_p,
     js_distance,
     kl_divergence,
+    marginals,
     measure,
     total_variation,
     wilson_interval,
@@ -112,12 +115,14 @@ def test_a_run_with_nothing_classified_has_no_figures_and_no_crash() -> None:
 
     assert all(math.isnan(i.value) for i in measured.intervals.values())
     assert math.isnan(measured.noise_floor)
+    assert math.isnan(measured.pooled_chi2_p) and np.isnan(measured.chi2_p).all()
 
 
 def test_a_perfect_run_of_a_certain_target_is_at_zero() -> None:
     measured = measure(np.array([[1.0, 0.0]]), np.array([[100.0, 0.0]]))
 
-    assert measured.intervals["mae"].value == measured.intervals["mae"].high == 0
+    # A hundred rounds alike do not show that the next one is, too.
+    assert measured.intervals["mae"].value == 0 < measured.intervals["mae"].high < 0.03
 
 
 def test_intervals_hold_their_figure_and_repeat_from_the_seed() -> None:
@@ -163,3 +168,45 @@ def test_wilson_intervals_cover_95_percent() -> None:
     inside = (low[:, 0] <= p) & (p <= high[:, 0])
 
     assert 0.93 < binom.pmf(x, n, p)[inside].sum() < 0.97
+
+
+@pytest.mark.parametrize("p", [0.99, 0.9, 0.5])
+def test_an_interval_covers_the_mean_of_many_samples_also_where_few_rounds_are_alike(p: float) -> None:
+    rng = np.random.default_rng(0)
+    target = np.array([[p, 1 - p]])
+    mean = np.abs(rng.binomial(40, p, 20_000) / 40 - p).mean()
+    found = []
+    for seed in range(200):
+        (count,) = rng.binomial(40, p, 1)
+        mae = measure(target, np.array([[count, 40.0 - count]]), seed).intervals["mae"]
+        found.append(mae.low <= mean <= mae.high)
+    assert sum(found) / len(found) > 0.9
+
+
+def test_a_perfect_sampler_is_rarely_called_off_where_little_is_expected() -> None:
+    rng = np.random.default_rng(0)
+    target = np.tile([0.95, 0.049, 0.001], (8, 1))
+    p = [
+        measure(target, rng.multinomial(100, target[0], 8).astype(float), s).pooled_chi2_p for s in range(200)
+    ]
+    # χ² itself says so of 15 % of them.
+    assert sum(value < 0.05 for value in p) <= 20
+    wrong = measure(target, np.tile([80.0, 10.0, 10.0], (8, 1)))
+    assert wrong.pooled_chi2_p < 0.01 and (wrong.chi2_p < 0.01).all()
+
+
+def test_many_contexts_are_resampled_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = measure(TARGET, COUNTS)
+    monkeypatch.setattr(metrics, "MOST_RESAMPLED", 1)
+    parts = measure(TARGET, COUNTS)
+    for name in MEASURES:
+        assert parts.intervals[name].value == whole.intervals[name].value
+        assert parts.intervals[name].high == pytest.approx(whole.intervals[name].high, rel=0.1)
+
+
+def test_a_part_is_compared_over_the_contexts_that_were_answered() -> None:
+    attribute = joint((GENDER, SENTIMENT))
+    row = np.full((2, 6), [[0.3, 0.3, 0.3, 0.1 / 3, 0.1 / 3, 0.1 / 3]])
+    target = np.stack([row[0], row[0][::-1]])
+    gender, _ = marginals(attribute, target, np.stack([row[0] * 300, np.zeros(6)]))
+    assert gender.target == pytest.approx(gender.realized) and gender.target[0] == pytest.approx(0.9)

@@ -340,8 +340,8 @@ NO_MAPPINGS = {
     "an object": "!!python/object/new:os.system [ls]",
     "a 13th month": "name: 2024-13-45",
     "a number of too many digits": f"rounds: {'1' * 5000}",
-    "a number of too many digits to write": f"rounds: 0x{'f' * 5000}",
-    "a number without digits": "rounds: 0x_",
+    "a number of too many digits to write": f"rounds: !!int 0x{'f' * 5000}",
+    "a number without digits": "rounds: !!int 0x_",
     "a tag without a value": "rounds: !!int ''",
     "a tag of another value": "stories: !!bool perhaps",
     "a tag that cannot be read": "name: !!timestamp today",
@@ -384,6 +384,13 @@ class TestFiles:
         spec = load_spec(self.write(tmp_path, text, b"context,female,male\nnurse,0.8,0.2\n"))
 
         assert spec.target.rows == ((0.2, 0.8),)
+
+    @pytest.mark.parametrize("name", ["shares.tsv", "SHARES.CSV"])
+    def test_a_target_is_any_file_that_can_be_read(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).write_text("context\tmale\tfemale\nnurse\t0.1\t0.9\n", "utf-8")
+        path = self.write(tmp_path, f"attribute: gender\ncontexts: [nurse]\ntarget: {name}\n")
+
+        assert load_spec(path).target.rows == ((0.1, 0.9),)
 
     def test_fields_given_beside_the_file_replace_its_own(self, tmp_path: Path) -> None:
         path = self.write(tmp_path, "attribute: gender\nrounds: 5\n")
@@ -445,3 +452,12 @@ def test_counts_must_be_whole(name: str) -> None:
         TrainingConfig(**{name: 9.5})
 
     assert caught.value.field == name
+
+
+def test_what_is_no_number_today_is_a_text_and_comes_back_as_one() -> None:
+    text = "attribute: {name: time, categories: [9:30, 010, 1_000, 0x1F, 12, 1.5]}\ncontexts: [a call]\n"
+    spec = parse_spec(parse_text(text))
+    assert spec.attribute.names == ("9:30", "010", "1_000", "0x1F", "12", "1.5")
+    assert parse_spec(parse_text(spec.to_yaml())) == spec
+    assert yaml.safe_load(spec.to_yaml())["attribute"]["categories"] == list(spec.attribute.names)
+    assert parse_text("a: [1e-3, 3, -2, .5, 1.]")["a"] == [0.001, 3, -2, 0.5, 1.0]

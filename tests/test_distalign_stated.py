@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from distalign.asked import UNSEEN, asked_text, names_of, small_attributes
+from distalign.asked import UNSEEN, asked_text, names_of, small_attributes, unseen_specs
 from distalign.dealing import DESIRABLE
 from distalign.errors import SpecError
 from distalign.folders import DataFolder
@@ -246,7 +246,7 @@ def test_a_context_or_an_attribute_that_could_not_be_measured_blanks_no_other(
     first, second, *_ = (asked.attribute.name for asked in small_attributes("unseen"))
     unknown = Interval(math.nan, math.nan, math.nan)
 
-    def measured(subject: Subject, run: RunSpec, split: str, told: object) -> SplitResult:
+    def measured(subject: Subject, run: RunSpec, split: str, told: object, stream: str) -> SplitResult:
         result, count = split_result(run, subject.phase, split, 0.1), len(run.attribute)
         contexts = [replace(c, realized=(1 / count,) * count) for c in result.contexts]
         lost = {first: contexts[:1], second: contexts}.get(run.attribute.name, [])
@@ -346,3 +346,20 @@ def test_the_page_and_the_store_take_a_split_without_contexts(
         "heldout_templates",
         "seen_templates",
     ]
+
+
+def test_an_attribute_of_the_runs_own_is_not_called_unseen() -> None:
+    coin = any_spec(attribute={"name": "coin", "categories": ["heads", "tails"]})
+    names = {run.attribute.name for run in unseen_specs(coin)}
+    assert len(names) == 7 and "coin side" not in names
+    assert not [name for name in names_of(coin, UNSEEN).contexts if name.startswith("coin side")]
+
+
+def test_unseen_attributes_have_random_numbers_of_their_own(measured: tuple[RunSpec, Recorder]) -> None:
+    spec, recorder = measured
+    names = names_of(spec, UNSEEN)
+    texts: dict[str, list[str]] = {}
+    for r in recorder.all_rounds:
+        if (r.phase, r.split) == ("before", UNSEEN):
+            texts.setdefault(names.contexts[r.context].partition(": ")[0], []).append(r.text)
+    assert len({tuple(told) for told in texts.values()}) == len(texts)

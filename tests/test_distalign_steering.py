@@ -101,3 +101,9 @@ def test_a_tokenizer_without_a_chat_template_is_refused(rows: Tensor) -> None:
 
 def test_other_tokens_stand_for_no_category() -> None:
     assert SteeringTokens(("1", "2"), (7, 8)).index(9) is None
+
+
+def test_letters_that_are_categories_say_which_pool_has_others(rows: Tensor) -> None:
+    letters = parse_attribute({"name": "letter", "categories": list("ABCDEFGHIJKLMNOPQRSTUVWXYZ")})
+    with pytest.raises(SpecError, match="longer names than a letter or a digit, or the pool 'special'"):
+        choose_steering_tokens(tiny_tokenizer(), rows, letters, "visible")

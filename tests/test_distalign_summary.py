@@ -120,6 +120,18 @@ def test_a_run_without_an_answer_that_names_a_category_says_so(spec: RunSpec) ->
     assert "nothing" in summarise(spec, []).headline
 
 
+def test_a_run_without_an_answer_is_not_said_to_be_as_good_as_chance(spec: RunSpec) -> None:
+    nothing = split("after", math.nan, p=math.nan)
+    told = summarise(spec, [replace(nothing, unclassified=1.0)])
+    assert "sampling noise" not in " ".join(told.lines) and "no answer names a category" in told.headline
+
+
+def test_a_certain_target_has_no_ratio_to_tell_of(spec: RunSpec) -> None:
+    off = split("after", 0.1, p=0.0)
+    told = summarise(spec, [replace(off, ratio=Interval(math.nan, math.nan, math.nan))]).lines
+    assert any("more than sampling noise" in line and "–" not in line for line in told)
+
+
 def test_attributes_without_contexts_are_told_by_themselves(spec: RunSpec) -> None:
     part = Marginal(
         "mood", ("x", "y"), (0.5, 0.5), (0.4, 0.6), Interval(0.1, 0, 0.2), 0.04, Interval(2.5, 2, 3)

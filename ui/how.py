@@ -131,7 +131,7 @@ def _measuring() -> str:
         "<li><b>Read.</b> Of a short answer the last category that it names counts. An answer that names none "
         "is <i>unclassified</i>; how many there are always stands beside the result.</li><li><b>Compare.</b> The "
         "distance between each share and its target, averaged over categories and contexts, is the <i>MAE</i>. Its "
-        "interval says where it would fall if as many rounds were drawn anew.</li><li><b>Look at what it cost.</b> "
+        "interval says where its mean over many such measurements may lie.</li><li><b>Look at what it cost.</b> "
         "Before and after are shown side by side, and so is how far the model moved on unrelated prompts.</li></ol>"
     )
     return _section(

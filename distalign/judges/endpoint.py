@@ -112,7 +112,8 @@ def _refused(address: str, error: OSError | HTTPException) -> DistalignError:
         said = f"judge: {address} answered {error.code} {error.reason}"
         if _passes(error):
             return DistalignError(f"{said}, {len(WAITS) + 1} times in a row. Try again later")
-        return DistalignError(f"{said}. Check {KEY} and {MODEL}")
+        what = f"{URL} and {MODEL}" if error.code in (404, 405) else f"{KEY} and {MODEL}"
+        return DistalignError(f"{said}. Check {what}")
     reason = repr(error) if isinstance(error, HTTPException) else getattr(error, "reason", error)
     return DistalignError(f"judge: {address} cannot be reached ({reason}). Check {URL}")
 
