@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distalign import published
+from distalign.asked import UNSEEN
 from distalign.errors import SpecError, shown
 from distalign.matching import composed
 from distalign.results import SPLITS, Interval, split_name
@@ -51,7 +52,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
         "--split", choices=SPLITS, default="heldout_templates", help="default: heldout_templates"
     )
     verb.add_argument("--context", metavar="NAME", help="show the answers to a prompt about this context")
-    verb.add_argument("--prompt", type=int, default=1, metavar="N", help="which prompt (default: 1)")
+    verb.add_argument("--prompt", type=int, metavar="N", help="which prompt (default: 1)")
     verb.add_argument("--out", metavar="FILE", help=f"write the comparison to a file ({', '.join(FORMATS)})")
     verb.add_argument(
         "--summary",
@@ -65,6 +66,10 @@ def compare_runs(args: argparse.Namespace) -> int:
     """Compare what is named; the exit code."""
     if args.summary and not args.out:
         raise SpecError("--summary", "is given without a file", "Give --out and a name that ends in .csv")
+    if args.prompt is not None and not args.context:
+        raise SpecError("--prompt", "is given without a context", "Give --context and a name")
+    if args.preset and not args.queue_missing:
+        raise SpecError("--preset", "is given without --queue-missing", "Give both, or leave it out")
     if args.out:
         check_name(Path(args.out), args.summary)
     store, data = opened(args)
@@ -83,7 +88,7 @@ def compare_runs(args: argparse.Namespace) -> int:
         raise SpecError("RUN", f"{len(entries)} runs are given", less)
     comparison = compare(store, entries, args.split, {})
     context = composed(args.context or "")
-    answers = _answers(store, comparison, context, args.prompt) if context else None
+    answers = _answers(store, comparison, context, args.prompt or 1) if context else None
     # Nothing is queued before all that was asked for is known to be possible.
     if spec is not None and args.queue_missing:
         queued = queue_missing(store, data, spec, methods, args.preset or "")
@@ -117,6 +122,10 @@ def _answers(
     store: Store, comparison: Comparison, context: str, number: int
 ) -> dict[str, list[Answer] | None]:
     """The answers of each line to a prompt of the first run that was asked about the context."""
+    if comparison.split == UNSEEN:
+        raise SpecError(
+            "--context", "on unseen attributes there are none of the runs' own", "Name another --split"
+        )
     for line in comparison.lines:
         spec = line.entry.run.spec
         if context not in spec.contexts.names:

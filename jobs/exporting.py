@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     looks = parser.add_argument_group("of a report, a chart and convergence")
     looks.add_argument("--split", choices=SPLITS, help="the prompts (default: held-out templates)")
     looks.add_argument("--category", metavar="NAME", help="whose share is drawn (default: the first)")
-    looks.add_argument("--sort", choices=ORDERS, default="gap", help="how contexts are sorted (default: gap)")
-    looks.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first N contexts")
+    looks.add_argument("--sort", choices=ORDERS, help="how contexts are sorted (default: gap)")
+    looks.add_argument("--skip", type=int, metavar="N", help="leave out the first N contexts (default: 0)")
     looks.add_argument(
         "--context", metavar="NAME", help="whose shares converge (default: the mean error over all)"
     )
@@ -55,6 +55,7 @@ def export_run(args: argparse.Namespace) -> int:
     if ending not in FORMATS[args.what]:
         possible = " or ".join(FORMATS[args.what])
         raise SpecError("--format", f"{args.what} cannot be written as {ending}", f"Use {possible}")
+    _require_read(args)
     if args.what == "adapter":
         return _export_adapter(store, run, args.out)
     if args.what == "spec":
@@ -65,18 +66,44 @@ def export_run(args: argparse.Namespace) -> int:
     return _write(_drawn(store, run, args, ending), args.out)
 
 
+# What each kind of file reads of the options that say how something looks.
+LOOKS = {
+    "report": ("split", "category", "sort"),
+    "chart": ("split", "category", "sort", "skip"),
+    "convergence": ("split", "context"),
+}
+
+
+def _require_read(args: argparse.Namespace) -> None:
+    """Refuse an option that what is exported does not read."""
+    given = {
+        "split": args.split,
+        "category": args.category,
+        "sort": args.sort,
+        "skip": args.skip,
+        "context": args.context,
+    }
+    for name, value in given.items():
+        if value is not None and name not in LOOKS.get(args.what, ()):
+            told = ", ".join(f"--{known}" for known in LOOKS.get(args.what, ())) or "no such option"
+            raise SpecError(
+                f"--{name}", f"{args.what} does not read it", f"Leave it out; {args.what} reads {told}"
+            )
+
+
 def _drawn(store: Store, run: Run, args: argparse.Namespace, ending: str) -> bytes:
     # Altair takes half a second to import; only what draws needs it.
     from jobs.reporting import files
     from jobs.reporting.views import View
 
-    if args.skip < 0:
-        raise SpecError("--skip", f"{args.skip} is below 0", "Give 0 or more")
+    skip = args.skip or 0
+    if skip < 0:
+        raise SpecError("--skip", f"{skip} is below 0", "Give 0 or more")
     if args.split and all(result.split != args.split for result in store.results(run.id)):
         raise SpecError("--split", f"{args.split} was not measured", "Name a split of this run")
     category = category_of(run.spec, args.category) if args.category else 0
     context = context_of(run.spec, args.context) if args.context else None
-    view = View(args.split or "", category, args.sort, args.skip, context)
+    view = View(args.split or "", category, args.sort or "gap", skip, context)
     return files.content(store, run, view, args.what, ending)
 
 

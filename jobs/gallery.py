@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import shutil
 import zlib
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from distalign.errors import DiskError, shown
 from distalign.results import SplitResult
 from jobs.report import HEADLINE_SPLIT, finite
 from storage import Run, Store, StoreError
-from storage.packed import EXAMPLE, EXAMPLE_TITLE, Rows
+from storage.packed import EXAMPLE, EXAMPLE_TITLE, Rows, is_example
 
 FOLDER = Path(distalign.__file__).parent / "data" / "gallery"
 ENDING, ADAPTER_ENDING = ".json.gz", ".adapter.zip"
@@ -99,6 +100,8 @@ def find(name_or_id: str, folder: Path = FOLDER) -> Example | None:
 def open_example(store: Store, name_or_id: str, folder: Path = FOLDER) -> str:
     """See to it that an example is among the runs, also one that was deleted; its run's id.
 
+    One that was opened from another version of its file is put back anew; its tags and its note stay.
+
     Raises:
         StoreError: for an unknown name, or a file that cannot be read.
     """
@@ -110,7 +113,13 @@ def open_example(store: Store, name_or_id: str, folder: Path = FOLDER) -> str:
     lines = _lines(path)[1:]
     try:
         tables = {line["table"]: _rows(line) for line in lines}
-        put_back = store.put_run(found.run_id, tables | {"runs": _titled(tables["runs"])})
+        tables["runs"] = _titled(tables["runs"])
+        put_back = store.put_run(found.run_id, tables)
+        if not put_back and _is_other(store.run(found.run_id), tables["runs"]):
+            before = store.run(found.run_id)
+            store.delete_run(found.run_id)
+            put_back = store.put_run(found.run_id, tables)
+            store.describe(found.run_id, "", before.tags, before.note)
     except (KeyError, TypeError, ValueError, StoreError) as error:
         raise _unreadable(path, error) from error
     if not put_back and store.run(found.run_id).deleted_at is not None:
@@ -121,6 +130,12 @@ def open_example(store: Store, name_or_id: str, folder: Path = FOLDER) -> str:
     if adapter.is_file() and (known is None or known.path != adapter.absolute()):
         store.add_artifact(found.run_id, "adapter", adapter)
     return found.run_id
+
+
+def _is_other(run: Run, rows: Rows) -> bool:
+    """Whether a run that was put back came from another run than the one of these rows."""
+    (row,) = (dict(zip(rows.columns, values, strict=True)) for values in zip(*rows.values, strict=True))
+    return (run.created_at, run.finished_at) != (row["created_at"], row["finished_at"])
 
 
 def adapter_file(name: str, folder: Path = FOLDER) -> Path:
@@ -141,9 +156,12 @@ def add(
     """Write a finished run into the gallery, in place of one of the same name.
 
     Raises:
-        StoreError: for a run that was not measured before and after training, or has no adapter where one is wanted.
+        StoreError: for a run that was not measured before and after training, that named no category in one of them,
+            that has no adapter where one is wanted, or that is itself an example.
         DiskError: when a file cannot be written.
     """
+    if is_example(run.id):
+        raise StoreError(f"run: {run.id} is itself from the gallery. Take a run that was made here")
     example = replace(_example(store, run, name, about, command), adapter=with_adapter)
     adapter = store.artifact(run.id, "adapter")
     if with_adapter and adapter is None:
@@ -172,6 +190,8 @@ def _example(store: Store, run: Run, name: str, about: str, command: str) -> Exa
         raise StoreError(
             f"run: {run.id} has no measures of before and after. Take a method that changes the model's answers"
         )
+    if nothing := [phase for phase in phases if not math.isfinite(phases[phase].mae)]:
+        raise StoreError(f"run: {run.id} named no category {nothing[0]} its training. Take one that did")
     spec = run.spec
     indices = [context.context for context in results[0].contexts]
     return Example(

@@ -175,7 +175,7 @@ class Run:
         """
         given = json.loads(self.spec_json)
         if self.templates_json:
-            given["templates"] = json.loads(self.templates_json)
+            given["templates"] = (given.get("templates") or {}) | json.loads(self.templates_json)
         return parse_spec(given)
 
     @cached_property

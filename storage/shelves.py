@@ -140,8 +140,10 @@ class Shelves(Runs):
         """Take an ended run out of the lists; nothing else about it changes.
 
         Raises:
-            StoreError: when it is queued or running.
+            StoreError: when it is queued, running or deleted.
         """
+        if self.run(run_id).deleted_at is not None:
+            raise StoreError(f"run: {run_id} is deleted. Restore it first")
         with self._write_for(run_id) as db:
             if not list(
                 db.query(
@@ -171,8 +173,10 @@ class Shelves(Runs):
         return self.run(run_id)
 
     def restore_run(self, run_id: str) -> Run:
-        """Bring a deleted or archived run back to the lists."""
-        return self._set(run_id, archived_at=None, deleted_at=None)
+        """Bring a deleted run back to where it was, or an archived one to the list."""
+        if self.run(run_id).deleted_at is not None:
+            return self._set(run_id, deleted_at=None)
+        return self._set(run_id, archived_at=None)
 
     def purge_deleted(self, longer_than: float) -> list[str]:
         """Remove runs that were deleted so many seconds ago, with all that they recorded.

@@ -159,7 +159,7 @@ def test_later_settings_win_and_several_are_taken(data: DataFolder, spec_file: P
         ),
         (["run", "SPEC_FILE", "--set", "target={male: 0.9, female: 0.9}"], "target: the probabilities sum"),
         (["run", "SPEC_FILE", "--set", "target={men: 1.0}"], "'men' is not a category"),
-        (["run", "SPEC_FILE", "--set", "target=fair"], "target: 'fair' is not known"),
+        (["run", "SPEC_FILE", "--set", "target=fair"], "target: 'fair' cannot be read"),
         (["run", "SPEC_FILE", "--set", "contexts=[a, a]"], "contexts: 'a' (row 2) is given twice"),
         (["run", "SPEC_FILE", "--set", "contexts=[]"], "contexts: 0 given"),
         (["run", "SPEC_FILE", "--set", "contexts=none.csv"], "contexts: 'none.csv' cannot be read"),

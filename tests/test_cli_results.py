@@ -68,6 +68,11 @@ def test_one_chart_leaves_out_the_contexts_that_are_skipped(run: Run, capfdbinar
         (["export", "RUN", "--what", "chart", "--format", "csv"], "chart cannot be written as csv"),
         (["export", "RUN", "--what", "report", "--category", "other"], "--category: 'other' is none of"),
         (["export", "RUN", "--what", "convergence", "--context", "kings"], "Name one of bakers, pilots"),
+        (["export", "RUN", "--what", "rounds", "--context", "bakers"], "--context: rounds does not read it"),
+        (
+            ["export", "RUN", "--what", "convergence", "--category", "male"],
+            "--category: convergence does not",
+        ),
         (["export", "RUN", "--what", "chart", "--skip", "-1"], "--skip: -1 is below 0"),
         (["export", "RUN", "--what", "chart", "--split", "stories"], "--split: stories was not measured"),
         (["export", "RUN", "--what", "report", "--out", "missing/folder/x"], "cannot be written"),

@@ -104,6 +104,29 @@ def test_an_example_that_was_deleted_is_opened_again(store: Store, folder: Path)
     assert [run.id for run in store.runs_with_results()] == [run_id]
 
 
+def test_an_example_whose_file_is_another_run_by_now_is_put_back_anew(
+    store: Store, folder: Path, tmp_path: Path
+) -> None:
+    run_id = gallery.open_example(store, "gender", folder)
+    store.set_tags(run_id, ["mine"])
+    later = finished_run(store, tmp_path, {"rounds": 6, "seed": 3}, steps=4)
+    gallery.add(store, later, "gender", "Newer.", "python -m jobs gallery build x", folder)
+    assert gallery.open_example(store, "gender", folder) == run_id
+    run = store.run(run_id)
+    assert (run.spec.seed, run.tags, run.title) == (3, ("mine",), f"Example: {later.title}")
+    assert store.count_rounds(run_id, "after", "heldout_templates") > 0
+    gallery.open_example(store, "gender", folder)
+    assert store.run(run_id) == run
+
+
+def test_an_example_is_not_made_of_an_example(store: Store, folder: Path) -> None:
+    run = store.run(gallery.open_example(store, "gender", folder))
+    before = (folder / "gender.json.gz").read_bytes()
+    with pytest.raises(StoreError, match="is itself from the gallery"):
+        gallery.add(store, run, "gender", "", "python -m jobs gallery build x", folder)
+    assert (folder / "gender.json.gz").read_bytes() == before
+
+
 def test_an_example_that_was_archived_stays_so(store: Store, folder: Path) -> None:
     run_id = gallery.open_example(store, "gender", folder)
     store.archive_run(run_id)

@@ -348,6 +348,12 @@ def test_a_run_keeps_its_templates_when_the_built_in_ones_change(
     assert store.runs_alike(parse_spec(given), HOW) == []
 
 
+def test_story_templates_of_a_run_without_stories_are_kept_as_they_were_given(store: Store) -> None:
+    own = {"story_seen": ["A {context}:"], "story_heldout": ["The {context}:"]}
+    spec = parse_spec({"attribute": "gender", "contexts": ["nurse"], "templates": own})
+    assert store.run(store.insert_run(spec).id).spec == spec
+
+
 def test_a_run_of_before_templates_were_kept_has_the_built_in_ones(store: Store, spec: RunSpec) -> None:
     run = store.insert_run(spec)
     with store._write() as db:

@@ -193,6 +193,17 @@ def test_a_deleted_run_is_nowhere_but_can_be_restored_whole(store: Store, clock:
     assert len(list(store.iter_rounds(run.id))) == 1
 
 
+def test_undoing_a_deletion_leaves_an_archived_run_in_the_archive(store: Store) -> None:
+    run = store.insert_run(parse_spec(SPEC), state=RunState.RUNNING)
+    store.finish(run.id, RunState.DONE)
+    archived = store.archive_run(run.id)
+    store.mark_deleted(run.id)
+    with pytest.raises(StoreError, match="is deleted"):
+        store.archive_run(run.id)
+    assert store.restore_run(run.id) == archived
+    assert store.restore_run(run.id).archived_at is None
+
+
 def test_a_deleted_run_that_waited_is_not_claimed_until_it_is_restored(store: Store) -> None:
     run = store.insert_run(parse_spec(SPEC))
     store.mark_deleted(run.id)

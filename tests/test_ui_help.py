@@ -31,10 +31,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def is_wanted(store: Store) -> bool:
-    import gradio as gr
-
-    with gr.Blocks():
-        return "wanted" in (welcome.build(store, [EXAMPLE]).elem_classes or [])
+    return 'class="da-welcome wanted"' in welcome.now(store, [EXAMPLE])
 
 
 # --- gallery -------------------------------------------------------------------

@@ -331,3 +331,11 @@ class TestDownloads:
         folder.path.write_text("no folder")
         with pytest.raises(DiskError, match="a download cannot be written"):
             downloads.make(store, folder, "spec", run.id)
+
+
+def test_a_text_that_was_typed_to_find_a_run_is_no_run(store: Store, run: Run) -> None:
+    shown = results.show(store, run.id, Shown())[0]
+    selected, kept, choice, *rest = results._chosen(store, "nurse", shown)
+    assert is_skipped(selected) and is_skipped(kept) and choice["value"] == run.id
+    assert all(map(is_skipped, rest)) and len(rest) + 2 == results.OUTPUTS
+    assert results._chosen(store, run.id, shown)[0] == run.id

@@ -47,6 +47,41 @@ def test_the_default_form_is_filled_in_as_it_opens() -> None:
     assert forms.spec_of(train_fit.read_form(tuple(values_of(Form())))) == forms.spec_of(Form())
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"attribute": {"name": "time", "categories": ["9:00", "10:30"]}, "contexts": ["a call"]},
+        {
+            "attribute": {
+                "name": "mood",
+                "categories": [{"name": "good", "synonyms": ["fine, thanks"]}, "bad"],
+            }
+        },
+        {"attribute": {"name": "mood", "categories": ["good", "bad"]}, "contexts": ["context", "a call"]},
+        {"attribute": ["gender", {"name": "age (person)", "categories": ["young", "old"]}]},
+        {"attribute": ["gender", {"name": "age", "categories": ["#young", "old"]}], "target": "even"},
+        {
+            "attribute": {"name": "time", "categories": ["9:00", "10:30"]},
+            "target": {"9:00": 0.3, "10:30": 0.7},
+        },
+    ],
+)
+def test_what_the_boxes_would_read_otherwise_is_kept_as_it_is(given: dict) -> None:
+    spec = parse_spec(given)
+    form = starts.listed(spec)
+    assert form.more and forms.spec_of(train_fit.read_form(tuple(values_of(form)))) == spec
+
+
+def test_a_half_typed_form_that_is_brought_back_keeps_its_figures() -> None:
+    table = {"baker": {"low": "0.2", "high": "0.8"}}
+    form = replace(
+        Form(), attribute=forms.CUSTOM, custom_name="level", custom_categories="low\nlow", target="table",
+        contexts=forms.PASTED, pasted="baker", row={"low": "0.4", "high": "0.6"}, table=table,
+    )  # fmt: skip
+    again = train_fit.read_form(tuple(values_of(form)))
+    assert again.table == table and again.row == {"low": "0.4", "high": "0.6"}
+
+
 # --- shares ----------------------------------------------------------------------
 
 

@@ -45,7 +45,8 @@ def link(example: Example, text: str, label: str = "", classes: str = "da-inline
 def _card(example: Example, beside: Sequence[Example]) -> str:
     opened = link(example, "Open the results", f"Open the results: {example.title}", "da-button")
     play = (
-        f'<a class="da-inline" href="?tab=play&amp;run={esc(example.run_id)}">Play with its adapter</a>'
+        f'<a class="da-inline" href="?tab=play&amp;run={esc(example.run_id)}" '
+        f'data-example="{esc(example.name)}" data-tab="play">Play with its adapter</a>'
         if example.adapter
         else ""
     )
@@ -53,7 +54,11 @@ def _card(example: Example, beside: Sequence[Example]) -> str:
     if beside:
         ids = ",".join(e.run_id for e in (example, *beside))
         what = f"Compare with: {' and '.join(e.title for e in beside)}"
-        compare = f'<a class="da-inline" href="?tab=compare&amp;runs={esc(ids)}">{esc(what)}</a>'
+        names = ",".join(e.name for e in (example, *beside))
+        compare = (
+            f'<a class="da-inline" href="?tab=compare&amp;runs={esc(ids)}" data-example="{esc(names)}" '
+            f'data-tab="compare">{esc(what)}</a>'
+        )
     return (
         f'<li class="da-example"><h3>{esc(example.title)}</h3><p class="da-sub">{esc(example.about)}</p>'
         f"{picture(example)}{LEGEND.format(after=_after(example))}{_figures(example)}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
 
 from distalign.attributes import Attribute
 from distalign.contexts import SOURCES
+from distalign.errors import SpecError
 from distalign.sampling_config import Sampling
 from distalign.spec import RunSpec
 from distalign.story_config import StoryConfig
@@ -21,7 +22,18 @@ from ui.form_text import (
     parts_text,
     templates_text,
 )
-from ui.forms import ADVANCED, CUSTOM, JOINT, PARTS, PASTED, TEMPLATE_BOXES, Form, knobs_in_use
+from ui.forms import (
+    ADVANCED,
+    CUSTOM,
+    JOINT,
+    PARTS,
+    PASTED,
+    TEMPLATE_BOXES,
+    Form,
+    attribute_of,
+    contexts_of,
+    knobs_in_use,
+)
 
 PRODUCT = "product"
 
@@ -30,12 +42,10 @@ def from_spec(spec: RunSpec) -> Form:
     """The form that describes ``spec``."""
     mapping = spec.to_mapping()
     templates = mapping.get("templates", {})
-    listed = spec.contexts.source not in SOURCES
     more = _not_shown(mapping, spec)
     return Form(
         **_attribute_fields(spec),
-        contexts=PASTED if listed else spec.contexts.source,
-        pasted="\n".join(spec.contexts.names) if listed else "",
+        **_contexts_fields(spec),
         target="even" if "target" in more else PARTS if spec.target.kind == PRODUCT else spec.target.kind,
         row=mapping["target"] if spec.target.kind == "mapping" else {},
         parts=mapping["target"] if spec.target.kind == PRODUCT and "target" not in more else {},
@@ -55,6 +65,13 @@ def from_spec(spec: RunSpec) -> Form:
         advanced={n: mapping[n] for n in ADVANCED if n in mapping},
         more=yaml.safe_dump(more, sort_keys=False, allow_unicode=True) if more else "",
     )
+
+
+def _contexts_fields(spec: RunSpec) -> dict[str, Any]:
+    """The controls that hold the contexts."""
+    if spec.contexts.source in SOURCES:
+        return {"contexts": spec.contexts.source}
+    return {"contexts": PASTED, "pasted": "\n".join(spec.contexts.names)}
 
 
 def _attribute_fields(spec: RunSpec) -> dict[str, Any]:
@@ -84,6 +101,11 @@ def _joint_fields(attribute: Attribute) -> dict[str, Any]:
 def _not_shown(mapping: Mapping[str, Any], spec: RunSpec) -> dict[str, Any]:
     """The fields that no control but the YAML can hold."""
     more: dict[str, Any] = {}
+    # A colon parts a category from its synonyms there, a comma one of these from the next, and so on.
+    if not _reads_as(attribute_of, _attribute_fields(spec), spec.attribute):
+        more["attribute"] = mapping["attribute"]
+    if not _reads_as(contexts_of, _contexts_fields(spec), spec.contexts):
+        more["contexts"] = mapping["contexts"]
     # The table of the form has a row for each context, and no rules.
     if spec.target.given or not all(map(_is_simple, spec.target.factors)):
         more["target"] = mapping["target"]
@@ -98,6 +120,14 @@ def _not_shown(mapping: Mapping[str, Any], spec: RunSpec) -> dict[str, Any]:
     used = knobs_in_use(spec.method, spec.story.stories)
     names = [*ADVANCED, *([] if spec.story.stories else ["judge"])]
     return more | {n: mapping[n] for n in names if n in mapping and n not in used}
+
+
+def _reads_as(read: Callable[[Form], Any], fields: Mapping[str, Any], wanted: Any) -> bool:
+    """Whether controls that hold these fields say what is wanted when they are read."""
+    try:
+        return read(Form(**fields)) == wanted
+    except SpecError:
+        return False
 
 
 def _is_simple(factor: Target) -> bool:

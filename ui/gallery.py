@@ -16,6 +16,8 @@ from storage import Store, UnknownRun
 from storage.packed import is_example
 from ui import cards, example_cards
 
+# The tabs that a link of an example may lead to.
+OPENED_ON = ("results", "play", "compare")
 # An address names no more examples than a comparison shows.
 MAX_EXAMPLES = 12
 # A plain click opens the run here; with a modifier the link opens as a link does.
@@ -24,7 +26,8 @@ element.addEventListener('click', (event) => {
   const link = event.target.closest('a[data-example]');
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
   event.preventDefault();
-  trigger('choose', {example: link.dataset.example});
+  if (link.dataset.tab === 'compare') window.history.replaceState(null, '', link.href);
+  trigger('choose', {example: link.dataset.example, tab: link.dataset.tab || 'results'});
 });
 """
 
@@ -59,7 +62,8 @@ def chooser(store: Store) -> Callable[[gr.EventData], list[Any]]:
     # Gradio finds out from a plain function's annotation that it wants the event; a partial has none.
     def choose(event: gr.EventData) -> list[Any]:
         try:
-            return [gallery.open_example(store, str(event.example)), gr.Tabs(selected="results")]
+            ids = [gallery.open_example(store, name) for name in str(event.example).split(",")[:MAX_EXAMPLES]]
+            return [ids[0], gr.Tabs(selected=event.tab if event.tab in OPENED_ON else "results")]
         except DistalignError as error:
             raise gr.Error(str(error), print_exception=False) from error
 

@@ -72,6 +72,7 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         ).then(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET).then(
             play_tab.show, play_tab.inputs, play_tab.outputs, **QUIET
         )
+        welcome.on_load(page, first_steps, store, examples)
         train.on_load(train_tab, store, data, page)
     return page
 

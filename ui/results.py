@@ -75,7 +75,7 @@ def build(store: Store, folder: Folder, selected: gr.Textbox) -> ResultsTab:
     outputs = [shown, choice, body, *controls, *drawn, table, *browser]
     tab = ResultsTab([selected, shown], outputs, partial(show, store))
     choice.input(
-        lambda run_id, old: [run_id, *tab.show(run_id, old)],
+        partial(_chosen, store),
         [choice, shown],
         [selected, *outputs],
         **ONE_BY_ONE,
@@ -117,6 +117,13 @@ def _make(store: Store, folder: Folder, kind: str, selected: str, shown: Shown, 
         return [None, cards.error_note(error)]
 
 
+def _chosen(store: Store, run_id: Any, shown: Shown) -> list[Any]:
+    """Another run of the list; a text that was typed to find one is none, and the run that is there stays."""
+    if all(run_id != known for _, known in shown.choices):
+        return [gr.skip(), gr.skip(), gr.update(value=shown.run or None), *[gr.skip()] * (OUTPUTS - 2)]
+    return [run_id, *show(store, run_id, shown)]
+
+
 def run_label(run: ListedRun) -> str:
     return f"{run.title} · {cards.method_of(run)} · {run.id[:6]}"
 
@@ -150,7 +157,9 @@ def show(store: Store, selected: str, shown: Shown, polled: bool = False) -> lis
         return _nothing(now, choice, cards.empty("No results", "This run ended without measuring its model."))
     try:
         now = replace(now, view=settled(shown.view if stays else View(), run.spec, results))
-        browser = rounds.more(results) if stays else rounds.fresh(store, run, results, now.view.split)
+        browser = (
+            rounds.more(store, run, results) if stays else rounds.fresh(store, run, results, now.view.split)
+        )
         return [now, gr.update(**choice), *_results_of(store, run, results, now.view), *browser]
     except SpecError as error:
         return _nothing(now, choice, cards.error_note(error))

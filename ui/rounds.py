@@ -174,7 +174,7 @@ def fresh(store: Store, run: Run, results: Sequence[SplitResult], split: str) ->
     contexts, categories, templates = _choices(store, run, filters)
     return [
         filters.phase,
-        gr.update(choices=_split_choices(results), value=split),
+        gr.update(choices=_split_choices(store, run, results), value=split),
         contexts,
         categories,
         filters.query,
@@ -185,18 +185,19 @@ def fresh(store: Store, run: Run, results: Sequence[SplitResult], split: str) ->
     ]
 
 
-def more(results: Sequence[SplitResult]) -> list[Any]:
+def more(store: Store, run: Run, results: Sequence[SplitResult]) -> list[Any]:
     """The same where another split was measured meanwhile: it can be chosen, and all else stays."""
     sent = [gr.skip()] * OUTPUTS
     sent[[field.name for field in fields(Filters)].index("split")] = gr.update(
-        choices=_split_choices(results)
+        choices=_split_choices(store, run, results)
     )
     return sent
 
 
-def _split_choices(results: Sequence[SplitResult]) -> list[tuple[str, str]]:
-    """The splits that have rounds."""
-    return [(labels.SPLITS[split], split) for split in splits_of(results)]
+def _split_choices(store: Store, run: Run, results: Sequence[SplitResult]) -> list[tuple[str, str]]:
+    """The splits that have rounds; those on unseen attributes were not kept once."""
+    kept = {r.split for r in results if r.contexts or store.measured_templates(run.id, r.phase, r.split)}
+    return [(labels.SPLITS[split], split) for split in splits_of(results) if split in kept]
 
 
 def _choices(store: Store, run: Run, filters: Filters) -> list[dict[str, Any]]:

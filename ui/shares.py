@@ -75,6 +75,11 @@ def row_value(attribute: Attribute, row: Row, fitted: bool = False) -> str:
     return value_of([group], fitted)
 
 
+def row_as_typed(row: Row) -> str:
+    """One group for the categories that a row names, whatever the attribute has."""
+    return value_of([Group("", tuple(row), _cells(row, tuple(row)))])
+
+
 def parts_value(
     attribute: Attribute, parts: Mapping[str, str | Row], real: Mapping[str, bool], fitted: bool = False
 ) -> str:

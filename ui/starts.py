@@ -38,6 +38,8 @@ def start(store: Store, chosen: str) -> tuple[Form, str]:
         if name not in bundled():
             raise SpecError("SPEC", f"{shown(name)} is not bundled", "Choose another")
         return listed(load_spec(bundled()[name])), name
+    if chosen != DEFAULT:
+        raise SpecError("start", f"{shown(chosen)} is not in the list", "Choose from the list")
     return Form(), "the default settings"
 
 

@@ -16,6 +16,7 @@ from distalign.stated import STATED
 from storage import Store
 from ui import cards, forms, starts, train_fit, train_form, train_settings, train_side
 from ui.downloads import Folder
+from ui.rounds import OPEN
 from ui.train_fit import read_form
 from ui.train_form import Controls
 from ui.wiring import EACH, QUIET
@@ -105,7 +106,8 @@ def _start(c: Controls) -> None:
             scale=5,
             min_width=180,
             elem_id="start-from",
-            interactive=True,
+            # Its choices change with the runs, and the server knows the first ones only.
+            **OPEN,
         )
         c.others["upload"] = gr.UploadButton(
             "Open a file",

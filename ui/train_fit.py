@@ -231,8 +231,9 @@ def fill(form: Form) -> list[Any]:
                 attribute.names, tables.fit_table(contexts.names, attribute.names, cells, {}, {})
             )
     except SpecError:
-        # A form that was put aside while it was half typed.
-        pass
+        # A form that was put aside while it was half typed: its figures stand under the names that they had.
+        row = shares.row_as_typed(form.row) if form.row else row
+        table = table_value(tuple(next(iter(form.table.values()), {})), form.table) if form.table else table
     special = {"row": row, "parts": parts, "table": table}
     fields = [special[name] if name in special else _value(form, name) for name in forms.ALL_FIELDS]
     at = forms.ALL_FIELDS.index("target")

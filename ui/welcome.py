@@ -11,6 +11,7 @@ from storage import RunState, Store
 from storage.packed import is_example
 from ui import example_cards
 from ui.gallery import CHOOSE_JS
+from ui.wiring import QUIET
 
 # Whether a browser has had its first visit is known before the page is drawn, so that nothing moves later.
 # Links with data-go lead to a tab without a reload.
@@ -50,22 +51,30 @@ SCRIPT = """
 
 def build(store: Store, examples: Sequence[Example]) -> gr.HTML:
     """The steps, shown where no run is done yet, or on request; its event ``choose`` tells of an example."""
+    return gr.HTML(now(store, examples), js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="welcome")
+
+
+def on_load(page: gr.Blocks, html: gr.HTML, store: Store, examples: Sequence[Example]) -> None:
+    """A page that is loaded later has the steps as they are then."""
+    built = html.value
+    page.load(lambda: gr.skip() if (text := now(store, examples)) == built else text, None, html, **QUIET)
+
+
+def now(store: Store, examples: Sequence[Example]) -> str:
+    """The steps as they are at this moment."""
     recent = [run for run in store.listed_runs(limit=50) if not is_example(run.id)]
     wanted = not any(run.state == RunState.DONE for run in recent)
-    working = any(not run.state.ended for run in recent)
-    return gr.HTML(
-        steps(examples, working),
-        js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="welcome", elem_classes="wanted" if wanted else None,
-    )  # fmt: skip
+    return steps(examples, any(not run.state.ended for run in recent), wanted)
 
 
-def steps(examples: Sequence[Example], working: bool) -> str:
+def steps(examples: Sequence[Example], working: bool, wanted: bool = True) -> str:
     """The three steps, and where to look meanwhile.
 
     Args:
-        working: whether a run was started before anybody came.
+        working: whether a run is at work.
+        wanted: whether they are shown to who has not hidden them, and not on request alone.
     """
-    first = f"A first run has started by itself: {go('runs', 'watch it')}. " if working else ""
+    first = f"A run is at work: {go('runs', 'watch it')}. " if working else ""
     parts = [
         (
             "Choose",
@@ -88,7 +97,7 @@ def steps(examples: Sequence[Example], working: bool) -> str:
         for n, (title, text) in enumerate(parts, 1)
     )
     return (
-        '<section class="da-welcome" aria-labelledby="welcome-title"><div class="da-welcome-top">'
+        f'<section class="da-welcome{" wanted" if wanted else ""}" aria-labelledby="welcome-title"><div class="da-welcome-top">'
         '<h2 class="da-h2" id="welcome-title">New here? Three steps</h2>'
         '<button type="button" class="da-plainlink" data-welcome="hide">Hide these steps</button></div>'
         f"<ol>{items}</ol>{_meanwhile(examples)}</section>"

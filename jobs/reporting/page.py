@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -36,7 +37,7 @@ def report_page(
         unclassified: the answers of the view's split, in its last phase, that name no category.
         view: the split that the report is about, and the category whose shares are drawn; must be settled.
     """
-    spec = run.spec
+    spec, view = run.spec, replace(view, first=0)
     summary = summarise(spec, results, effects, view.split)
     before, after = of_split(results, view.split)
     now = after or before
