@@ -243,6 +243,7 @@ def test_the_summary_goes_into_a_marked_place_and_nowhere_else(records: Records,
     assert "](docs/images/results-mae.svg)" in text
     assert "| gender-uk-real | 0.300 | **0.042** | 0.040 | 0.084 | 1.05 | 0.009 | 0.1 % |" in text
     assert "| mean of the six | – | **0.043** | 0.040 | 0.067 | 1.07 | 0.009 | 0.1 % |" in text
+    assert "| unclassified answers, mean of the six | – | 0.1 % |" in text
     with pytest.raises(BenchError, match="--readme"):
         write_into(records.path, Quality(records))
 

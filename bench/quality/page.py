@@ -122,7 +122,7 @@ def summary(quality: Quality) -> str:
             figure = quality.split(ANSWERS, d, "hybrid", HELDOUT, name)
             rows[-1].append(_mean(figure, COLUMNS[name][1]))
     if len(datasets) == len(PAPER):
-        rows.append(_mean_row(quality, methods))
+        rows += [_mean_row(quality, methods), _unclassified_row(quality, methods)]
     hybrid = ["hybrid: ratio", "exact error", "unclassified"]
     return markdown_table(["MAE, held-out templates", *methods, "noise floor", "paper's best", *hybrid], rows)
 
@@ -142,6 +142,13 @@ def _mean_row(quality: Quality, methods: Sequence[str]) -> list[str]:
         best,
         *(cell("hybrid", name, COLUMNS[name][1]) for name in ("ratio", "exact_error", "unclassified")),
     ]
+
+
+def _unclassified_row(quality: Quality, methods: Sequence[str]) -> list[str]:
+    """The share of the answers that the errors above do not speak for, the mean over the six."""
+    rates = [quality.mean_of_six(method, "unclassified") for method in methods]
+    shown = ["–" if rate is None else percent(rate) for rate in rates]
+    return ["unclassified answers, mean of the six", *shown, *[""] * 5]
 
 
 def _mean(figure: Figure | None, show: Callable[[float], str], bold: bool = False) -> str:
