@@ -15,7 +15,7 @@ from jobs.compare_files import FORMATS
 from jobs.datasets import METHODS
 from storage import RunState
 from storage.rounds import ORDERS
-from ui import compare_downloads, downloads, history, play, rounds
+from ui import compare_downloads, downloads, history, play, round_filters
 from ui.compare_charts import STYLES
 from ui.compare_view import Controls as CompareControls
 from ui.forms import ADVANCED, Form
@@ -57,8 +57,8 @@ def test_runs_are_listed_alike() -> None:
 
 def test_rounds_are_looked_through_alike() -> None:
     taken = options("rounds")
-    assert {value for _, value in rounds.ORDER_CHOICES} == set(taken["--sort"].choices) == set(ORDERS)
-    filters = {field.name for field in fields(rounds.Filters)}
+    assert {value for _, value in round_filters.ORDER_CHOICES} == set(taken["--sort"].choices) == set(ORDERS)
+    filters = {field.name for field in fields(round_filters.Filters)}
     assert {"context", "template", "category", "order"} <= filters
     assert {"--context", "--template", "--category", "--unclassified", "--contains", "--grouped"} <= set(
         taken

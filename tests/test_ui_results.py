@@ -18,7 +18,8 @@ from distalign.spec import parse_spec
 from storage import Run, RunState, Store
 from ui import downloads, results, rounds
 from ui.results import Shown
-from ui.rounds import ALL, GROUPED, PAGE, UNCLASSIFIED, Filters, Place
+from ui.round_filters import ALL, GROUPED, UNCLASSIFIED, Filters
+from ui.rounds import PAGE, Place
 
 HELD_OUT = ("after", "heldout_templates")
 DRAWN = (
@@ -339,3 +340,11 @@ def test_a_text_that_was_typed_to_find_a_run_is_no_run(store: Store, run: Run) -
     assert is_skipped(selected) and is_skipped(kept) and choice["value"] == run.id
     assert all(map(is_skipped, rest)) and len(rest) + 2 == results.OUTPUTS
     assert results._chosen(store, run.id, shown)[0] == run.id
+
+
+def test_a_text_that_was_typed_to_find_a_context_is_no_filter(store: Store, run: Run) -> None:
+    place = turn(store, run, 0, Place())[0]
+    filters = Filters("after", "heldout_templates", context="nurs", category=UNCLASSIFIED, template=99)
+    sent = rounds._chosen(store, lambda *_: run, place, run.id, None, *astuple(filters))
+    assert sent[0]["value"] == ALL and is_skipped(sent[1]) and sent[2]["value"] == ALL
+    assert sent[3].of[1] == Filters("after", "heldout_templates", category=UNCLASSIFIED)

@@ -20,8 +20,7 @@ from ui import cards, compare_cards, compare_downloads, forms, labels
 from ui.compare_choice import HEADLINE, MAX_TEXT, Choice, of_dataset, read_address
 from ui.compare_view import EVERY, FEW, Controls, Shown, before, changes, look
 from ui.downloads import Folder
-from ui.rounds import OPEN
-from ui.wiring import LATEST, ONE_BY_ONE, QUIET
+from ui.wiring import LATEST, ONE_BY_ONE, OPEN, QUIET
 
 POLL_SECONDS = 2.0
 ADDRESS_JS = "(query) => window.distalign.compared(query)"

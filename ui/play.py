@@ -20,8 +20,7 @@ from ui import cards, play_view
 from ui.forms import require_listed
 from ui.play_prompt import START_PROMPT, Place, chosen, noted, picked, show
 from ui.play_stream import question_of, streamed
-from ui.rounds import OPEN
-from ui.wiring import LATEST, ONE_BY_ONE, QUIET
+from ui.wiring import LATEST, ONE_BY_ONE, OPEN, QUIET
 
 # Sessions that may wait for their answers at the same time; each keeps a thread of the page.
 MAX_WAITING = 16

@@ -16,7 +16,7 @@ from jobs.play import TEMPLATES_OF
 from storage import Store
 from ui import cards, labels, play_view
 from ui.results import run_label
-from ui.rounds import index
+from ui.round_filters import index
 
 MAX_LISTED_RUNS = 200
 START_PROMPT = "A registered nurse opens the door. Male or female? Answer in one word."

@@ -17,11 +17,12 @@ from jobs.reporting.convergence_charts import error_chart, shares_chart
 from jobs.reporting.layers import MAX_CONTEXTS
 from jobs.reporting.views import View
 from storage import Run, Store
-from ui import cards, charts, labels, report, rounds
+from ui import cards, charts, labels, report, round_filters
+from ui.wiring import OPEN
 
 # What drawn() fills: lead, tiles, chart, position, back, forward, table, and context, convergence, legend, table.
 DRAWN = 11
-ALL = rounds.ALL
+ALL = round_filters.ALL
 HEADING = "One line a context. The diamond is the answers’ exact distribution, free of sampling noise."
 CONVERGENCE = (
     "A perfect sampler settles as the band narrows. A curve that stays outside has an error that more "
@@ -43,7 +44,7 @@ def build_realized() -> tuple[list[Any], list[Any], tuple[gr.Button, gr.Button]]
         gr.HTML(cards.heading("Realized against target", HEADING))
         with gr.Row():
             split = gr.Radio(
-                rounds.SPLIT_CHOICES,
+                round_filters.SPLIT_CHOICES,
                 label="Prompts",
                 info="Held-out ones were never trained on",
                 elem_id="split",
@@ -51,11 +52,11 @@ def build_realized() -> tuple[list[Any], list[Any], tuple[gr.Button, gr.Button]]
                 scale=2,
             )
             category = gr.Dropdown(
-                [], label="Share of", info="The category that is drawn", elem_id="category", **rounds.OPEN
+                [], label="Share of", info="The category that is drawn", elem_id="category", **OPEN
             )
             order = gr.Dropdown(
                 [(label, name) for name, label in ORDERS.items()], value="gap", label="Contexts by", info="The order from top to bottom",
-                elem_id="context-order", **rounds.OPEN,
+                elem_id="context-order", **OPEN,
             )  # fmt: skip
         gr.HTML(report.LEGEND, apply_default_css=False)
         chart = gr.Plot(show_label=False, container=False, elem_classes="da-chart", elem_id="realized")
@@ -77,7 +78,7 @@ def build_convergence() -> list[Any]:
             label="Context",
             info="One context, or the mean over all",
             elem_id="convergence-context",
-            **rounds.OPEN,
+            **OPEN,
         )
         legend = gr.HTML(apply_default_css=False)
         chart = gr.Plot(show_label=False, container=False, elem_classes="da-chart", elem_id="convergence")

@@ -17,7 +17,7 @@ from storage import ListedRun, Run, Store, UnknownRun
 from ui import cards, downloads, result_charts, rounds
 from ui.downloads import Folder
 from ui.result_charts import DRAWN
-from ui.wiring import LATEST, ONE_BY_ONE, QUIET, hands_over
+from ui.wiring import LATEST, ONE_BY_ONE, OPEN, QUIET, hands_over
 
 OUTPUTS = 7 + DRAWN + rounds.OUTPUTS
 MAX_LISTED_RUNS = 1000
@@ -58,7 +58,7 @@ def build(store: Store, folder: Folder, selected: gr.Textbox) -> ResultsTab:
     shown = gr.State(Shown())
     with gr.Column(elem_classes="da-card"):
         choice = gr.Dropdown(
-            [], label="Run", info="Finished runs, the newest first", elem_id="result-run", **rounds.OPEN
+            [], label="Run", info="Finished runs, the newest first", elem_id="result-run", **OPEN
         )
         lead = gr.HTML(apply_default_css=False, elem_id="lead")
     tiles = gr.HTML(apply_default_css=False, elem_id="tiles")

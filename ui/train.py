@@ -16,10 +16,9 @@ from distalign.stated import STATED
 from storage import Store
 from ui import cards, forms, starts, train_fit, train_form, train_settings, train_side
 from ui.downloads import Folder
-from ui.rounds import OPEN
 from ui.train_fit import read_form
 from ui.train_form import Controls
-from ui.wiring import EACH, QUIET
+from ui.wiring import EACH, OPEN, QUIET
 
 SHOWN = ("joint_box", "custom_box", "pasted_box", "table_box")
 # What is typed next is ready for it, as soon as its box is there.

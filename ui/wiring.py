@@ -11,6 +11,9 @@ from typing import Any
 
 import gradio as gr
 
+# Gradio forgets a session's choices when the app restarts, and would refuse what the browser still
+# shows; what comes is checked here instead.
+OPEN: dict[str, Any] = {"interactive": True, "allow_custom_value": True}
 QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 # Polls of many open pages must not wait for one another, and of what
 # comes while a handler works only the last is handled: earlier answers would not be seen.
