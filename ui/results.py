@@ -119,7 +119,7 @@ def _make(store: Store, folder: Folder, kind: str, selected: str, shown: Shown, 
 
 def _chosen(store: Store, run_id: Any, shown: Shown) -> list[Any]:
     """Another run of the list; a text that was typed to find one is none, and the run that is there stays."""
-    if all(run_id != known for _, known in shown.choices):
+    if all(run_id != run.id for run in store.runs_with_results(MAX_LISTED_RUNS, also=str(run_id))):
         return [gr.skip(), gr.skip(), gr.update(value=shown.run or None), *[gr.skip()] * (OUTPUTS - 2)]
     return [run_id, *show(store, run_id, shown)]
 
