@@ -43,6 +43,9 @@ def test_a_picture_of_each_tab(app, chromium, tab, theme):
     with opened(chromium, f"{app.url}?tab={tab}&run={run}&__theme={theme}") as page:
         settle(page, tab)
         page.evaluate(KNOWN)
+        if tab == "compare":
+            page.wait_for_selector("#compare-errors svg .series0_marks path")
+            settle(page, tab)
         if tab == "play":
             page.locator("#play-sample").click()
             # The first time the bundled model is prepared.
