@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from statistics import mean
 from typing import Any
 
-from bench.quality.cells import ANSWERS
+from bench.quality.cells import ANSWERS, PAPER
 from bench.quality.figures import HELDOUT, Quality, over_seeds
 from bench.quality.goals import error, percent, times
 
@@ -45,6 +46,19 @@ def effect_rows(quality: Quality) -> list[list[str]]:
         if found:
             rows.append([dataset, method, *_means(found, EFFECTS)])
     return rows
+
+
+def mean_effect(quality: Quality, method: str, name: str) -> float | None:
+    """The mean of a side effect over the paper's six datasets and their seeds, once all are there."""
+    found = []
+    for dataset in PAPER:
+        runs = [run["report"].get("side_effects") or {} for run in quality.runs(ANSWERS, dataset, method)]
+        if not (
+            of_dataset := over_seeds([effects[name] for effects in runs if effects.get(name) is not None])
+        ):
+            return None
+        found.append(of_dataset.mean)
+    return mean(found)
 
 
 def _reports(quality: Quality) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:

@@ -122,7 +122,7 @@ def summary(quality: Quality) -> str:
             figure = quality.split(ANSWERS, d, "hybrid", HELDOUT, name)
             rows[-1].append(_mean(figure, COLUMNS[name][1]))
     if len(datasets) == len(PAPER):
-        rows += [_mean_row(quality, methods), _unclassified_row(quality, methods)]
+        rows += [_mean_row(quality, methods), *_costs_rows(quality, methods)]
     hybrid = ["hybrid: ratio", "exact error", "unclassified"]
     return markdown_table(["MAE, held-out templates", *methods, "noise floor", "paper's best", *hybrid], rows)
 
@@ -144,11 +144,21 @@ def _mean_row(quality: Quality, methods: Sequence[str]) -> list[str]:
     ]
 
 
-def _unclassified_row(quality: Quality, methods: Sequence[str]) -> list[str]:
-    """The share of the answers that the errors above do not speak for, the mean over the six."""
-    rates = [quality.mean_of_six(method, "unclassified") for method in methods]
-    shown = ["–" if rate is None else percent(rate) for rate in rates]
-    return ["unclassified answers, mean of the six", *shown, *[""] * 5]
+def _costs_rows(quality: Quality, methods: Sequence[str]) -> list[list[str]]:
+    """Means over the six of what the errors do not tell: answers without a category, and what became of all else."""
+    lost = [quality.mean_of_six(method, "unclassified") for method in methods]
+    moved = [beside.mean_effect(quality, method, "kl") for method in methods]
+    return [
+        [name, *("–" if value is None else show(value) for value in values), *[""] * 5]
+        for name, values, show in (
+            ("unclassified answers, mean of the six", lost, percent),
+            (
+                "KL(base‖tuned) on unrelated prompts, nats a token, mean of the six",
+                moved,
+                lambda v: f"{v:.2f}",
+            ),
+        )
+    ]
 
 
 def _mean(figure: Figure | None, show: Callable[[float], str], bold: bool = False) -> str:
