@@ -88,7 +88,7 @@ def decision(rows: Sequence[Row]) -> str:
     if not usable:
         return "Nothing: no value is a candidate."
     best = min(usable, key=lambda row: (row.error, not row.default))
-    several = [row for row in rows if len(row.errors) > 1]
+    several = [row for row in usable if len(row.errors) > 1]
     margin = max((row.spread for row in several), default=None)
     gain = default.error - best.error
     if best == default:
