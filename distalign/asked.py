@@ -111,8 +111,8 @@ def asked_text(spec: RunSpec, split: str, template: int, context: int) -> str:
     """The prompt of a round, from the indices that it is kept with."""
     if split != UNSEEN:
         return prompt_text(spec, split, template, context)
-    for other in unseen_specs(spec):
+    for other in unseen_attributes(spec):
         if context < len(other.contexts):
-            return prompt_text(other, AS_SPLIT, template, context)
+            return prompt_text(_asking(spec, other), AS_SPLIT, template, context)
         context -= len(other.contexts)
     raise IndexError(f"no unseen attribute has context {context}")

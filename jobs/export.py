@@ -9,10 +9,11 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from distalign.asked import names_of
+from distalign.asked import Names, names_of
 from distalign.errors import DiskError
 from distalign.results import ContextResult, Round, SplitResult
 from distalign.spec import RunSpec
@@ -103,13 +104,14 @@ def open_target(target: Target) -> Iterator[TextIO]:
 
 
 def _round_rows(store: Store, run_id: str) -> Iterator[dict[str, Any]]:
-    spec = store.run(run_id).spec
-    return (round_object(spec, round_) for round_ in store.iter_rounds(run_id))
+    # A run may have millions of rounds, and has a few splits.
+    names = cache(partial(names_of, store.run(run_id).spec))
+    return (round_object(names(round_.split), round_) for round_ in store.iter_rounds(run_id))
 
 
-def round_object(spec: RunSpec, round_: Round) -> dict[str, Any]:
-    """A round with names in place of indices."""
-    names, steering, category = names_of(spec, round_.split), round_.steering, round_.category
+def round_object(names: Names, round_: Round) -> dict[str, Any]:
+    """A round with the names of its split in place of indices."""
+    steering, category = round_.steering, round_.category
     return {
         "phase": round_.phase,
         "split": round_.split,

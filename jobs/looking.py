@@ -43,6 +43,7 @@ def show_rounds(args: argparse.Namespace) -> int:
         if getattr(args, name) < 0:
             raise SpecError(f"--{name}", f"{getattr(args, name)} is below 0", "Give 0 or more")
     phase, split = _measured(store, run, args)
+    names = names_of(run.spec, split)
     chosen: dict[str, Any] = {
         "context": context_of(run.spec, args.context, split) if args.context else None,
         "category": category_of(run.spec, args.category, split) if args.category else None,
@@ -53,10 +54,9 @@ def show_rounds(args: argparse.Namespace) -> int:
     page = {"offset": args.offset, "limit": args.limit}
     if args.grouped:
         found = store.grouped_answers(run.id, phase, split, **chosen, **page, order=args.sort)
-        return _grouped(names_of(run.spec, split).categories, found, args.json)
+        return _grouped(names.categories, found, args.json)
     rounds = [
-        round_object(run.spec, r)
-        for r in store.rounds(run.id, phase, split, **chosen, **page, order=args.sort)
+        round_object(names, r) for r in store.rounds(run.id, phase, split, **chosen, **page, order=args.sort)
     ]
     if args.json:
         print(json.dumps(rounds, ensure_ascii=False))

@@ -335,7 +335,8 @@ def test_the_page_and_the_store_take_a_split_without_contexts(
     kept = {(r.phase, r.split): r for r in store.results(run.id)}
 
     store.add_rounds(run.id, recorder.all_rounds)
-    found = [round_object(spec, r) for r in store.rounds(run.id, "after", UNSEEN, limit=1000)]
+    names = names_of(spec, UNSEEN)
+    found = [round_object(names, r) for r in store.rounds(run.id, "after", UNSEEN, limit=1000)]
     assert {r["context"] for r in found} == set(names_of(spec, UNSEEN).contexts)
     page = report.rounds_table(store.rounds(run.id, "after", UNSEEN, limit=50), spec, recorder.tokens)
     assert escape(found[0]["context"]) in page

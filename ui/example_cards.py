@@ -33,23 +33,20 @@ def _beside(other: Example, example: Example) -> bool:
     return other.name != example.name and dataset == same
 
 
-def link(example: Example, text: str, label: str = "", classes: str = "da-inline") -> str:
+def link(
+    example: Example, text: str, label: str = "", classes: str = "da-inline", tab: str = "results"
+) -> str:
     """A link that opens an example in place; it also works where it is copied."""
     named = f' aria-label="{esc(label)}"' if label else ""
     return (
-        f'<a class="{classes}" href="?tab=results&amp;run={esc(example.run_id)}" '
-        f'data-example="{esc(example.name)}"{named}>{esc(text)}</a>'
+        f'<a class="{classes}" href="?tab={tab}&amp;run={esc(example.run_id)}" '
+        f'data-example="{esc(example.name)}" data-tab="{tab}"{named}>{esc(text)}</a>'
     )
 
 
 def _card(example: Example, beside: Sequence[Example]) -> str:
     opened = link(example, "Open the results", f"Open the results: {example.title}", "da-button")
-    play = (
-        f'<a class="da-inline" href="?tab=play&amp;run={esc(example.run_id)}" '
-        f'data-example="{esc(example.name)}" data-tab="play">Play with its adapter</a>'
-        if example.adapter
-        else ""
-    )
+    play = link(example, "Play with its adapter", tab="play") if example.adapter else ""
     compare = ""
     if beside:
         ids = ",".join(e.run_id for e in (example, *beside))

@@ -27,7 +27,7 @@ element.addEventListener('click', (event) => {
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
   event.preventDefault();
   if (link.dataset.tab === 'compare') window.history.replaceState(null, '', link.href);
-  trigger('choose', {example: link.dataset.example, tab: link.dataset.tab || 'results'});
+  trigger('choose', {example: link.dataset.example, tab: link.dataset.tab});
 });
 """
 

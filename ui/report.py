@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from distalign.asked import asked_text, names_of
+from distalign.asked import Names, asked_text, names_of
 from distalign.results import Pair, Round
 from distalign.spec import RunSpec
 from distalign.summary import Summary
@@ -61,10 +61,11 @@ def tiles(pair: Pair) -> str:
 
 
 def rounds_table(rounds: Sequence[Round], spec: RunSpec, tokens: Sequence[str]) -> str:
-    """A page of rounds, the steering token apart from the text; ``tokens`` are their texts."""
+    """A page of rounds of one split, the steering token apart from the text; ``tokens`` are their texts."""
     if not rounds:
         return empty_rounds()
-    body = "".join(_round_row(r, spec, tokens) for r in rounds)
+    names = names_of(spec, rounds[0].split)
+    body = "".join(_round_row(r, spec, names, tokens) for r in rounds)
     return (
         '<div class="da-scroll" tabindex="0"><table class="da-table da-rounds"><thead><tr>'
         '<th scope="col">Context and prompt</th><th scope="col">Steering token</th><th scope="col">Answer</th>'
@@ -96,8 +97,7 @@ def empty_rounds() -> str:
     return '<p class="da-quiet">No round matches. Choose another phase, split, context, template or category.</p>'
 
 
-def _round_row(r: Round, spec: RunSpec, tokens: Sequence[str]) -> str:
-    names = names_of(spec, r.split)
+def _round_row(r: Round, spec: RunSpec, names: Names, tokens: Sequence[str]) -> str:
     prompt = asked_text(spec, r.split, r.template, r.context)
     token = NONE
     if r.steering is not None:
