@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from distalign.asked import unseen_attributes
+from distalign.asked import UNSEEN, unseen_attributes
 from distalign.folders import DataFolder, replace_file
 from distalign.models import BUNDLED
 from distalign.past import REMEMBERED, PastRun, seconds_a_unit
@@ -203,7 +203,7 @@ def _most_prompts(spec: RunSpec) -> int:
 
 
 def _measured_contexts(spec: RunSpec, split: str) -> int:
-    if split == "unseen_attributes":
+    if split == UNSEEN:
         return sum(len(asked.contexts) for asked in unseen_attributes(spec))
     return len(spec.contexts_of(split))
 

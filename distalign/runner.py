@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from distalign.asked import UNSEEN
 from distalign.errors import DistalignError
 from distalign.folders import DataFolder
 from distalign.judges import require_judge
@@ -121,7 +122,7 @@ class _Run:
         from distalign.unseen import measure_unseen
 
         subject = self._subject(phase)
-        if split == "unseen_attributes":
+        if split == UNSEEN:
             return measure_unseen(subject, self.spec, on_sampled)
         steering = subject.steering and subject.steering.first(len(self.spec.attribute))
         return measure_split(replace(subject, steering=steering), self.spec, split, on_sampled)

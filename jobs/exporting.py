@@ -76,13 +76,7 @@ LOOKS = {
 
 def _require_read(args: argparse.Namespace) -> None:
     """Refuse an option that what is exported does not read."""
-    given = {
-        "split": args.split,
-        "category": args.category,
-        "sort": args.sort,
-        "skip": args.skip,
-        "context": args.context,
-    }
+    given = {name: getattr(args, name) for name in ("split", "category", "sort", "skip", "context")}
     for name, value in given.items():
         if value is not None and name not in LOOKS.get(args.what, ()):
             told = ", ".join(f"--{known}" for known in LOOKS.get(args.what, ())) or "no such option"
