@@ -24,6 +24,7 @@ from jobs.display import (
 )
 from jobs.executor import LocalExecutor
 from jobs.foreground import spec_of
+from jobs.naming import NAMES
 from jobs.places import data_folder, opened, store_of
 from jobs.report import finite, measures, report
 from jobs.worker import Pace, Worker
@@ -55,7 +56,7 @@ def list_runs(args: argparse.Namespace) -> int:
     shelf = "archived" if args.archived else "deleted" if args.deleted else "current"
     state = RunState(args.state) if args.state else None
     which = RunFilter(args.search, args.tag, state, shelf)
-    runs = store.runs(limit=args.limit, which=which)
+    runs = store.runs(limit=args.limit, which=which, names=NAMES)
     results = store.summaries(run.id for run in runs)
     if args.json:
         print(json.dumps([_brief(r) | _headline(results.get(r.id)) for r in runs], ensure_ascii=False))

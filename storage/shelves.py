@@ -45,9 +45,15 @@ def listed_from(row: dict[str, Any]) -> ListedRun:
 class Shelves(Runs):
     """Methods on the table ``runs`` for those who look for a run, or put runs in order."""
 
-    def runs(self, limit: int = 200, offset: int = 0, which: RunFilter = CURRENT) -> list[Run]:
-        """Newest first."""
-        where, values = _where(which, {})
+    def runs(
+        self,
+        limit: int = 200,
+        offset: int = 0,
+        which: RunFilter = CURRENT,
+        names: Mapping[str, str] | None = None,
+    ) -> list[Run]:
+        """Newest first; ``names`` are what readers call methods and states: a search finds these, too."""
+        where, values = _where(which, names or {})
         rows = self._rows(
             f"{_NAMES} SELECT * FROM runs WHERE {where} ORDER BY number DESC LIMIT :limit OFFSET :offset",
             values | {"limit": limit, "offset": offset},
@@ -60,7 +66,7 @@ class Shelves(Runs):
         """Newest first, as a list shows them.
 
         Args:
-            names: what readers call methods and states; a search finds these, too.
+            names: as in :meth:`runs`.
         """
         where, values = _where(which, names or {})
         rows = self._rows(

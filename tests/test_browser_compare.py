@@ -104,6 +104,22 @@ def test_an_address_is_shared_and_any_runs_stand_side_by_side(app, chromium):
         )
 
 
+def test_a_run_of_the_table_opens_in_place(app, chromium):
+    with opened(chromium, f"{app.url}?tab=compare") as page:
+        link = page.locator("#compare-table a[data-run]").last
+        run_id = link.get_attribute("data-run")
+        page.evaluate("window.loaded = 'once'")
+        link.click()
+        page.locator("#run-head", has_text=run_id).wait_for()
+        page.wait_for_url(f"**tab=runs**run={run_id}**")
+        assert page.evaluate("window.loaded") == "once"
+        # With a modifier it opens as links do, which keeps this page.
+        go_to(page, "Compare")
+        with page.context.expect_page() as other:
+            page.locator("#compare-table a[data-run]").first.click(modifiers=["Control"])
+        other.value.close()
+
+
 def test_the_same_prompt_is_answered_by_each(app, chromium):
     with opened(chromium, f"{app.url}?tab=compare") as page:
         page.wait_for_selector("#compare-answers .da-answers li")

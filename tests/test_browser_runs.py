@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from browser_support import (
     add_steps,
+    choose,
     finished_run,
+    go_to,
     opened,
     start_app,
     wait_for_state,
@@ -172,3 +174,21 @@ def test_curves_of_ticked_runs_share_a_chart(app, chromium, made, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     app.store.finish(live.id, RunState.DONE)
     app.store.delete_run(live.id)
+
+
+def test_a_new_run_is_set_up_from_an_earlier_one_without_losing_what_was_typed(app, chromium, made):
+    run = made[1]
+    typed = "#custom-name input, #custom-name textarea"
+    with opened(chromium, f"{app.url}?tab=train&run={run.id}") as page:
+        choose(page, "attribute", "Custom")
+        page.locator(typed).fill("half typed")
+        go_to(page, "Runs")
+        wait_for_state(page, "Done")
+        page.get_by_role("link", name="Set up a new run from these settings").click()
+        page.locator("#start-note", has_text="Filled in from Second run").wait_for()
+        page.wait_for_url("**tab=train**")
+        assert page.locator("#contexts label.selected, #contexts input:checked").count() >= 1
+        assert page.locator("#pasted textarea").input_value().splitlines() == ["bakers", "pilots"]
+        page.locator("#undo-start").click()
+        page.locator(typed).wait_for()
+        assert page.locator(typed).input_value() == "half typed"

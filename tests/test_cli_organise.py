@@ -75,7 +75,7 @@ def test_the_list_is_searched_and_filtered(run: Run, store: Store, capsys: pytes
         return [r["run_id"] for r in json.loads(said(capsys, "list", "--json", *arguments))]
 
     assert listed() == [other.id, run.id]
-    assert listed("--search", "other queued") == [other.id]
+    assert listed("--search", "other queued") == listed("--search", "waiting hybrid") == [other.id]
     assert listed("--tag", "Paper") == listed("--state", "done") == [run.id]
     assert listed("--archived") == listed("--deleted") == []
     assert "paper" in said(capsys, "list")

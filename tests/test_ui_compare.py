@@ -19,10 +19,11 @@ from distalign.progress import Progress
 from distalign.results import Round
 from distalign.spec import parse_spec
 from jobs.compare import Comparison, compare, entry_of
+from jobs.naming import METHODS_SHORT
 from storage import Answer, Run, RunState, Store
 from tests.test_ui_charts import HOSTILE, drawn_fields
 from ui import compare as tab
-from ui import compare_cards, compare_charts, compare_downloads, labels
+from ui import compare_cards, compare_charts, compare_downloads
 from ui.compare_charts import mark_of, styles_of
 from ui.compare_choice import Choice, of_dataset, read_address, resolve, write_address
 from ui.compare_view import Controls, Shown, look, run_label
@@ -232,7 +233,7 @@ def test_missing_methods_are_queued_shown_and_polled(store: Store, data: DataFol
 @pytest.mark.usefixtures("commands")
 def test_a_full_zero_shot_run_takes_the_place_of_a_borrowed_one(store: Store, data: DataFolder) -> None:
     run = made(store)
-    link = f'<a class="da-inline" href="?tab=runs&amp;run={run.id}">run {run.id[:6]}</a>'
+    link = f'<a class="da-inline" href="?tab=runs&amp;run={run.id}" data-run="{run.id}">run {run.id[:6]}</a>'
     found, controls = show(store, data, f"dataset={DATASET}&methods=zero_shot,hybrid")
     assert f"40 of 100 rounds a context, measured before the training of {link}" in found["standings"]
     assert f"40 rounds a context, measured before the training of {link}" in found["table"]
@@ -299,7 +300,7 @@ def test_what_is_shown_is_written_as_each_file(store: Store, data: DataFolder, t
 
 
 def comparison_of(store: Store, *runs: Run) -> Comparison:
-    return compare(store, [entry_of(run) for run in runs], HELD_OUT, labels.METHODS_SHORT)
+    return compare(store, [entry_of(run) for run in runs], HELD_OUT, METHODS_SHORT)
 
 
 def test_every_field_that_is_drawn_is_in_every_row(store: Store) -> None:

@@ -10,6 +10,7 @@ from distalign.errors import DistalignError, SpecError
 from distalign.spec import RunSpec
 from jobs.datasets import compared_as
 from jobs.display import waited_for
+from jobs.naming import METHODS_SHORT, STATES
 from storage import ListedRun
 from ui import labels
 from ui.present import NONE, ago, clock, duration, esc, plural, rough_duration, stamp
@@ -144,13 +145,13 @@ def sum_line(check: SumCheck) -> str:
 
 
 def chip(state: str) -> str:
-    return f'<span class="da-chip {esc(state)}">{esc(labels.STATES.get(state, state))}</span>'
+    return f'<span class="da-chip {esc(state)}">{esc(STATES.get(state, state))}</span>'
 
 
 def method_of(run: Run | ListedRun) -> str:
     # A list knows the method only, and not how a prompt was worded.
     method = run.method if isinstance(run, ListedRun) else compared_as(run)
-    return labels.METHODS_SHORT.get(method, method)
+    return METHODS_SHORT.get(method, method)
 
 
 def run_head(run: Run, last: Event | None, now: float, line: Line | None = None) -> str:
@@ -176,7 +177,7 @@ def waiting(line: Line | None) -> tuple[str, str]:
 def _status(run: Run, last: Event | None, now: float) -> tuple[str, str]:
     if run.state != "running":
         spent = (run.finished_at or now) - run.started_at if run.started_at else None
-        return f"{labels.STATES[run.state]} {ago(run.finished_at, now)}", f"Took {duration(spent)}"
+        return f"{STATES[run.state]} {ago(run.finished_at, now)}", f"Took {duration(spent)}"
     if run.cancel_requested:
         return "Stopping at the next safe point", ""
     if last is None:
@@ -215,7 +216,7 @@ def run_facts(run: Run) -> str:
         ("Sampling took", duration(run.sample_seconds)),
     ]
     body = "".join(f"<div><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in facts if v != NONE)
-    again = f'<a class="da-inline" href="?tab=train&amp;from={esc(run.id)}">Set up a new run from these settings</a>'
+    again = f'<a class="da-inline" href="?tab=train&amp;from={esc(run.id)}" data-start="{esc(run.id)}">Set up a new run from these settings</a>'
     return f'<dl class="da-facts">{body}</dl><p class="da-quiet" style="margin-top:12px">{again}</p>'
 
 

@@ -15,12 +15,13 @@ from distalign.results import SPLITS
 from distalign.training_config import PRESETS
 from jobs.compare import known_runs
 from jobs.datasets import METHODS, datasets, name_of, queue_missing, spec_of
+from jobs.naming import METHODS_SHORT
 from storage import RunState, Store
 from ui import cards, compare_cards, compare_downloads, forms, labels
 from ui.compare_choice import HEADLINE, MAX_TEXT, Choice, of_dataset, read_address
 from ui.compare_view import EVERY, FEW, Controls, Shown, before, changes, look
 from ui.downloads import Folder
-from ui.wiring import LATEST, ONE_BY_ONE, OPEN, QUIET
+from ui.wiring import CHOOSE_JS, LATEST, ONE_BY_ONE, OPEN, QUIET
 
 POLL_SECONDS = 2.0
 ADDRESS_JS = "(query) => window.distalign.compared(query)"
@@ -33,12 +34,16 @@ CONTEXT_CHOICES = [("Largest errors", FEW), ("All", EVERY)]
 
 @dataclass(frozen=True)
 class CompareTab:
-    """``show`` fills the tab from the address, what it showed before, or the selected run."""
+    """``show`` fills the tab from the address, what it showed before, or the selected run.
+
+    ``linked`` have links to runs, and tell of a chosen one by their event ``choose``.
+    """
 
     show: Callable[..., list[Any]]
     inputs: list[Any]
     outputs: list[Any]
     address: gr.Textbox
+    linked: list[gr.HTML]
 
 
 def build(store: Store, data: DataFolder, folder: Folder, selected: gr.Textbox) -> CompareTab:
@@ -58,7 +63,11 @@ def build(store: Store, data: DataFolder, folder: Folder, selected: gr.Textbox) 
     # In the order of what is sent.
     outputs = [shown, note, *(parts[name] for name in OUTPUTS)]
     tab = CompareTab(
-        partial(show, store, data), [parts["address"], selected, shown, *controls], outputs, parts["address"]
+        partial(show, store, data),
+        [parts["address"], selected, shown, *controls],
+        outputs,
+        parts["address"],
+        [parts["standings"], parts["table"]],
     )
     _wire(tab, store, data, parts, [parts["address"], shown, *controls])
     compare_downloads.wire(store, folder, [parts["address"], shown], files)
@@ -104,7 +113,7 @@ def _build_chooser() -> dict[str, Any]:
                 value=[],
                 **WIDE,
             )
-        ticks = [(labels.METHODS_SHORT[method], method) for method in METHODS]
+        ticks = [(METHODS_SHORT[method], method) for method in METHODS]
         methods = gr.CheckboxGroup(
             ticks,
             label="Methods",
@@ -112,7 +121,7 @@ def _build_chooser() -> dict[str, Any]:
             elem_id="compare-methods",
             interactive=True,
         )
-        standings = gr.HTML(apply_default_css=False, elem_id="compare-standings")
+        standings = gr.HTML(js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="compare-standings")
         with gr.Row(visible=False, elem_classes="da-actions da-queue") as box:
             presets = [(name.capitalize(), name) for name in PRESETS]
             preset = gr.Radio(
@@ -147,7 +156,7 @@ def _build_figures() -> dict[str, Any]:
         )
         legend = gr.HTML(apply_default_css=False)
         chart = gr.Plot(show_label=False, container=False, elem_classes="da-chart", elem_id="compare-errors")
-        table = gr.HTML(apply_default_css=False, elem_id="compare-table")
+        table = gr.HTML(js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="compare-table")
     return {"split": split, "error_legend": legend, "error_chart": chart, "table": table}
 
 

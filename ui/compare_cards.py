@@ -9,6 +9,7 @@ from distalign import published
 from distalign.results import ContextResult, Interval
 from jobs.compare import MAX_ENTRIES, Comparison, Line, times_floor
 from jobs.datasets import Standing, compared_as, in_passing
+from jobs.naming import METHODS_SHORT, STATES
 from storage import Answer, Event, Run
 from ui import cards, labels
 from ui.compare_charts import category_of, glyph, styles_of
@@ -25,8 +26,7 @@ def standings_list(found: Sequence[Standing], told: Mapping[str, Event | None], 
     if not found:
         return cards.quiet("Tick the methods to compare, or add runs.")
     items = "".join(
-        f'<li><span class="t">{esc(labels.METHODS_SHORT[s.method])}</span>{_state(s, told, now)}</li>'
-        for s in found
+        f'<li><span class="t">{esc(METHODS_SHORT[s.method])}</span>{_state(s, told, now)}</li>' for s in found
     )
     return f'<ul class="da-standings" aria-label="Methods">{items}</ul>'
 
@@ -46,7 +46,7 @@ def _state(standing: Standing, told: Mapping[str, Event | None], now: float) -> 
     if standing.problem:
         return f'<span class="da-chip">Not possible</span><small>{esc(standing.problem)}</small>'
     chip, run = '<span class="da-chip">Missing</span>', standing.latest
-    return f"{chip}<small>last {labels.STATES[run.state].lower()}: {_link(run)}</small>" if run else chip
+    return f"{chip}<small>last {STATES[run.state].lower()}: {_link(run)}</small>" if run else chip
 
 
 def _progress(run: Run, last: Event | None, now: float) -> str:
@@ -61,12 +61,13 @@ def _progress(run: Run, last: Event | None, now: float) -> str:
 
 
 def _link(run: Run) -> str:
-    return f'<a class="da-inline" href="?tab=runs&amp;run={esc(run.id)}">run {esc(run.id[:6])}</a>'
+    address = f"?tab=runs&amp;run={esc(run.id)}"
+    return f'<a class="da-inline" href="{address}" data-run="{esc(run.id)}">run {esc(run.id[:6])}</a>'
 
 
 def queue_label(missing: Sequence[str], improvable: Sequence[str], seconds: float) -> str:
     """What a click queues: what is missing, and runs of their own in place of what is borrowed."""
-    whole = [f"a full {labels.METHODS_SHORT[method].lower()} run" for method in improvable]
+    whole = [f"a full {METHODS_SHORT[method].lower()} run" for method in improvable]
     what = [plural(len(missing), "missing run"), *whole] if missing else whole
     return f"Queue {' and '.join(what)} ({rough_duration(seconds)})"
 
@@ -74,7 +75,7 @@ def queue_label(missing: Sequence[str], improvable: Sequence[str], seconds: floa
 def queued_note(runs: Sequence[Run]) -> str:
     if not runs:
         return ""
-    names = ", ".join(labels.METHODS_SHORT[compared_as(run)] for run in runs)
+    names = ", ".join(METHODS_SHORT[compared_as(run)] for run in runs)
     return cards.quiet(
         f"Queued: {names}. Each joins the comparison when it is done; you may close this page."
     )

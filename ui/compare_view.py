@@ -15,6 +15,7 @@ from distalign.spec import DEFAULT_MODEL
 from distalign.training_config import PRESETS
 from jobs.compare import Comparison, answers_of, by_context, compare, prompts_of, splits_of
 from jobs.datasets import compared_as, datasets, in_method
+from jobs.naming import METHODS_SHORT
 from storage import ComparableRun, Store
 from ui import cards, charts, compare_cards, compare_charts, labels
 from ui.compare_choice import Choice, Resolved, read_address, resolve, write_address
@@ -83,9 +84,7 @@ def look(
     choice = resolved.choice
     key = (tuple(entry.key for entry in resolved.entries), choice.split)
     same = shown.comparison is not None and shown.key == key
-    comparison = (
-        shown.comparison if same else compare(store, resolved.entries, choice.split, labels.METHODS_SHORT)
-    )
+    comparison = shown.comparison if same else compare(store, resolved.entries, choice.split, METHODS_SHORT)
     details = _looked_at(comparison, choice)
     resolved = replace(resolved, choice=details.choice)
     now = replace(shown, choice=details.choice, key=key, comparison=comparison)
@@ -121,7 +120,7 @@ def before(store: Store, address: str, shown: Shown) -> Choice:
 
 def comparison_of(store: Store, choice: Choice) -> Comparison:
     """What is known of the runs of a choice."""
-    return compare(store, resolve(store, choice).entries, choice.split, labels.METHODS_SHORT)
+    return compare(store, resolve(store, choice).entries, choice.split, METHODS_SHORT)
 
 
 def _chooser(
@@ -159,7 +158,7 @@ def _as_ticked(received: Any, methods: Sequence[str]) -> list[str]:
 def run_label(run: ComparableRun) -> str:
     """A finished run in a list: what tells it from the others."""
     model = [run.base_model] if run.base_model != DEFAULT_MODEL else []
-    method = labels.METHODS_SHORT.get(compared_as(run), run.method)
+    method = METHODS_SHORT.get(compared_as(run), run.method)
     return " · ".join([run.title, method, *model, run.preset, f"seed {run.seed}", run.id[:6]])
 
 

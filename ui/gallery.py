@@ -15,21 +15,12 @@ from jobs.gallery import Example
 from storage import Store, UnknownRun
 from storage.packed import is_example
 from ui import cards, example_cards
+from ui.wiring import CHOOSE_JS
 
 # The tabs that a link of an example may lead to.
 OPENED_ON = ("results", "play", "compare")
 # An address names no more examples than a comparison shows.
 MAX_EXAMPLES = 12
-# A plain click opens the run here; with a modifier the link opens as a link does.
-CHOOSE_JS = """
-element.addEventListener('click', (event) => {
-  const link = event.target.closest('a[data-example]');
-  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
-  event.preventDefault();
-  if (link.dataset.tab === 'compare') window.history.replaceState(null, '', link.href);
-  trigger('choose', {example: link.dataset.example, tab: link.dataset.tab});
-});
-"""
 
 
 def build(found: Sequence[Example], problem: str = "") -> gr.HTML:

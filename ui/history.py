@@ -6,30 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from distalign.results import SplitResult
-from distalign.spec import METHODS
 from storage import ListedRun, RunFilter
-from ui import cards, labels
+from ui import cards
 from ui.overlay import COLOURS, MOST
 from ui.present import ago, esc, figure
 
 PAGE_OF_RUNS = 50
 MAX_SEARCH = 200
 SHELVES = {"Current": "current", "Archived": "archived", "Deleted": "deleted"}
-# What a person reads for methods and states; a search finds these words.
-NAMES = {name: labels.METHODS_SHORT[name] for name in METHODS} | labels.STATES
 
-# A plain click selects in place; with a modifier the link opens as a link does.
-CHOOSE_JS = """
-element.addEventListener('click', (event) => {
-  const pick = event.target.closest('button[data-pick]');
-  if (pick) return trigger('pick', {run: pick.dataset.pick});
-  const link = event.target.closest('a[data-run]');
-  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
-  event.preventDefault();
-  trigger('choose', {run: link.dataset.run});
-  if (window.innerWidth < 900) document.querySelector('#run-head').scrollIntoView({behavior: 'smooth'});
-});
-"""
 PICK_JS = """
 element.addEventListener('click', (event) => {
   const pick = event.target.closest('button[data-pick]');

@@ -10,8 +10,8 @@ from distalign.noise import mean_absolute_deviation
 from jobs.gallery import Example, Phase
 from ui import diagrams
 from ui.example_cards import link, moved_most
-from ui.gallery import CHOOSE_JS
 from ui.present import esc, percent
+from ui.wiring import CHOOSE_JS
 
 MAX_SQUARES = 100
 

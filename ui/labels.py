@@ -13,24 +13,6 @@ METHODS: dict[str, str] = {
     "prompt": "Instruction in the prompt, no training",
     "zero_shot": "Zero-shot: measure the base model as it is",
 }
-METHODS_SHORT: dict[str, str] = {
-    "hybrid": "Hybrid",
-    "kl_only": "KL only",
-    "kto_only": "KTO only",
-    "sft": "Fine-tuning",
-    "dpo": "DPO",
-    "prompt": "Prompt",
-    "prompt_few_shot": "Few-shot prompt",
-    "zero_shot": "Zero-shot",
-}
-STATES: dict[str, str] = {
-    "queued": "Waiting",
-    "running": "Running",
-    "done": "Done",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
-    "interrupted": "Interrupted",
-}
 STAGES: dict[str, str] = {
     "prepare": "Preparing the model",
     "base": "Measuring the base model",

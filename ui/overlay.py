@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from distalign.results import SplitResult
 from jobs.curves import Point, rows_of
+from jobs.naming import METHODS_SHORT
 from storage import Run
-from ui import labels
 from ui.curves import Stroke, log_axis, plot_html, thin
 from ui.present import NONE, esc, figure
 
@@ -55,7 +55,7 @@ def _legend(curves: Sequence[Curve]) -> str:
 def _legend_row(number: int, curve: Curve) -> str:
     run, last = curve.run, curve.points[-1][1] if curve.points else {}
     mae = figure(curve.result.mae.value) if curve.result else NONE
-    method = labels.METHODS_SHORT.get(run.method, run.method)
+    method = METHODS_SHORT.get(run.method, run.method)
     steps = f"{curve.points[-1][0]:,} steps" if curve.points else "no training steps yet"
     cells = "".join(f'<td class="n">{value}</td>' for value in (*(_last(last, n) for n in PANELS), mae))
     return (

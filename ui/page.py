@@ -52,6 +52,12 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         runs_tab.show_results.click(lambda: gr.Tabs(selected="results"), None, tabs, **QUIET)
         for html in (first_steps, shown_examples, explained):
             html.choose(gallery.chooser(store), None, [selected, tabs], **QUIET)
+        train.on_choose(train_tab, store, runs_tab.facts, tabs)
+        for html in compare_tab.linked:
+            html.choose(
+                _open_run(runs_tab), [runs_tab.view, runs_tab.outputs[0]],
+                [selected, tabs, *runs_tab.outputs], **QUIET,
+            )  # fmt: skip
         items = (train_item, runs_item, results_item, compare_item, play_item, gallery_item, how_item)
         for name, item in zip(TABS, items, strict=True):
             item.select(None, selected, None, js=shown_js(name), **QUIET)
@@ -109,6 +115,16 @@ def _train_button(
         [selected, tabs, train_tab.preview, *runs_tab.outputs],
         concurrency_limit=4, **QUIET,
     )  # fmt: skip
+
+
+def _open_run(runs_tab: runs.RunsTab) -> Callable[..., list[Any]]:
+    """The handler that shows the run that was clicked on another tab."""
+
+    def chosen(view: runs.View, seen: runs.Seen, event: gr.EventData) -> list[Any]:
+        run_id = str(event.run)
+        return [run_id, gr.Tabs(selected="runs"), *runs_tab.refresh(run_id, view, seen)]
+
+    return chosen
 
 
 def submit(

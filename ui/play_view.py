@@ -10,9 +10,10 @@ from collections import Counter
 
 from distalign.play import Voice
 from distalign.wanted import Wanted
+from jobs.naming import METHODS_SHORT
 from jobs.play import Played
 from jobs.play_report import NO_CATEGORY, OTHERS, Fit, Histogram, by_answer, by_category, fits
-from ui import cards, labels
+from ui import cards
 from ui.present import NONE, esc, figure, percent, plural
 
 MAX_ANSWERS = 30
@@ -103,7 +104,7 @@ def _title(voice: Voice) -> str:
 def _who(voice: Voice) -> str:
     if voice.spec is None:
         return voice.base_name
-    return f"{labels.METHODS_SHORT.get(voice.spec.method, voice.spec.method)}, run {voice.run[:6]}"
+    return f"{METHODS_SHORT.get(voice.spec.method, voice.spec.method)}, run {voice.run[:6]}"
 
 
 def _bar(label: str, count: int, rounds: int, target: float | None, kind: str) -> str:

@@ -16,12 +16,17 @@ from storage import Store
 from ui import cards, history, organise
 from ui.history import View
 from ui.runs_shown import OUTPUTS, Seen, refresh
-from ui.wiring import LATEST, QUIET
+from ui.wiring import CHOOSE_JS, LATEST, QUIET
 
 __all__ = ["OUTPUTS", "RunsTab", "Seen", "View", "build"]
 
 POLL_SECONDS = 2.0
 # Each click counts, also those that come while one is handled.
+# On a phone the chosen run stands below the list.
+NOTE_JS = """(run) => {
+  window.distalign.shown('runs', run);
+  if (window.innerWidth < 900) document.querySelector('#run-head').scrollIntoView({behavior: 'smooth'});
+}"""
 EACH_CLICK: dict[str, Any] = QUIET | {"trigger_mode": "multiple", "concurrency_limit": 1}
 
 
@@ -45,11 +50,12 @@ class Controls:
 class RunsTab:
     """``outputs`` are what :func:`refresh` redraws; the first of them is the session's Seen.
 
-    ``view`` is the session's :class:`~ui.history.View`.
+    ``facts`` tells by its event ``choose`` of a run that a new one is set up from. ``view`` is the session's :class:`~ui.history.View`.
     """
 
     history: gr.HTML
     overlay: gr.HTML
+    facts: gr.HTML
     outputs: list[Any]
     view: gr.State
     refresh: Callable[..., list[Any]]
@@ -70,10 +76,12 @@ def build(store: Store, data: DataFolder, selected: gr.Textbox) -> RunsTab:
             detail, buttons, panel, note = _detail()
     picked = gr.Textbox(visible="hidden", elem_id="picked-runs")
     controls = Controls(search, shelf, picked, table, more, clear)
-    outputs = [gr.State(Seen()), listed, more, *compared, *detail, *buttons.values()]
+    outputs = [gr.State(Seen()), listed, more, *compared, *detail.values(), *buttons.values()]
     timer = gr.Timer(POLL_SECONDS)
     redraw = partial(refresh, store)
-    tab = RunsTab(listed, compared[-1], outputs, view, redraw, buttons["results"], note, timer)
+    tab = RunsTab(
+        listed, compared[-1], detail["facts"], outputs, view, redraw, buttons["results"], note, timer
+    )
     _wire_list(tab, selected, controls)
     _wire_run(tab, store, data, selected, buttons)
     _wire_panel(tab, store, selected, buttons["edit"], panel)
@@ -93,7 +101,7 @@ def _list() -> tuple[gr.HTML, gr.Textbox, gr.Radio, gr.Button]:
         elem_id="shelf",
         interactive=True,
     )
-    listed = gr.HTML(js_on_load=history.CHOOSE_JS, apply_default_css=False, elem_id="history")
+    listed = gr.HTML(js_on_load=CHOOSE_JS + history.PICK_JS, apply_default_css=False, elem_id="history")
     return listed, search, shelf, gr.Button("Show older runs", size="sm", visible=False, elem_id="older-runs")
 
 
@@ -113,7 +121,7 @@ def _compared() -> tuple[list[Any], gr.Checkbox, gr.Button]:
     return [card, title, chart], table, clear
 
 
-def _detail() -> tuple[list[Any], dict[str, gr.Button], organise.Panel, gr.HTML]:
+def _detail() -> tuple[dict[str, Any], dict[str, gr.Button], organise.Panel, gr.HTML]:
     with gr.Column(elem_classes="da-card"):
         head = gr.HTML(apply_default_css=False, elem_id="run-head")
         with gr.Row(elem_classes="da-actions"):
@@ -135,11 +143,16 @@ def _detail() -> tuple[list[Any], dict[str, gr.Button], organise.Panel, gr.HTML]
         use = gr.HTML(apply_default_css=False, elem_id="usage")
     with gr.Column(elem_classes="da-card", visible=False) as settings:
         gr.HTML(cards.heading("Settings"))
-        facts = gr.HTML(apply_default_css=False)
+        facts = gr.HTML(js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="run-facts")
     with gr.Column(elem_classes="da-card", visible=False) as logbox:
         gr.HTML(cards.heading("Log", "Newest first, UTC."))
         log = gr.HTML(apply_default_css=False, elem_id="log")
-    return [head, live, chart, used, use, settings, facts, logbox, log], buttons, panel, note
+    # In the order of what runs_shown gives.
+    detail = {
+        "head": head, "live": live, "chart": chart, "used": used, "use": use, "settings": settings, "facts": facts,
+        "logbox": logbox, "log": log,
+    }  # fmt: skip
+    return detail, buttons, panel, note
 
 
 def _wire_list(tab: RunsTab, selected: gr.Textbox, controls: Controls) -> None:
@@ -180,7 +193,7 @@ def _wire_run(
 ) -> None:
     inputs = [selected, tab.view, tab.outputs[0]]
     outputs = [selected, tab.note, *tab.outputs]
-    note_address = {"js": "(run) => window.distalign.shown('runs', run)", **QUIET}
+    note_address = {"js": NOTE_JS, **QUIET}
 
     def chosen(view: View, seen: Seen, event: gr.EventData) -> list[Any]:
         run_id = str(event.run)

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from distalign.errors import DistalignError
+from jobs.naming import NAMES
 from storage import Run, RunFilter, RunState, Store
 from ui import cards, curves, history, organise, overlay, usage
 from ui.chart_tables import curves_table
@@ -37,7 +38,7 @@ class Seen:
 def refresh(store: Store, selected: str, view: View, seen: Seen) -> list[Any]:
     """The fragments that changed since ``seen``; everything else is skipped."""
     now = time.time()
-    runs = store.listed_runs(view.limit + 1, view.which, history.NAMES)
+    runs = store.listed_runs(view.limit + 1, view.which, NAMES)
     summaries = store.summaries([run.id for run in runs])
     listed = history.list_html(runs[: view.limit], summaries, selected, view, now)
     run = _find(store, selected)

@@ -95,6 +95,16 @@ def on_select(tab: TrainTab, store: Store, item: gr.Tab) -> None:
     item.select(lambda: gr.update(choices=starts.choices(store)), None, tab.controls["start"], **QUIET)
 
 
+def on_choose(tab: TrainTab, store: Store, facts: gr.HTML, tabs: gr.Tabs) -> None:
+    """A run that is chosen in another tab fills in the form, which Undo brings back, and shows it."""
+    c = tab.controls
+
+    def chosen(event: gr.EventData, *values: Any) -> list[Any]:
+        return [gr.Tabs(selected="train"), *_from_start(store, f"{starts.RUN}{event.start}", values)]
+
+    facts.choose(chosen, c.inputs, [tabs, *_filled(c)], **QUIET)
+
+
 def _start(c: Controls) -> None:
     with gr.Row(elem_classes="da-start", equal_height=True):
         c.others["start"] = gr.Dropdown(
@@ -151,12 +161,16 @@ def _from_address(store: Store, request: gr.Request, values: tuple[Any, ...]) ->
     return _fill(read_form(values), *found) if found else _not_filled(None)
 
 
+def _from_start(store: Store, name: str, values: tuple[Any, ...]) -> list[Any]:
+    try:
+        return _fill(read_form(values), *starts.start(store, name))
+    except DistalignError as error:
+        return _not_filled(error)
+
+
 def _wire_start(c: Controls, store: Store) -> None:
     def chosen(name: str, *values: Any) -> list[Any]:
-        try:
-            return _fill(read_form(values), *starts.start(store, name or starts.DEFAULT))
-        except DistalignError as error:
-            return _not_filled(error)
+        return _from_start(store, name or starts.DEFAULT, values)
 
     def uploaded(data: bytes | None, *values: Any) -> list[Any]:
         try:

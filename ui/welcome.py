@@ -10,8 +10,7 @@ from jobs.gallery import Example
 from storage import RunState, Store
 from storage.packed import is_example
 from ui import example_cards
-from ui.gallery import CHOOSE_JS
-from ui.wiring import QUIET
+from ui.wiring import CHOOSE_JS, QUIET
 
 # Whether a browser has had its first visit is known before the page is drawn, so that nothing moves later.
 # Links with data-go lead to a tab without a reload.

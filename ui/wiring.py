@@ -15,6 +15,17 @@ import gradio as gr
 # shows; what comes is checked here instead.
 OPEN: dict[str, Any] = {"interactive": True, "allow_custom_value": True}
 QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
+# A plain click on a link to something of the app says so by the event ``choose``, which has the link's data, and
+# leaves the page, and what was typed on it, as it is; with a modifier the link opens as a link does.
+CHOOSE_JS = """
+element.addEventListener('click', (event) => {
+  const link = event.target.closest('a[data-run], a[data-start], a[data-example]');
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  if (link.dataset.tab === 'compare') window.history.replaceState(null, '', link.href);
+  trigger('choose', {...link.dataset});
+});
+"""
 # Polls of many open pages must not wait for one another, and of what
 # comes while a handler works only the last is handled: earlier answers would not be seen.
 LATEST: dict[str, Any] = QUIET | {"concurrency_limit": 8, "trigger_mode": "always_last"}
