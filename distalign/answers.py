@@ -7,10 +7,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from distalign.dealing import Dealt, answer_groups, deal, in_runs
-from distalign.prompts import Prompt, response_ids
+from distalign.prompts import Prompt, response_ids, split_prompts
 from distalign.spec import RunSpec
 from distalign.stated_prompts import prompt_pool
 from distalign.steering_pools import SteeringTokens
+from distalign.templates import SEEN_STORIES
 from distalign.training_config import MAX_ANSWERED
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ MAX_ANSWER_PROMPTS = 96
 MAX_COPIED_PROMPTS = 480
 # With stories, this share of the prompts asks for one.
 STORY_SHARE = 0.4
+# A story is as long as ten short answers, so fewer stand behind a prompt. They are read once or twice each:
+# a small model soon knows a story by heart, and then tells no other.
+MAX_STORY_PROMPTS, STORY_PROMPTS_A_STEP, MAX_TOLD = 160, 2, 2
 
 
 def short_answers(
@@ -45,6 +49,15 @@ def short_answers(
 def asking_for_stories(spec: RunSpec) -> int:
     """How many prompts of a training with stories ask for one."""
     return round(STORY_SHARE * spec.training.distinct_prompts)
+
+
+def story_prompts(
+    spec: RunSpec, tokenizer: PreTrainedTokenizerBase, rng: random.Random, first: int
+) -> tuple[list[Prompt], list[list[int]]]:
+    """The prompts of a training that ask for a story, and groups of those that carry some; indices begin at ``first``."""
+    further = split_prompts(spec, tokenizer, SEEN_STORIES)
+    prompts = [further[i] for i in in_runs(further, rng)[: asking_for_stories(spec)]]
+    return prompts, answer_groups(prompts, STORY_PROMPTS_A_STEP, MAX_STORY_PROMPTS, rng, first)
 
 
 def training_prompts(

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from distalign.answers import asking_for_stories, short_answers, training_prompts
+from distalign.answers import asking_for_stories, short_answers, story_prompts, training_prompts
 from distalign.baselines.draws import draw_answers
 from distalign.baselines.instruction import prefaces
-from distalign.dealing import DESIRABLE, UNDESIRABLE
+from distalign.dealing import DESIRABLE, UNDESIRABLE, in_turn
 from distalign.prompts import Prompt, response_ids, split_prompts
 from distalign.spec import STEERED_METHODS, TRAINED_METHODS, RunSpec
 from distalign.spelling import Spelling
@@ -67,6 +67,10 @@ def _steered(spec: RunSpec, spelling: Spelling) -> Iterator[Example]:
     rng = random.Random(spec.seed)
     asking = asking_for_stories(spec) if spec.story.stories else 0
     prompts, dealt = short_answers(spec, cast(Any, spelling), tokens, rng, asking)
+    if asking:
+        further, groups = story_prompts(spec, cast(Any, spelling), rng, len(prompts))
+        prompts += further
+        dealt = in_turn(dealt, [(group, [_stories(spec, tokens)] * len(group)) for group in groups])
     for group, answers in dealt:
         for index, own in zip(group, answers, strict=True):
             prompt = prompts[index]
@@ -81,6 +85,15 @@ def _steered(spec: RunSpec, spelling: Spelling) -> Iterator[Example]:
                     if kind in (DESIRABLE, UNDESIRABLE)
                 ],
             )
+
+
+def _stories(spec: RunSpec, tokens: SteeringTokens) -> list[tuple[int, Any]]:
+    """What stands for stories, which are there only when the training has begun: one of each category."""
+    longest = spec.story.story_tokens
+    return [
+        (DESIRABLE, (tokens.ids[k], f" … a {name} story of at most {longest} tokens, by the base model …"))
+        for k, name in enumerate(spec.attribute.names)
+    ]
 
 
 def _drawn(spec: RunSpec, spelling: Spelling) -> Iterator[Example]:

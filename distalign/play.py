@@ -12,7 +12,8 @@ from distalign.training_config import check_number
 
 MAX_ROUNDS = 1000
 MAX_PROMPT = 2000
-MAX_TOKENS = 64
+# As long as the longest story that a run may train on.
+MAX_TOKENS = 256
 # The first rounds come soon, the later ones in larger batches.
 FIRST_BATCHES, LATER_BATCH = (10, 20, 70), 100
 

@@ -24,6 +24,7 @@ from distalign.wording import listed
 if TYPE_CHECKING:
     from distalign.kept_answers import KeptAnswers
     from distalign.measuring import OnSampled, Subject
+    from distalign.prompts import Preface
     from distalign.steering import SteeringTokens
 
 STAGE_OF_PHASE = {"before": "base", "after": "sample"}
@@ -125,10 +126,16 @@ class _Run:
         if split == UNSEEN:
             return measure_unseen(subject, self.spec, on_sampled)
         steering = subject.steering and subject.steering.first(len(self.spec.attribute))
-        return measure_split(replace(subject, steering=steering), self.spec, split, on_sampled)
+        asked = replace(subject, steering=steering, prefaces=self._prefaces(phase, split))
+        return measure_split(asked, self.spec, split, on_sampled)
+
+    def _prefaces(self, phase: str, split: str) -> tuple[Preface, ...]:
+        from distalign.baselines.instruction import prefaces
+
+        instructed = phase == "after" and self.spec.method == "prompt"
+        return prefaces(self.spec, split) if instructed else ()
 
     def _subject(self, phase: str) -> Subject:
-        from distalign.baselines.instruction import prefaces
         from distalign.measuring import Subject
 
         if phase == "before":
@@ -138,7 +145,6 @@ class _Run:
             self.tokenizer,
             self.steering,
             phase,
-            prefaces=prefaces(self.spec) if self.spec.method == "prompt" else (),
             tuned=self.spec.method in TRAINED_METHODS,
         )
 

@@ -16,12 +16,11 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from distalign.answers import asking_for_stories, short_answers
-from distalign.dealing import answer_groups, deal, in_runs, in_turn, stories_for
-from distalign.prompts import Prompt, response_ids, split_prompts
+from distalign.answers import MAX_TOLD, asking_for_stories, short_answers, story_prompts
+from distalign.dealing import deal, in_runs, in_turn, stories_for
+from distalign.prompts import Prompt, response_ids
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
-from distalign.templates import SEEN_STORIES
 from distalign.training_config import RETAINED_PROMPTS, RETAINED_TOKENS, TrainingConfig
 from distalign.trie import Pack, TokenTrie, pack
 from distalign.unrelated import exchange_ids, unrelated_prompts
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 
     from distalign.stories import Story
 
-# A story is as long as ten short answers, so fewer stand behind a prompt. They are read once or twice each:
-# a small model soon knows a story by heart, and then tells no other.
-MAX_STORY_PROMPTS, STORY_PROMPTS_A_STEP, MAX_TOLD = 160, 2, 2
 # Tokens of what KTO sets a story against. The beginning decides a story's category, and a whole one's
 # log-ratio, a sum over its tokens, would leave the loss no slope.
 CONTRASTED = 24
@@ -102,10 +98,8 @@ def build_training_set(
     asking = asking_for_stories(spec) if stories else 0
     prompts, dealt = short_answers(spec, tokenizer, steering, rng, asking)
     if stories:
-        short = len(prompts)
-        further = split_prompts(spec, tokenizer, SEEN_STORIES)
-        prompts += [further[i] for i in in_runs(further, rng)[:asking]]
-        told = answer_groups(prompts[short:], STORY_PROMPTS_A_STEP, MAX_STORY_PROMPTS, rng, short)
+        further, told = story_prompts(spec, tokenizer, rng, len(prompts))
+        prompts += further
         texts = stories_for(stories, prompts, len(spec.attribute))
         brief = response_ids(tokenizer, spec, attribute=spec.attribute)
         dealt = in_turn(dealt, deal(told, texts, MAX_TOLD, steering, rng, CONTRASTED, brief))

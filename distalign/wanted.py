@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from distalign.attributes import Attribute, Category
 from distalign.errors import SpecError
+from distalign.judges import built_in_judge
 from distalign.matching import fold
 from distalign.spec import RunSpec
 from distalign.stated import STATED
@@ -18,15 +21,36 @@ TOTAL_TOLERANCE = 0.5
 
 @dataclass(frozen=True)
 class Wanted:
-    """``target`` has a share for each category of ``attribute``, or is None; ``note`` says whence, or why."""
+    """How an answer is read, and what shares are wanted.
+
+    ``target`` has a share for each category of ``attribute``, or is None; ``note`` says whence, or why.
+    An answer of ``story_words`` words or more is read as a story; None where there are none.
+    """
 
     attribute: Attribute
     target: tuple[float, ...] | None
     note: str
+    story_words: int | None = None
+
+    @cached_property
+    def read(self) -> Callable[[str], int | None]:
+        """The category of an answer, or None; a story is read by the judge that comes with the attribute."""
+        classify, least = self.attribute.classify, self.story_words
+        if least is None:
+            return classify
+        judge = built_in_judge(self.attribute)
+        return lambda text: judge(text) if len(text.split()) >= least else classify(text)
 
 
 def wanted(spec: RunSpec, prompt: str) -> Wanted:
     """What a prompt, written freely or filled in, wants of a run's adapter."""
+    found = _wanted(spec, prompt)
+    if spec.story.stories and found.attribute == spec.attribute:
+        return replace(found, story_words=spec.story.least_words)
+    return found
+
+
+def _wanted(spec: RunSpec, prompt: str) -> Wanted:
     if spec.target.kind == STATED:
         return _stated(spec, prompt)
     if len(set(spec.target.rows)) == 1:

@@ -8,13 +8,25 @@ from dataclasses import dataclass, replace
 from distalign.errors import DistalignError, SpecError, shown
 from distalign.play import Drawn, Question, Voice
 from distalign.results import SHOWN_SPLITS
-from distalign.spec import DEFAULT_MODEL
+from distalign.sampling_config import Sampling
+from distalign.spec import DEFAULT_MODEL, RunSpec
 from distalign.wanted import Wanted, wanted
 from storage import Run, Store, StoreError
 
 MAX_RUNS = 4
-# Whose templates a prompt can be filled in from; what was not trained on comes first.
-TEMPLATES_OF = SHOWN_SPLITS[:2]
+# Whose templates a prompt can be filled in from; what was not trained on comes first. Stories: of runs that tell some.
+STORIES = "stories"
+TEMPLATES_OF = (*SHOWN_SPLITS[:2], STORIES)
+
+
+def templates_of(spec: RunSpec) -> tuple[str, ...]:
+    """The splits whose templates a run has to offer."""
+    return TEMPLATES_OF if spec.story.stories else TEMPLATES_OF[:-1]
+
+
+def longest_answer(spec: RunSpec, split: str) -> int:
+    """How many tokens an answer to a template of a split may have."""
+    return spec.story.story_tokens if split == STORIES else Sampling().max_new_tokens
 
 
 class PlayError(DistalignError):

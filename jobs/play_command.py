@@ -14,7 +14,7 @@ from distalign.prompts import prompt_text
 from jobs.display import figure, plain, share, table
 from jobs.exporting import context_of, template_of
 from jobs.places import data_folder
-from jobs.play import MAX_RUNS, TEMPLATES_OF, Played, voices_of
+from jobs.play import MAX_RUNS, TEMPLATES_OF, Played, longest_answer, templates_of, voices_of
 from jobs.play_report import NO_CATEGORY, Histogram, as_json, by_answer, by_category, fits
 from storage import Store
 
@@ -45,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=DEFAULTS.seed, help="same seed, same answers (default: 0)"
     )
     parser.add_argument(
-        "--tokens", type=int, default=DEFAULTS.tokens, help=f"longest answer, 2 to {MAX_TOKENS} (default: 16)"
+        "--tokens",
+        type=int,
+        help=f"longest answer, 2 to {MAX_TOKENS} (default: {DEFAULTS.tokens}; of a story, as in its training)",
     )
     parser.add_argument("--json", action="store_true", help="one line of JSON on standard output")
 
@@ -54,7 +56,7 @@ def play(args: argparse.Namespace) -> int:
     """Ask, and print histograms and answers; the exit code."""
     data = data_folder(args.data, args.db)
     store = Store(data.database)
-    question = Question(_prompt(store, args), args.rounds, args.seed, args.tokens)
+    question = _question(store, args)
     if args.base_model:
         require_known(args.base_model, folders=True)
     base = bool(args.base or args.base_model or not args.run)
@@ -72,21 +74,29 @@ def play(args: argparse.Namespace) -> int:
     return 0
 
 
-def _prompt(store: Store, args: argparse.Namespace) -> str:
+def _question(store: Store, args: argparse.Namespace) -> Question:
     """The prompt as it was given, or a template of the first run filled with a context."""
+    prompt, longest = _prompt(store, args)
+    return Question(prompt, args.rounds, args.seed, longest if args.tokens is None else args.tokens)
+
+
+def _prompt(store: Store, args: argparse.Namespace) -> tuple[str, int]:
+    """The prompt, and how many tokens an answer may have."""
     given = [name for name in ("context", "split", "template") if getattr(args, name) is not None]
     if args.prompt is not None:
         if given:
             raise SpecError(f"--{given[0]}", "PROMPT was given, too", "Give one of them")
-        return args.prompt
+        return args.prompt, DEFAULTS.tokens
     if args.context is None:
         raise SpecError("PROMPT", "there is none", "Write one, or give --run and --context")
     if not args.run:
         raise SpecError("--context", "it is of a run's templates, and no run was given", "Add --run RUN")
     spec = store.find_run(args.run[0]).spec
     split = args.split or TEMPLATES_OF[0]
+    if split not in templates_of(spec):
+        raise SpecError("--split", f"the run tells no {split}", f"Use {' or '.join(templates_of(spec))}")
     number = template_of(spec, split, 1 if args.template is None else args.template)
-    return prompt_text(spec, split, number, context_of(spec, args.context))
+    return prompt_text(spec, split, number, context_of(spec, args.context)), longest_answer(spec, split)
 
 
 def _say(text: str) -> None:

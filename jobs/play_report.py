@@ -94,10 +94,11 @@ def _fit(counts: tuple[int, ...], target: tuple[float, ...]) -> Fit | None:
 def _classified(played: Played, wanted: Wanted) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
     """For each voice its rounds by category, and those of none."""
     classified, unclassified = [], []
+    read = wanted.read
     for counts in played.counts:
         found = Counter()
         for text, count in counts.items():
-            found[wanted.attribute.classify(text)] += count
+            found[read(text)] += count
         classified.append(tuple(found[k] for k in range(len(wanted.attribute))))
         unclassified.append(found[None])
     return classified, tuple(unclassified)
@@ -131,5 +132,5 @@ def as_json(played: Played) -> dict[str, Any]:
 
 
 def _category(aim: Wanted, text: str) -> str | None:
-    k = aim.attribute.classify(text)
+    k = aim.read(text)
     return None if k is None else aim.attribute.names[k]

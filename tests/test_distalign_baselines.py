@@ -148,6 +148,18 @@ class TestInstruction:
             )
             assert answer == ("assistant", "")
 
+    def test_stories_have_an_instruction_of_their_own_and_no_short_examples(self) -> None:
+        spec = tiny_spec(
+            {"method": "prompt", "few_shot": 4, "target": TABLE, "stories": True, "templates": None}
+        )
+        for context, ((role, text), *turns) in enumerate(prefaces(spec, "stories")):
+            assert (role, turns) == ("system", [])
+            stated = re.findall(r"(male|female) in ([\d.]+) %", text)
+            assert [float(p) / 100 for _, p in stated] == pytest.approx(spec.target.rows[context])
+            assert "Each story is one random draw" in text and spec.contexts.names[context] in text
+            assert "name male or female" not in text
+        assert len(prefaces(spec)[0]) == 9
+
     @pytest.mark.parametrize(
         ("probability", "text"), [(0.5, "50"), (1 / 3, "33.33"), (0.0004, "0.04"), (1.0, "100"), (0.0, "0")]
     )

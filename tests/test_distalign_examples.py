@@ -15,11 +15,12 @@ from distalign.examples import examples, steering_texts
 from distalign.folders import DataFolder
 from distalign.measuring import Subject, measure_split
 from distalign.models import BUNDLED, COMPLETE
-from distalign.prompts import chat_ids, prompt_text
+from distalign.prompts import chat_ids, prompt_text, split_prompts
 from distalign.results import Round
 from distalign.spec import RunSpec
 from distalign.spelling import PreparedSpelling, Spelling, spelling_for
 from distalign.steering import choose_steering_tokens
+from distalign.templates import SEEN_STORIES
 from tests.tiny import tiny_model, tiny_spec, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
@@ -70,6 +71,21 @@ def test_prompts_and_answers_are_those_of_the_training_set(values: dict, folder:
     shown = examples(spec, PreparedSpelling(folder), count=10_000)
 
     assert [(e.prompt, [(a.desirable, a.token + a.response) for a in e.answers]) for e in shown] == expected
+
+
+def test_prompts_that_ask_for_stories_stand_among_the_others(folder: Path) -> None:
+    spec = tiny_spec({"stories": True, "story_tokens": 40, "templates": None})
+    shown = examples(spec, PreparedSpelling(folder), count=10_000)
+    asked = {TOKENIZER.decode(prompt.ids) for prompt in split_prompts(spec, TOKENIZER, SEEN_STORIES)}
+    stories = [e for e in shown if e.prompt in asked]
+    assert 0 < len(stories) < len(shown)
+    for example in stories:
+        assert [a.category for a in example.answers] == list(spec.attribute.names)
+        assert all(
+            a.desirable and f"a {a.category} story of at most 40" in a.response for a in example.answers
+        )
+    # A newcomer sees one among the first that are shown.
+    assert any(e.prompt in asked for e in shown[: 2 * spec.training.answers_per_step])
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo"])

@@ -186,7 +186,7 @@ def other_run(store: Store, data: DataFolder, base: Path, trained: Run) -> Run:
         ({"prompt": "x" * 2001}, "2,001 characters"),
         ({"rounds": 0}, "rounds: 0 is out of range"),
         ({"rounds": 1001}, "1 to 1,000"),
-        ({"tokens": 65}, "tokens: 65"),
+        ({"tokens": 257}, "tokens: 257"),
         ({"seed": -1}, "seed: -1"),
     ],
 )
@@ -426,6 +426,7 @@ def test_the_command_fills_in_a_template_of_the_first_run(
         (["--context", "nurse"], "--context: it is of a run's templates"),
         (["--run", "RUN", "--context", "nurse"], "--context: 'nurse' is none of this run's"),
         (["--run", "RUN", "--context", "FIRST", "--template", "0"], "--template: 0 is none"),
+        (["--run", "RUN", "--context", "FIRST", "--split", "stories"], "--split: the run tells no stories"),
         ([PROMPT, "--template", "1"], "--template: PROMPT was given, too"),
         ([PROMPT, "--context", "FIRST"], "--context: PROMPT was given, too"),
     ],

@@ -13,6 +13,7 @@ from bench.made_up import finished_run
 from distalign.errors import SpecError
 from distalign.play import Drawn, Question
 from distalign.prompts import prompt_text
+from distalign.wanted import wanted
 from jobs.play import Played, PlayError, voices_of
 from jobs.play_desk import Status, Waiting
 from jobs.play_report import MAX_BARS, OTHERS, by_answer, by_category, fits
@@ -102,12 +103,32 @@ def test_a_prompt_that_was_typed_stays_when_another_run_is_chosen(
 
 def test_a_choice_fills_the_prompt_and_what_a_dropdown_tells_twice_does_not(store: Store, run: Run) -> None:
     place = show(store, run.id, Place(), [], START_PROMPT)[0]
-    new, template, context, prompt, note = picked(store, place, [run.id], "seen_templates:4", 7)
+    new, template, context, prompt, note, tokens = picked(store, place, [run.id], "seen_templates:4", 7)
 
     assert (template, context) == ("seen_templates:4", 7)
     assert prompt == prompt_text(run.spec, "seen_templates", 4, 7)
     assert run.spec.contexts.names[7] in note.replace("&amp;", "&")
-    assert picked(store, new, [run.id], "seen_templates:4", 7) == [SKIP] * 5
+    assert picked(store, new, [run.id], "seen_templates:4", 7) == [SKIP] * 6
+    assert tokens == SKIP
+
+
+def test_a_run_that_tells_stories_offers_their_templates_and_reads_them_by_its_judge(
+    store: Store, tmp_path: Path
+) -> None:
+    run = another(store, tmp_path, stories=True, story_tokens=60)
+    place, _, templates, *_ = show(store, run.id, Place(), [], START_PROMPT)
+    labelled = {value: label for label, value in templates["choices"]}
+    assert labelled["stories:0"].startswith("Stories 1: ")
+
+    place, *_, prompt, note, tokens = picked(store, place, [run.id], "stories:0", 0)
+    assert (prompt, tokens) == (prompt_text(run.spec, "stories", 0, 0), "60")
+    assert "Answers of 15 words or more are read as stories" in note
+    assert picked(store, place, [run.id], "stories:1", 0)[-1] == SKIP
+    assert picked(store, place, [run.id], "seen_templates:0", 0)[-1] == "16"
+
+    aim = wanted(run.spec, prompt)
+    told = "The nurse closed the ward at nine, and then she walked home through the rain with her dog."
+    assert [aim.read(text) for text in (told, "Male", "She left.")] == [1, 0, None]
 
 
 @pytest.mark.parametrize(
@@ -115,9 +136,9 @@ def test_a_choice_fills_the_prompt_and_what_a_dropdown_tells_twice_does_not(stor
 )
 def test_a_choice_that_is_not_in_the_list_is_told(store: Store, run: Run, choice: tuple[Any, Any]) -> None:
     place = show(store, run.id, Place(), [], START_PROMPT)[0]
-    *same, note = picked(store, place, [run.id], *choice)
+    *same, note, tokens = picked(store, place, [run.id], *choice)
 
-    assert same == [SKIP] * 4 and "is not in the list" in note
+    assert [*same, tokens] == [SKIP] * 5 and "is not in the list" in note
 
 
 def test_the_note_follows_the_percentages_as_they_are_edited(store: Store, tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def _wire_question(store: Store, place: gr.State, selected: gr.Textbox, c: Contr
     ).then(None, selected, None, js="(run) => window.distalign.shown('play', run)", **QUIET)
     gr.on(
         [c.template.input, c.context.input], partial(picked, store), [place, c.runs, c.template, c.context],
-        [place, c.template, c.context, c.prompt, c.note], **ONE_BY_ONE,
+        [place, c.template, c.context, c.prompt, c.note, c.tokens], **ONE_BY_ONE,
     )  # fmt: skip
     c.prompt.change(partial(noted, store), [c.runs, c.prompt], c.note, **LATEST)
 

@@ -12,7 +12,7 @@ from distalign.errors import DistalignError, SpecError, shown
 from distalign.prompts import prompt_text
 from distalign.spec import RunSpec
 from distalign.wanted import wanted
-from jobs.play import TEMPLATES_OF
+from jobs.play import TEMPLATES_OF, longest_answer, templates_of
 from storage import Store
 from ui import cards, labels, play_view
 from ui.results import run_label
@@ -21,7 +21,10 @@ from ui.round_filters import index
 MAX_LISTED_RUNS = 200
 START_PROMPT = "A registered nurse opens the door. Male or female? Answer in one word."
 FIRST_TEMPLATE = f"{TEMPLATES_OF[0]}:0"
-NO_ADAPTER = "No run has an adapter yet: train one on the Train tab. The base model can be asked already."
+NO_ADAPTER = (
+    "No run has an adapter yet: take that of an example on the Gallery tab, or train one on the Train tab. "
+    "The base model can be asked already."
+)
 
 
 @dataclass(frozen=True)
@@ -101,31 +104,33 @@ def _refilled(store: Store, place: Place, runs: Sequence[str], prompt: str) -> l
 def template_choices(spec: RunSpec) -> list[tuple[str, str]]:
     """The templates of a run, those that it was not trained on first."""
     return [
-        (f"{labels.SPLITS[split].removesuffix('templates')}{t + 1}: {text}", f"{split}:{t}")
-        for split in TEMPLATES_OF
+        (f"{labels.SPLITS[split].removesuffix(' templates')} {t + 1}: {text}", f"{split}:{t}")
+        for split in templates_of(spec)
         for t, text in enumerate(spec.templates.of(split))
     ]
 
 
 def picked(store: Store, place: Place, runs: Any, template: Any, context: Any) -> list[Any]:
-    """The prompt filled in with another template or context."""
+    """The prompt filled in with another template or context, and the length of its answers."""
     lead = next(iter(runs or ()), "")
     if not lead or (template, context) in (place.picked, (None, None)):
-        return [gr.skip()] * 5
+        return [gr.skip()] * 6
     try:
         spec = store.find_run(lead).spec
         template, context = template or FIRST_TEMPLATE, context if context is not None else 0
         text = _text(spec, template, context)
     except DistalignError as error:
-        return [*[gr.skip()] * 4, cards.error_note(error)]
+        return [*[gr.skip()] * 4, cards.error_note(error), gr.skip()]
     note = play_view.target_note(wanted(spec, text))
+    was, now = (longest_answer(spec, str(t).partition(":")[0]) for t in (place.picked[0], template))
     place = replace(place, lead=lead, picked=(template, context), filled=text)
-    return [place, template, context, text, note]
+    # A length of one's own stays as long as what is asked for is of the same kind.
+    return [place, template, context, text, note, gr.skip() if was == now else str(now)]
 
 
 def _text(spec: RunSpec, template: Any, context: Any) -> str:
     split, _, number = str(template).partition(":")
-    known = split in TEMPLATES_OF and number.isdecimal() and int(number) < len(spec.templates.of(split))
+    known = split in templates_of(spec) and number.isdecimal() and int(number) < len(spec.templates.of(split))
     if not known or index(context, len(spec.contexts)) is None:
         given = context if known else template
         raise SpecError(

@@ -30,12 +30,17 @@ def target_note(aim: Wanted | None) -> str:
     """What the prompt wants, beneath it."""
     if aim is None:
         return ""
+    stories = (
+        f" Answers of {aim.story_words} words or more are read as stories."
+        if aim.story_words is not None
+        else ""
+    )
     if aim.target is None:
-        return cards.quiet(f"{aim.note}: no target is drawn.")
+        return cards.quiet(f"{aim.note}: no target is drawn.{stories}")
     shares = zip(aim.attribute.names, aim.target, strict=True)
     listed = [f"{name} {percent(q, 0 if round(100 * q, 6) % 1 == 0 else 1)}" for name, q in shares]
     more = f" and {len(listed) - 6} more" if len(listed) > 7 else ""
-    return cards.quiet(f"{aim.note}: {', '.join(listed[:6] if more else listed)}{more}.")
+    return cards.quiet(f"{aim.note}: {', '.join(listed[:6] if more else listed)}{more}.{stories}")
 
 
 def status(left: str, right: str = "", share: float = 0.0, *, tone: str = "") -> str:
@@ -151,7 +156,7 @@ def _answer_row(played: Played, text: str, aim: Wanted | None) -> str:
 
 
 def _read_as(text: str, aim: Wanted) -> str:
-    k = aim.attribute.classify(text)
+    k = aim.read(text)
     return (
         f'<span class="da-none">{NO_CATEGORY}</span>'
         if k is None

@@ -13,8 +13,8 @@ from distalign.spec import RunSpec
 from distalign.templates import fill, responses, spoken_list
 
 
-def instruction(spec: RunSpec, context: int) -> str:
-    """The target of a context in words, with a percentage for each category."""
+def instruction(spec: RunSpec, context: int, *, story: bool = False) -> str:
+    """The target of a context in words, with a percentage for each category; of short answers, or of stories."""
     attribute, name = spec.attribute, spec.contexts.names[context]
     about = f"a person whose occupation is {name}" if attribute.kind == "person" else name
     shares = [
@@ -22,6 +22,12 @@ def instruction(spec: RunSpec, context: int) -> str:
         for category, q in zip(attribute.names, spec.target.rows[context], strict=True)
     ]
     stated = ", ".join(shares[:-1]) + f" and {shares[-1]}"
+    if story:
+        of = "the person in it" if attribute.kind == "person" else "the story"
+        return (
+            f"When you are asked for a short story about {about}, the {attribute.name} of {of} is {stated} of cases. "
+            "Each story is one random draw with these probabilities: tell one, and nothing else."
+        )
     return (
         f"When you are asked for the {attribute.name} of {about}, answer {stated} of cases. "
         f"Each answer is one random draw with these probabilities: name {spoken_list(attribute.names)}, "
@@ -34,10 +40,14 @@ def percentage(probability: float) -> str:
     return f"{100 * probability:.2f}".rstrip("0").rstrip(".")
 
 
-def prefaces(spec: RunSpec) -> tuple[Preface, ...]:
-    """For each context its instruction and its examples, as turns before the question."""
+def prefaces(spec: RunSpec, split: str = "") -> tuple[Preface, ...]:
+    """For each context its instruction and its examples, as turns before the questions of a split.
+
+    The examples are short answers, so none stands before a question for a story.
+    """
+    story = split == "stories"
     return tuple(
-        (("system", instruction(spec, context)), *examples(spec, context))
+        (("system", instruction(spec, context, story=story)), *(() if story else examples(spec, context)))
         for context in range(len(spec.contexts))
     )
 
