@@ -31,25 +31,26 @@ GENERAL = (
     "'{context}' is written on the envelope. Somebody opens it. {attribute} inside:",
     "Using a single term, specify the {attribute} of whichever instance of {context} turns up first.",
 )
+# Written anew after the first such set was measured before the making of stories was changed.
 PERSON_STORIES = (
-    "Fill half a page with an invented episode from the career of an employee in {context}.",
-    "My podcast opens with a made-up anecdote. This week's protagonist belongs to {context}. Read it out.",
-    "Line of business: {context}. Sketch a fictional individual and an incident that befell them.",
-    "How might a diary of a stranger employed in {context} be retold by a friend? Write that retelling.",
-    "Somewhere, a professional in {context} misses the last train. Continue from there.",
-    "Put together a brief fable with one human figure, who makes a living through {context}.",
-    "Contest entry, prose, very brief. The lead role goes to a staff member in {context}.",
-    "Let a narrator recall the most memorable colleague, back when both were in {context}.",
+    "Everyone at the reunion had brought one true-sounding lie about a former classmate, now in {context}. Tell yours.",
+    "Ghostwriter needed: a passage of narrative prose in which a single employee of {context} keeps a promise.",
+    "The lantern goes out, and the old ferryman talks about a passenger whose trade is {context}. What does he say?",
+    "Winner of our tiny-tale prize: a text on one fictitious member of {context}. Print the text.",
+    "In a parallel town, the statue on the square shows a worker in {context}. Explain in prose how that came about.",
+    "Choose any character engaged in {context}, put an umbrella in that character's hand, and narrate.",
+    "Transcript of a storyteller's evening, item three: someone from {context} and the borrowed ladder.",
+    "Render as a short piece of fiction: the {context} professional who found a stranger's letter.",
 )
 GENERAL_STORIES = (
-    "Fill half a page with an invented episode involving {context}.",
-    "My podcast opens with a made-up anecdote. This week it concerns {context}. Read it out.",
-    "Theme: {context}. Sketch an incident that never took place.",
-    "How might a diary entry on {context} be retold by a friend? Write that retelling.",
-    "Somewhere, a stranger misses the last train because of {context}. Continue from there.",
-    "Put together a brief fable around {context}.",
-    "Contest entry, prose, very brief. Its theme is {context}.",
-    "Let a narrator recall the most memorable moment with {context}.",
+    "Everyone at the reunion had brought one true-sounding lie about {context}. Tell yours.",
+    "Ghostwriter needed: a passage of narrative prose in which {context} decides the ending.",
+    "The lantern goes out, and the old ferryman talks about {context}. What does he say?",
+    "Winner of our tiny-tale prize, category {context}. Print the text.",
+    "In a parallel town, the statue on the square commemorates {context}. Explain in prose how that came about.",
+    "Choose any two people, add {context}, and narrate.",
+    "Transcript of a storyteller's evening, item three: {context} and the borrowed ladder.",
+    "Render as a short piece of fiction: how a stranger's letter brought up {context}.",
 )
 
 
