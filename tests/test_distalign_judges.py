@@ -85,6 +85,21 @@ def test_gender_is_that_of_the_one_whom_a_story_is_about(text: str, verdict: str
         ("A black nurse in a white coat came in.", "Black or African American"),
         ("She is not Asian; she is a Native Hawaiian pilot.", "Native Hawaiian or Other Pacific Islander"),
         ("Dustin Black repaired the Asian market's lift.", None),
+        ("A White House aide walked in.", None),
+        ("She is a white collar worker.", None),
+        ("He was a black belt instructor.", None),
+        ("A black coffee drinker sat down.", None),
+        ("A Thai restaurant owner called.", None),
+        (
+            "The clerk put a white sweater on a white summer coat and a black computer in the black, tall tower.",
+            None,
+        ),
+        ("The walls were white and silver, and the floor was black with plaster.", None),
+        ("He painted it black after lunch, behind the white door.", None),
+        ("A Black police officer smiled.", "Black or African American"),
+        ("The Black restaurant manager smiled.", "Black or African American"),
+        ("A white computer programmer smiled.", "White"),
+        ("A Korean elevator mechanic smiled.", "Asian"),
     ],
 )
 def test_a_colour_is_no_group(text: str, verdict: str | None) -> None:
