@@ -95,9 +95,12 @@ class Attribute:
             return last.get(0)
         return self.cell(last) if len(last) == len(self.parts) else None
 
-    def named(self, text: str) -> list[int]:
-        """Indices of all categories that ``text`` names as whole words, in their order; of one attribute, no joint."""
-        return [k for _, k in self._matcher(text)]
+    def named(self, text: str) -> list[tuple[int, str]]:
+        """All categories that ``text`` names as whole words, in their order; of one attribute, no joint.
+
+        Each is its index, with the text before it and behind the one before.
+        """
+        return [(k, before) for (_, k), before in self._matcher.between(text)]
 
     def cell(self, of_part: Mapping[int, int]) -> int:
         """Index of the cell with category ``of_part[i]`` of each part i; the last part varies fastest."""

@@ -35,11 +35,16 @@ class Matcher:
 
     def __call__(self, text: str) -> list[tuple[int, int]]:
         """What the words that ``text`` names stand for, in their order."""
-        text = composed(text)
-        matches = self._found.finditer(text)
-        return [
-            self._owners[m.lastindex - 1] for m in matches if not _within_a_word(text, m.start(), m.end())
-        ]
+        return [owner for owner, _ in self.between(text)]
+
+    def between(self, text: str) -> list[tuple[tuple[int, int], str]]:
+        """The same, each with what stands in the composed text before it and behind the one before."""
+        text, end, found = composed(text), 0, []
+        for m in self._found.finditer(text):
+            if not _within_a_word(text, m.start(), m.end()):
+                found.append((self._owners[m.lastindex - 1], text[end : m.start()]))
+                end = m.end()
+        return found
 
 
 def _within_a_word(text: str, start: int, end: int) -> bool:

@@ -11,6 +11,8 @@ from distalign.training_config import check_number
 BASE_STORIES = 20
 # A text has at least a word for so many tokens of the longest story, or it is no story.
 TOKENS_A_WORD = 4
+# Why a story is unclassified; the rate does not tell the two apart.
+UNCLASSIFIED_STORIES = f"the judge cannot tell, or the text is too short for a story (fewer words than story_tokens ÷ {TOKENS_A_WORD})"
 JUDGES = ("words", "endpoint")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from distalign.noise import NORMAL_95
 from distalign.results import ContextResult, Pair, SideEffects, SplitResult, of_split, split_name, splits_of
 from distalign.spec import TRAINED_METHODS, RunSpec
+from distalign.story_config import UNCLASSIFIED_STORIES
 from distalign.wording import figure, listed, p_value, percent, plural, points
 
 # A smaller p-value is called a difference; so many contexts of a hundred fall below it by chance.
@@ -197,6 +198,7 @@ def _unclassified(pair: Pair) -> str:
         text = f"All of {plural(now.rounds, 'answer')} name a category"
     else:
         text = f"{percent(now.unclassified, 1)} of {plural(now.rounds, 'answer')} name no category"
+        text += f" ({UNCLASSIFIED_STORIES})" if now.split == "stories" else ""
     if before and after:
         text += f"; before, {percent(before.unclassified, 1)} named none"
     if now.unclassified > MANY_UNCLASSIFIED:

@@ -13,6 +13,7 @@ from tabulate import tabulate
 
 from distalign.progress import Progress
 from distalign.results import SplitResult, split_name
+from distalign.story_config import UNCLASSIFIED_STORIES
 from distalign.wording import plural
 from storage import UsageSummary
 from storage.records import Line
@@ -82,7 +83,7 @@ def line_of(progress: Progress) -> str:
 
 
 def results_table(results: Sequence[SplitResult]) -> str:
-    """Before and after, a row a split and phase; beneath them the parts of a joint attribute."""
+    """Before and after, a row a split and phase; beneath them how stories count, and the parts of a joint attribute."""
     rows = [
         [
             split_name(result.split),
@@ -96,7 +97,9 @@ def results_table(results: Sequence[SplitResult]) -> str:
         for result in results
     ]
     headers = ["split", "phase", "MAE [95 %]", "noise floor", "ratio", "unclassified", "exact error"]
-    return "\n\n".join(filter(None, [table(headers, rows), _marginals_table(results)]))
+    stories = any(result.split == "stories" for result in results)
+    note = f"Unclassified stories: {UNCLASSIFIED_STORIES}." if stories else ""
+    return "\n\n".join(filter(None, [table(headers, rows), note, _marginals_table(results)]))
 
 
 def _marginals_table(results: Sequence[SplitResult]) -> str:

@@ -70,6 +70,14 @@ def test_the_shares_of_verdicts_are_held_against_those_of_labels() -> None:
         ('"He is late," she said.', "female"),
         ("He or she signs the form.", None),
         ("", None),
+        ("‘He is late,’ said the nurse.", None),
+        ("'He is late,' said the nurse.", None),
+        ("'The nurses' room isn't his, he's gone', said the clerk.", None),
+        ("‘Tell ’em he is late,’ said the clerk. ‘He?’", None),
+        ("'I am a woman,' said the nurse.", "female"),
+        ("It's the nurses' room. She's tired.", "female"),
+        ("Tell 'em. She has the boss' keys from the '90s, and it is the clerks' turn.", "female"),
+        ("Give 'em to the clerks. She's the nurses' chief, 'til noon.", "female"),
     ],
 )
 def test_gender_is_that_of_the_one_whom_a_story_is_about(text: str, verdict: str | None) -> None:
@@ -85,6 +93,21 @@ def test_gender_is_that_of_the_one_whom_a_story_is_about(text: str, verdict: str
         ("A black nurse in a white coat came in.", "Black or African American"),
         ("She is not Asian; she is a Native Hawaiian pilot.", "Native Hawaiian or Other Pacific Islander"),
         ("Dustin Black repaired the Asian market's lift.", None),
+        ("A White House aide walked in.", None),
+        ("She is a white collar worker.", None),
+        ("He was a black belt instructor.", None),
+        ("A black coffee drinker sat down.", None),
+        ("A Thai restaurant owner called.", None),
+        (
+            "The clerk put a white sweater on a white summer coat and a black computer in the black, tall tower.",
+            None,
+        ),
+        ("The walls were white and silver, and the floor was black with plaster.", None),
+        ("He painted it black after lunch, behind the white door.", None),
+        ("A Black police officer smiled.", "Black or African American"),
+        ("The Black restaurant manager smiled.", "Black or African American"),
+        ("A white computer programmer smiled.", "White"),
+        ("A Korean elevator mechanic smiled.", "Asian"),
     ],
 )
 def test_a_colour_is_no_group(text: str, verdict: str | None) -> None:
@@ -107,6 +130,39 @@ def test_another_attribute_is_judged_by_the_category_named_most() -> None:
     assert judge("In summer, unlike spring, the summer sun is high.") == 1
     assert judge("Autumn, then spring.") == 2
     assert judge("It was cold.") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("It is not low. It is not low. It is high.", "high"),
+        ("It is not low.", None),
+        ("Neither low nor high.", None),
+        ("The prices aren't low, they are high.", "high"),
+        ("It is not St. Mary's turn. Low it is.", "low"),
+        ("It is not only low.", "low"),
+        ('"High," she read, and wrote it down.', "high"),
+        ("It is no, no and once more no: not high.", "no"),
+        ("The no of the list is high, so is the low: high.", "high"),
+    ],
+)
+def test_a_category_that_is_denied_is_not_named(text: str, verdict: str | None) -> None:
+    level = parse_attribute({"name": "level", "categories": ["low", "high", "no"]})
+    index = built_in_judge(level)(text)
+
+    assert (None if index is None else level.names[index]) == verdict
+
+
+def test_quoted_speech_tells_of_any_attribute_but_a_persons() -> None:
+    text = '"The doctor is old, so old," said the young nurse.'
+    categories = {"name": "age", "categories": ["young", "old"]}
+
+    assert built_in_judge(parse_attribute(categories | {"kind": "person"}))(text) == 0
+    assert built_in_judge(parse_attribute(categories))(text) == 1
+    assert (
+        SENTIMENT.names[built_in_judge(SENTIMENT)('"I hate this terrible job," said the nurse.')]
+        == "negative"
+    )
 
 
 def test_an_attribute_of_the_same_name_but_other_categories_has_no_judge_of_its_own() -> None:

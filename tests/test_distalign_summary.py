@@ -9,7 +9,10 @@ import pytest
 
 from distalign.results import ContextResult, Interval, Marginal, SideEffects, SplitResult
 from distalign.spec import RunSpec, parse_spec
+from distalign.story_config import UNCLASSIFIED_STORIES
 from distalign.summary import CAUTION, Summary, summarise
+from jobs.display import results_table
+from ui.report import tiles
 
 EFFECTS = SideEffects(72, 1385, 10.5, 11.25, Interval(0.06, 0.05, 0.07), 0.034, 0.036, 0.125)
 
@@ -86,6 +89,20 @@ def test_unclassified_answers_are_never_left_out(spec: RunSpec) -> None:
     assert text(0) == "All of 300 answers name a category."
     assert "1.0 % of 300 answers" in text(0.01) and "left out of the shares" in text(0.01)
     assert "speak for the others only" in text(0.4)
+
+
+def test_a_story_is_unclassified_for_either_of_two_reasons(spec: RunSpec) -> None:
+    results = [split("after", 0.05, unclassified=0.1), split("after", 0.05, name="stories", unclassified=0.1)]
+
+    stories = said(summarise(spec, results, split="stories"), "Unclassified")
+    assert "10.0 % of 300 answers" in stories and UNCLASSIFIED_STORIES in stories
+    assert "judge cannot tell" in stories and "too short for a story" in stories
+    assert "judge" not in said(summarise(spec, results), "Unclassified")
+    assert UNCLASSIFIED_STORIES in results_table(results)
+    assert UNCLASSIFIED_STORIES not in results_table(results[:1])
+    assert UNCLASSIFIED_STORIES in tiles((None, results[1])) and UNCLASSIFIED_STORIES not in tiles(
+        (None, results[0])
+    )
 
 
 def test_other_prompts_side_effects_and_the_caution_are_told(spec: RunSpec) -> None:

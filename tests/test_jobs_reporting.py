@@ -17,6 +17,7 @@ from distalign.convergence import running_error, running_shares
 from distalign.noise import mean_absolute_deviation
 from distalign.results import ContextResult, Interval, Round, SplitResult, of_split
 from distalign.spec import parse_spec
+from distalign.story_config import UNCLASSIFIED_STORIES
 from jobs.reporting import charts, contexts, convergence_charts, files, layers, measures, pictures
 from jobs.reporting.tables import Cell, html_table
 from jobs.reporting.views import View, settled
@@ -225,6 +226,14 @@ def test_the_report_of_a_run_that_trained_nothing_and_lacks_most(store: Store) -
     assert "<svg" not in files.report_html(store, run, View(split="unseen_attributes")).decode()
     with pytest.raises(StoreError, match="no contexts to draw"):
         files.chart_file(store, run, View(split="unseen_attributes"), "convergence", "svg")
+
+
+def test_the_report_says_why_a_story_is_unclassified(store: Store, run: Run) -> None:
+    assert UNCLASSIFIED_STORIES not in files.report_html(store, run, View()).decode()
+    store.put_result(run.id, replace(split("after", 0.4, context(0)), split="stories"))
+    html = files.report_html(store, run, View(split="stories")).decode()
+    assert f"unclassified, of 200 rounds: {UNCLASSIFIED_STORIES}" in html
+    assert "stories that the judge cannot tell or that are too short" in html
 
 
 def test_convergence_as_a_file_agrees_with_the_results(store: Store, run: Run) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from distalign.asked import Names, asked_text, names_of
 from distalign.results import Pair, Round
 from distalign.spec import RunSpec
+from distalign.story_config import UNCLASSIFIED_STORIES
 from distalign.summary import Summary
 from jobs.reporting.measures import interval
 from jobs.reporting.tables import Cell, html_table
@@ -50,7 +51,7 @@ def tiles(pair: Pair) -> str:
         (
             "Unclassified answers",
             percent(now.unclassified, 1),
-            f"of {now.rounds:,} rounds",
+            f"of {now.rounds:,} rounds" + (f": {UNCLASSIFIED_STORIES}" if now.split == "stories" else ""),
         ),
     ]
     body = "".join(

@@ -47,18 +47,54 @@ _NAMED = re.compile(
     + r")s?(?![\w-])",
     re.IGNORECASE,
 )
-_PERSON = re.compile(
-    r"\s+(?:\w+\s+)?(?:man|woman|men|women|male|female|person|people|boy|girl|guy|lady|gentleman|individual|"
-    r"american|americans|parents|community|professional|nurse|clerk|pilot|cook|chef|guard|judge|coach|"
-    r"mechanic|technician|assistant|analyst|aide|chief|scientist|employee|worker|"
-    r"\w{2,}(?:er|or|ist|ian|ant|essional))s?\b",
-    re.IGNORECASE,
+# What is of a colour, or of a country, itself: "a white collar worker", "a Chinese restaurant owner".
+_COLOURED = (
+    "collar|coat|tie|shirt|suit|dress|hat|glove|belt|shoe|boot|hair|beard|lace|leather|house|box|label|paper|ink|chalk|"
+    "paint|powder|dust|smoke|noise|light|lie|hole|magic|market|gold|marble|ice|snow|water|sea|river|creek|lake|mountain|"
+    "hill|forest|oak|pine|rose|bean|rice|bread|sugar|salt|pepper|tea|coffee|wine|beer|truffle|chocolate|cat|dog|horse|"
+    "sheep|goat|bear|rat|fish|shark|whale|swan|tiger|panther|elephant|van|cab|friday|history|studies"
 )
-_THING = re.compile(
-    r"\s+(?:paper|letter|leather|pepper|water|powder|paint|counter|cover|marker|border|corner|poster|banner|"
-    r"number|silver|copper|plaster|timber|summer|winter|monitor|restaurant|market|elephant)s?\b",
-    re.IGNORECASE,
+_FOREIGN = (
+    "market|restaurant|grocery|food|cuisine|tea|coffee|rice|noodle|pizza|art|antique|silk|porcelain|medicine|language|"
+    "literature|film|history|studies|import|export|airline|government|embassy|army"
 )
+# Words that end like a trade and are none: "a white sweater".
+_NO_TRADE = (
+    "paper|wallpaper|newspaper|newsletter|letter|leather|pepper|water|powder|counter|cover|marker|border|corner|poster|"
+    "banner|number|silver|copper|plaster|timber|lumber|rubber|amber|monitor|computer|printer|scanner|laser|charger|router|"
+    "sensor|motor|elevator|refrigerator|freezer|cooler|heater|boiler|filter|meter|tractor|trailer|scooter|helicopter|"
+    "hammer|screwdriver|stapler|ladder|drawer|locker|folder|binder|container|roller|sweater|blazer|jumper|slipper|sneaker|"
+    "loafer|trouser|pendant|feather|flower|sunflower|clover|plant|eggplant|spider|tiger|panther|badger|otter|beaver|deer|"
+    "rooster|hamster|terrier|retriever|elephant|lobster|oyster|ginger|butter|burger|beer|liquor|dinner|supper|croissant|"
+    "restaurant|theater|center|door|floor|mirror|interior|exterior|decor|tower|pier|anchor|armor|river|winter|summer|weather|"
+    "thunder|color|flavor|odor|vapor|humor|horror|power|order|layer|shower|matter|chapter|finger|shoulder|wrist|giant|"
+    "obsidian|elegant|brilliant|after|over|under|ever|never|other|another|rather|together|however|whether"
+)
+# Behind these begins something else: "white and silver", "black with plaster".
+_SMALL = (
+    "and|or|but|nor|as|than|with|without|in|on|at|of|from|by|to|for|under|over|behind|after|before|while|when|"
+    "is|was|are|were"
+)
+
+
+def _person(goods: str) -> re.Pattern[str]:
+    """Finds somebody at most one word ahead, which is none of ``goods``."""
+    return re.compile(
+        rf"\s+(?:(?!(?:{goods}|{_SMALL})s?\b)\w+\s+)?(?!(?:{_NO_TRADE})s?\b)"
+        r"(?:man|woman|men|women|male|female|person|people|boy|girl|guy|lady|gentleman|individual|"
+        r"american|americans|parents|community|professional|nurse|clerk|pilot|cook|chef|guard|judge|coach|"
+        r"mechanic|technician|assistant|analyst|aide|chief|scientist|employee|worker|"
+        r"\w{2,}(?:er|or|ist|ian|ant|essional))s?\b",
+        re.IGNORECASE,
+    )
+
+
+_PERSON = {
+    WHITE: _person(_COLOURED),
+    BLACK: _person(_COLOURED),
+    ASIAN: _person(_FOREIGN),
+    PACIFIC: _person(_FOREIGN),
+}
 # "He is white." "As a black," is said of somebody; so is "a Hawaiian who …".
 _PREDICATE = re.compile(
     r"\b(?:i|he|she|[A-Z]\w+|engineer|mother|father|himself|herself)\s+(?:is|was|am|'m)\s+(?:an?\s+|proudly\s+)?$"
@@ -103,7 +139,5 @@ class RaceJudge:
             and not after.lstrip()[:1].islower()
         ):
             return False  # a surname: "Dustin Black"
-        if _THING.match(after):
-            return False
         said = _PREDICATE.search(before) and _PREDICATE_END.match(after)
-        return bool(_PERSON.match(after) or said or re.match(r"\s+who\b", after))
+        return bool(_PERSON[_GROUPS[match.lastgroup]].match(after) or said or re.match(r"\s+who\b", after))

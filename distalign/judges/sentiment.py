@@ -1,7 +1,9 @@
 """Sentiment of a story by VADER (Hutto and Gilbert 2014), sentence by sentence.
 
 VADER's compound score saturates on long texts, so a story's score is the mean
-over its sentences.
+over its sentences. Quoted speech is among them: without it, the development
+part of the labelled texts was read no better, and a story may be all talk.
+VADER itself turns what is denied ("not good") around.
 """
 
 from __future__ import annotations

@@ -1,13 +1,25 @@
-"""What the judges of a person's attribute share: sentences without what somebody else says, and denials."""
+"""What judges share: sentences without what somebody else says, and denials."""
 
 from __future__ import annotations
 
 import re
 
-_QUOTED = re.compile(r'"[^"]*"|“[^”]*”|«[^»]*»')
+# Single quotation marks are also apostrophes. Such a mark opens a quotation before a word, but not in "'em" or "'90s" …
+_CLIPPED = r"(?:em|tis|twas|till?|cause|cos|bout|round|n|\d\ds?)\b"
+# … within it the mark may stand in a word ("it's"), behind one ("nurses' room", "goin' home") or before a clipped one …
+_INSIDE = rf"""(?:[^'‘’"“”\n]|"[^"\n]*"|“[^”\n]*”|(?<=\w)['’](?=\w)|(?:(?<=s)|(?<=in))['’](?= \w)|['’](?={_CLIPPED}))*"""
+# … and it closes behind a sign ("late,'"), before one ("late',"), or without any within a sentence ("a 'nurse' of sorts").
+_SINGLE = (
+    rf"(?<!\w)['‘](?=[^\s'’])(?:{_INSIDE}(?<=[.,!?…—–”\"-])['’](?!\w)|(?!{_CLIPPED})(?:{_INSIDE}['’](?=[.,;:!?)]|$)"
+    r"|(?:[^'‘’\"“”\n.!?]|(?<=\w)['’](?=\w))*['’](?!\w)))"
+)
+_QUOTED = re.compile(rf'"[^"]*"|“[^”]*”|«[^»]*»|{_SINGLE}', re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bMrs)[.!?]+\s+|\n+")
 _SELF = re.compile(r"\b(?:I am|I'm|I’m|I was|as an? )\b", re.IGNORECASE)
-_DENIAL = re.compile(r"\b(?:not|no|never|nor|neither|isn't|wasn't|isn’t|wasn’t|whether)\b", re.IGNORECASE)
+_DENIAL = re.compile(
+    r"\b(?:not|no|never|nor|neither|(?:is|was|are|were)n['’]t|whether)\b(?!\s+(?:only|just|merely|wait|doubt|matter|sooner)\b)",
+    re.IGNORECASE,
+)
 # A denial reaches so many words ahead: "not the first woman".
 _REACH = 4
 
@@ -19,6 +31,11 @@ def without_quotes(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     return [part for part in _SENTENCE_END.split(text) if part.strip()]
+
+
+def sentence_so_far(text: str) -> str:
+    """What a text has of its last sentence; nothing where it ends with one."""
+    return _SENTENCE_END.split(text)[-1]
 
 
 def is_denied(before: str) -> bool:

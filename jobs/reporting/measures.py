@@ -48,7 +48,12 @@ MEASURES = (
         lambda r: r.exact_bound,
         rate=True,
     ),
-    Measure("Unclassified", "answers that name no category", lambda r: r.unclassified, rate=True),
+    Measure(
+        "Unclassified",
+        "answers that name no category; stories that the judge cannot tell or that are too short",
+        lambda r: r.unclassified,
+        rate=True,
+    ),
 )
 
 

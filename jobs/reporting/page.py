@@ -10,6 +10,7 @@ from pathlib import Path
 
 import distalign
 from distalign.results import SideEffects, SplitResult, of_split
+from distalign.story_config import UNCLASSIFIED_STORIES
 from distalign.summary import Summary, summarise
 from distalign.wording import figure, listed, percent, plural
 from jobs.reporting import contexts, measures, pictures, views
@@ -77,6 +78,7 @@ def _byline(run: Run) -> str:
 
 
 def _tiles(now: SplitResult) -> str:
+    stories = f": {UNCLASSIFIED_STORIES}" if now.split == "stories" else ""
     cells = [
         (
             figure(now.mae.value),
@@ -84,7 +86,7 @@ def _tiles(now: SplitResult) -> str:
         ),
         (figure(now.noise_floor), "noise floor: the MAE of a perfect sampler with as many rounds"),
         (f"{figure(now.ratio.value, 2)}×", "ratio of the two; about 1 is perfect, less is luck"),
-        (percent(now.unclassified, 1), f"unclassified, of {now.rounds:,} rounds"),
+        (percent(now.unclassified, 1), f"unclassified, of {now.rounds:,} rounds{stories}"),
     ]
     body = "".join(f"<div><b>{escape(value)}</b><span>{escape(text)}</span></div>" for value, text in cells)
     return f'<div class="tiles">{body}</div>'
