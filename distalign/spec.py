@@ -30,6 +30,7 @@ from distalign.training_config import (
     TrainingConfig,
     check_number,
     overrides_of,
+    reads,
     training_from,
 )
 from distalign.wording import plural
@@ -210,6 +211,10 @@ def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
         folder: where relative CSV paths are looked up; None allows no files
             (the page and the API must not read the server's disk).
 
+    Returns:
+        the specification; a field of the training that its method does not read, and the kind of
+        steering tokens where there are none, are checked and have no effect on it.
+
     Raises:
         SpecError: naming the first field that cannot be used.
     """
@@ -235,7 +240,7 @@ def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
     contexts = parse_contexts(raw_contexts)
     preset, method = value.get("preset", "standard"), value.get("method", "hybrid")
     plain = ("base_model", "steering", "rounds", "seed", "name", "few_shot", "any_attribute")
-    return RunSpec(
+    spec = RunSpec(
         attribute=attribute,
         contexts=contexts,
         target=parse_target(raw_target, attribute, contexts),
@@ -253,6 +258,7 @@ def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
         heldout_contexts=parse_heldout(value.get("heldout_contexts", 0)),
         **{n: value[n] for n in plain if n in value},
     )
+    return spec if reads(method, "steering") else replace(spec, steering="visible")
 
 
 def _whole(value: object) -> object:

@@ -32,8 +32,9 @@ class TrainingConfig:
             on answers to unrelated prompts; in the warm-up, too.
         kto_over: "response" conditions KTO's log-ratio on the steering token,
             "completion" includes the token (as in the paper).
-        precision: of the frozen weights' arithmetic in training: "bfloat16",
-            "float32", or "auto" (bfloat16 where the processor multiplies it in hardware).
+        precision: of the frozen weights' arithmetic in training, and of the base model's
+            where it is sampled: "bfloat16", "float32", or "auto" (bfloat16 where the
+            processor multiplies it in hardware).
     """
 
     steps: int = 160
@@ -54,13 +55,8 @@ class TrainingConfig:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
-        for name, (low, high) in RANGES.items():
-            check_number(name, getattr(self, name), low, high, whole=FIELD_TYPES[name] == "int")
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise SpecError(
-                    name, f"{shown(getattr(self, name))} is not known", f"Use {' or '.join(allowed)}"
-                )
+        for name in (*RANGES, *CHOICES):
+            check_field(name, getattr(self, name))
         if self.warmup_steps >= self.steps:
             raise SpecError(
                 "warmup_steps",
@@ -115,6 +111,14 @@ def check_number(field: str, value: object, low: float, high: float, *, whole: b
         )
 
 
+def check_field(name: str, value: object) -> None:
+    """Raise SpecError unless a field of :class:`TrainingConfig` may have ``value``."""
+    if name in RANGES:
+        check_number(name, value, *RANGES[name], whole=FIELD_TYPES[name] == "int")
+    elif value not in CHOICES[name]:
+        raise SpecError(name, f"{shown(value)} is not known", f"Use {' or '.join(CHOICES[name])}")
+
+
 PRESETS: dict[str, TrainingConfig] = {
     "quick": TrainingConfig(steps=80, warmup_steps=20),
     "standard": TrainingConfig(steps=260, warmup_steps=30, learning_rate=6e-3),
@@ -141,6 +145,31 @@ ABLATIONS: dict[str, dict[str, float]] = {
     "kl_only": {"kto_weight": 0.0, "anchor_weight": 0.0},
     "kto_only": {"kl_weight": 0.0, "anchor_weight": 0.0},
 }
+
+# What each method reads of the fields that not all methods read: of a specification, and the
+# groups of its templates. tests/test_distalign_reads.py holds the table to the code.
+_ADAPTER = (
+    "preset", "steps", "prompts_per_step", "answers_per_step", "optimizer", "learning_rate", "lora_rank",
+    "adapted_layers", "retain_weight", "precision", "exact_epsilon", "phrasings",
+)  # fmt: skip
+_STEERED = (*_ADAPTER, "steering", "story_seen", "warmup_steps", "sft_weight")
+READS: dict[str, tuple[str, ...]] = {
+    "hybrid": (*_STEERED, "kl_weight", "kto_weight", "beta", "kto_over", "anchor_weight"),
+    "kl_only": (*_STEERED, "kl_weight"),
+    "kto_only": (*_STEERED, "kto_weight", "beta", "kto_over"),
+    "sft": _ADAPTER,
+    "dpo": (*_ADAPTER, "beta"),
+    "prompt": ("few_shot", "phrasings", "precision"),
+    "zero_shot": ("precision",),
+}
+_OF_SOME = frozenset().union(*READS.values())
+# Of these a baseline reads only whether they are 0: what is retained counts in its budget of tokens.
+SWITCHES: dict[str, tuple[str, ...]] = {"sft": ("retain_weight",), "dpo": ("retain_weight",)}
+
+
+def reads(method: object, field: str) -> bool:
+    """Whether a field of a specification, or a group of its templates, changes what a method does."""
+    return field not in _OF_SOME or field in READS.get(str(method), _OF_SOME)
 
 
 # The baselines learn by other losses: their rate as a share of the preset's, chosen as that was (docs/method.md).
@@ -172,28 +201,50 @@ def recipe(preset: str, method: object, any_attribute: object = False) -> Traini
 def training_from(
     preset: object, method: object, overrides: Mapping[str, Any], any_attribute: object = False
 ) -> TrainingConfig:
-    """A preset, as a method takes it, with some fields replaced; with more steps than it has, its rate falls.
+    """A preset, as a method takes it, with some fields replaced. What the method does not read stays as it was.
 
-    Muon's updates have the size of the rate however small the gradient is, so a
-    rate that suits some hundred steps is too coarse for the end of a thousand.
+    With more steps than the preset has, its rate falls: Muon's updates have the size of the
+    rate however small the gradient is, so a rate that suits some hundred steps is too coarse
+    for the end of a thousand. With no more steps than its warm-up has, the warm-up takes
+    its share of them.
+
+    Raises:
+        SpecError: for a preset that is not known, and for a value out of range, read or not.
     """
     if not isinstance(preset, str) or preset not in PRESETS:
         raise SpecError("preset", f"{shown(preset)} is not known", f"Use {', '.join(PRESETS)}")
-    config = replace(recipe(preset, method, any_attribute), **overrides)
-    longer = config.steps / PRESETS[preset].steps
-    if "learning_rate" in overrides or config.optimizer != "muon" or longer <= 1:
+    base = recipe(preset, method, any_attribute)
+    given = _as_read(method, overrides, base)
+    steps = given.get("steps", base.steps)
+    if "warmup_steps" not in given and steps <= base.warmup_steps:
+        given["warmup_steps"] = base.warmup_steps * steps // base.steps
+    config = replace(base, **given)
+    longer = config.steps / base.steps
+    if "learning_rate" in given or config.optimizer != "muon" or longer <= 1:
         return config
     return replace(config, learning_rate=round(config.learning_rate / longer ** (1 / 3), 5))
+
+
+def _as_read(method: object, overrides: Mapping[str, Any], base: TrainingConfig) -> dict[str, Any]:
+    """The fields that a method reads, as it reads them: of a switch all values but 0 are one."""
+    for name, value in overrides.items():
+        check_field(name, value)
+    given = {name: value for name, value in overrides.items() if reads(method, name)}
+    for name in SWITCHES.get(str(method), ()):
+        if given.get(name):
+            given[name] = getattr(base, name) or getattr(TrainingConfig, name)
+    return given
 
 
 def overrides_of(
     preset: str, method: str, training: TrainingConfig, any_attribute: bool = False
 ) -> dict[str, Any]:
-    """The fields in which ``training`` differs from what its preset means for the method."""
+    """The fields that the method reads, and in which ``training`` differs from what its preset means for it."""
+    own = recipe(preset, method, any_attribute)
+    # Warm-up and rate follow from these two.
     given = {"steps": training.steps, "optimizer": training.optimizer}
-    base = asdict(recipe(preset, method, any_attribute)) | {
-        "learning_rate": training_from(
-            preset, method, given | {"warmup_steps": 0}, any_attribute
-        ).learning_rate
+    base = asdict(training_from(preset, method, given, any_attribute))
+    base |= {name: getattr(own, name) for name in given}
+    return {
+        name: value for name, value in asdict(training).items() if reads(method, name) and value != base[name]
     }
-    return {name: value for name, value in asdict(training).items() if value != base[name]}

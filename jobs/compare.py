@@ -13,15 +13,15 @@ from distalign.errors import SpecError
 from distalign.prompts import prompt_text
 from distalign.results import SPLITS, ContextResult, Interval, SideEffects, SplitResult
 from distalign.spec import TRAINED_METHODS, RunSpec
-from distalign.training_config import FIELD_TYPES
+from distalign.training_config import FIELD_TYPES, reads
 from jobs.datasets import METHODS, Standing, compared_as, identity, published_mae
 from storage import Answer, Run, Store, StoreError
 from storage.packed import EXAMPLE_TITLE
 
 # As many as can be told apart by colour and shape.
 MAX_ENTRIES = 8
-# What may differ between runs whose figures are held against each other.
-FREE = ("base_model",)
+# What may differ between runs whose figures are held against each other; none of these is an exact one.
+FREE = ("base_model", "exact_epsilon")
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,12 @@ class Entry:
     @property
     def trained(self) -> bool:
         return self.method in TRAINED_METHODS
+
+    def reads(self, field: str) -> bool:
+        """Whether a field of the specification changes what was measured."""
+        if field == "few_shot":
+            return self.method == "prompt_few_shot"
+        return reads("zero_shot" if self.phase == "before" else self.run.method, field)
 
 
 def entry_of(run: Run) -> Entry:
@@ -192,27 +198,26 @@ def wilson(rate: float, n: int) -> Interval:
 def differing(entries: Sequence[Entry]) -> tuple[str, ...]:
     """Names of the fields in which specifications differ, their names and methods aside.
 
-    How a run trained is no matter where its base model is what is compared.
+    A field is compared among the entries that read it.
     """
-    fields = [(entry.trained, entry.run.spec.to_mapping()) for entry in entries]
+    fields = [(entry, entry.run.spec.to_mapping()) for entry in entries]
     names = dict.fromkeys(name for _, one in fields for name in one if name not in ("name", "method"))
 
     def differs(name: str) -> bool:
-        of_training = name == "preset" or name in FIELD_TYPES
-        values = [one.get(name) for trained, one in fields if trained or not of_training]
+        values = [one.get(name) for entry, one in fields if entry.reads(name)]
         return any(value != values[0] for value in values)
 
     return tuple(filter(differs, names))
 
 
 def _knob(name: str) -> Callable[[Entry], str]:
-    """A field of the training with its value ("learning rate 0.005"); empty where nothing was trained."""
+    """A field of the training with its value ("learning rate 0.005"); empty where it is not read."""
     words = name.replace("_", " ")
 
     def mark(entry: Entry) -> str:
         value = getattr(entry.run.spec.training, name)
         told = f"{value:g}" if isinstance(value, float) else value
-        return f"{words} {told}" if entry.trained else ""
+        return f"{words} {told}" if entry.reads(name) else ""
 
     return mark
 
@@ -221,9 +226,9 @@ def _knob(name: str) -> Callable[[Entry], str]:
 _MARKS: tuple[Callable[[Entry], str], ...] = (
     lambda entry: entry.run.title.removeprefix(EXAMPLE_TITLE),
     lambda entry: entry.run.spec.base_model,
-    lambda entry: entry.run.spec.preset,
+    lambda entry: entry.run.spec.preset if entry.reads("preset") else "",
     lambda entry: f"{entry.run.few_shot} examples" if entry.method == "prompt_few_shot" else "",
-    lambda entry: f"{entry.run.spec.steering} steering tokens" if entry.trained else "",
+    lambda entry: f"{entry.run.spec.steering} steering tokens" if entry.reads("steering") else "",
     *map(_knob, FIELD_TYPES),
     lambda entry: f"seed {entry.run.spec.seed}",
     lambda entry: f"{entry.run.spec.rounds} rounds",

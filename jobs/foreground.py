@@ -16,6 +16,7 @@ from distalign.folders import DataFolder
 from distalign.models import ALLOWED, require_known
 from distalign.sharing import is_link, packed_in, unpack
 from distalign.spec import RunSpec, load_spec, parse_spec
+from distalign.training_config import reads
 from distalign.yaml_text import parse_text
 from jobs.display import ProgressDisplay, plain, results_table
 from jobs.execution import Outcome, execute_run
@@ -56,13 +57,16 @@ def overrides(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def spec_of(args: argparse.Namespace) -> RunSpec:
-    """The specification that the arguments name.
+    """The specification that the arguments name; fields of ``--set`` that do nothing are told on standard error.
 
     Raises:
         SpecError: for a field that cannot be used.
         ModelError: for a base model that is neither known nor a local folder.
     """
-    spec = given_spec(args.spec, overrides(args.set))
+    replaced = overrides(args.set)
+    spec = given_spec(args.spec, replaced)
+    if unread := [name for name in replaced if not reads(spec.method, name)]:
+        print(f"The method {spec.method} does not read: {', '.join(unread)}", file=sys.stderr)
     require_known(spec.base_model, folders=True)
     if spec.base_model in ALLOWED:
         return spec

@@ -281,6 +281,38 @@ def test_examples_follow_what_is_typed(app, chromium):
         assert page.locator("#templates-seen textarea").input_value() == "Tell me of {context}: {attribute}?"
 
 
+def choose_method(page, name: str) -> None:
+    page.locator("#method input").click()
+    page.get_by_role("option", name=name).click()
+
+
+def test_controls_that_do_nothing_for_a_method_are_hidden_and_come_back_as_they_were(app, chromium):
+    with opened(chromium, app.url) as page:
+        ready(page)
+        choose(page, "preset", "Standard")
+        page.locator("#advanced .label-wrap").first.click()
+        page.locator("#knob-steps").locator("textarea, input").fill("20")
+        wait_for_spec(page, lambda spec: spec.training.warmup_steps == 2)
+        choose_method(page, "Supervised fine-tuning")
+        page.locator("#knob-warmup_steps").wait_for(state="hidden")
+        page.locator("#knob-steps").wait_for()
+        page.locator("#stories", has_text="not trained on any").wait_for()
+        choose_method(page, "Zero-shot")
+        page.locator("#preset").wait_for(state="hidden")
+        page.locator("#knob-steps").wait_for(state="hidden")
+        page.locator("#knob-precision").wait_for()
+        wait_for_spec(
+            page,
+            lambda spec: spec == parse_spec({"attribute": "gender", "target": "real", "method": "zero_shot"}),
+        )
+        choose_method(page, "Hybrid")
+        page.locator("#preset").wait_for()
+        page.locator("#knob-warmup_steps").wait_for()
+        spec = wait_for_spec(page, lambda spec: spec.method == "hybrid")
+        assert (spec.preset, spec.training.steps) == ("standard", 20)
+        assert requests_while_idle(page) == []
+
+
 # --- starts and sharing ------------------------------------------------------------------------
 
 

@@ -132,6 +132,19 @@ def test_later_settings_win_and_several_are_taken(data: DataFolder, spec_file: P
     assert (run.spec.rounds, run.spec.seed) == (8, 3)
 
 
+@pytest.mark.parametrize("method", ["sft", "dpo", "zero_shot"])
+def test_a_setting_that_the_method_does_not_read_is_taken_and_told(
+    data: DataFolder, spec_file: Path, capsys: pytest.CaptureFixture, method: str
+) -> None:
+    settings = ["--set", f"method={method}", "--set", "steps=20", "--set", "kl_weight=2"]
+    assert main(["run", str(spec_file), "--runner", runner("complete"), *settings]) == 0
+    shown = capsys.readouterr()
+    (run,) = Store(data.database).runs()
+    assert run.spec.training.kl_weight == 1
+    unread = "kl_weight" if run.spec.training.steps == 20 else "steps, kl_weight"
+    assert f"The method {method} does not read: {unread}\n" in shown.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -12,8 +12,8 @@ import yaml
 from distalign.attributes import BUILT_IN
 from distalign.errors import SpecError
 from distalign.sampling_config import Sampling
-from distalign.spec import SPEC_FIELDS, load_spec, parse_spec
-from distalign.training_config import PRESETS, TrainingConfig
+from distalign.spec import METHODS, SPEC_FIELDS, load_spec, parse_spec
+from distalign.training_config import FIELD_TYPES, PRESETS, TrainingConfig, reads
 from distalign.yaml_text import parse_text
 
 PAPERS = (
@@ -28,6 +28,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "prompt": {"attribute": "gender", "method": "prompt", "few_shot": 8},
     "sft": {"attribute": "gender", "method": "sft", "preset": "quick"},
     "dpo": {"attribute": "gender", "method": "dpo", "learning_rate": 7e-3, "optimizer": "muon"},
+    "no retaining in a budget": {"attribute": "gender", "method": "sft", "retain_weight": 0},
+    "fewer steps than a warm-up": {"attribute": "gender", "steps": 20},
+    "fewer steps, and a warm-up": {"attribute": "gender", "steps": 20, "warmup_steps": 9},
     "custom": {
         "attribute": {
             "name": "size",
@@ -184,6 +187,57 @@ def test_more_steps_than_the_presets_lower_the_learning_rate_unless_one_is_given
     ):
         spec = parse_spec(base | given)
         assert parse_spec(spec.to_mapping()) == spec
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_method_does_not_read_is_taken_and_has_no_effect(method: str) -> None:
+    given = {"attribute": "gender", "method": method}
+    other = dict.fromkeys(FIELD_TYPES, 2) | {
+        "steps": 20, "learning_rate": 0.05, "optimizer": "adamw", "kto_over": "completion", "precision": "float32",
+        "steering": "special",
+    }  # fmt: skip
+    unread = {name: value for name, value in other.items() if not reads(method, name)}
+    spec = parse_spec(given | unread)
+
+    assert spec == parse_spec(given)
+    assert not unread.keys() & spec.to_mapping().keys()
+    # As the database keeps it, with the training in full.
+    assert parse_spec(json.loads(spec.to_json(whole=True))) == spec
+    read = {name: value for name, value in other.items() if reads(method, name)}
+    assert read == {} or parse_spec(given | read) != spec
+
+
+def test_what_a_method_does_not_read_must_be_a_value_that_the_field_can_have() -> None:
+    for field, value in {"kto_weight": -1, "kto_over": "prompt", "steering": "emoji"}.items():
+        with pytest.raises(SpecError) as caught:
+            parse_spec({"attribute": "gender", "method": "sft", field: value})
+        assert caught.value.field == field and repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_baseline_reads_only_whether_it_retains(preset: str) -> None:
+    base = {"attribute": "gender", "preset": preset, "method": "dpo"}
+    some, more, none = (parse_spec(base | {"retain_weight": weight}) for weight in (0.01, 3, 0))
+    assert some == more != none
+    assert parse_spec(base) == (some if PRESETS[preset].retain_weight else none)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_steps_alone_take_a_warmup_in_proportion_where_the_presets_would_leave_none(
+    preset: str, method: str
+) -> None:
+    base = {"attribute": "gender", "preset": preset, "method": method}
+    usual = PRESETS[preset]
+    for steps in (2, 3, usual.warmup_steps - 1, usual.warmup_steps, usual.warmup_steps + 1, 500):
+        spec = parse_spec(base | {"steps": steps})
+        fewer = steps <= usual.warmup_steps and reads(method, "steps")
+        expected = usual.warmup_steps * steps // usual.steps if fewer else usual.warmup_steps
+        assert spec.training.warmup_steps == expected
+        assert parse_spec(spec.to_mapping()) == spec
+    if reads(method, "warmup_steps"):
+        with pytest.raises(SpecError, match=r"warmup_steps: 20 of 20 steps"):
+            parse_spec(base | {"steps": 20, "warmup_steps": 20})
 
 
 def test_whole_numbers_may_be_written_with_a_point() -> None:

@@ -111,9 +111,11 @@ def test_a_run_stands_for_its_dataset_by_the_beginning_of_its_id(store: Store) -
 
 
 def test_another_method_keeps_the_dataset_and_the_knobs_and_another_preset_drops_them() -> None:
-    spec = parse_spec({"attribute": "gender", "method": "prompt", "few_shot": 4, "steps": 50, "seed": 7})
-    sft = in_method(spec, "sft")
+    spec = parse_spec({"attribute": "gender", "method": "prompt", "few_shot": 4, "seed": 7})
+    hybrid = parse_spec({"attribute": "gender", "steps": 50, "beta": 0.2, "seed": 7})
+    sft = in_method(hybrid, "sft")
     assert (sft.method, sft.few_shot, sft.training.steps, sft.seed) == ("sft", 0, 50, 7)
+    assert sft.training.beta == parse_spec({"attribute": "gender"}).training.beta
     assert identity(sft) == identity(spec)
     plain = in_method(spec, "prompt")
     assert (plain.method, plain.few_shot) == ("prompt", 0)
@@ -300,6 +302,35 @@ def test_how_a_run_trained_is_no_difference_to_its_base_model(store: Store) -> N
     before = Entry(standard, "before", "zero_shot")
     assert compare(store, [entry_of(quick), before], HELD_OUT, {}).differ == ()
     assert compare(store, [entry_of(quick), entry_of(standard)], HELD_OUT, {}).differ == ("preset", "steps")
+
+
+def test_runs_differ_only_in_fields_that_they_read(store: Store) -> None:
+    def differ(*runs: dict[str, Any]) -> tuple[str, ...]:
+        entries = [entry_of(made(store, **fields)) for fields in runs]
+        comparison = compare(store, entries, HELD_OUT, {})
+        assert comparison.same_data
+        return comparison.differ
+
+    hybrid = {"beta": 0.3, "steering": "special", "precision": "float32"}
+    assert differ({**hybrid}, {"method": "sft"}) == ("precision",)
+    assert differ({**hybrid}, {"method": "kl_only"}) == ("steering", "precision")
+    assert differ({"beta": 0.3}, {"method": "dpo"}, {"method": "zero_shot"}) == ("beta",)
+    # A kind of its own among the compared methods.
+    prompt = {"method": "prompt", "preset": "standard"}
+    assert differ({}, prompt, prompt | {"few_shot": 8}) == ()
+    assert differ(prompt | {"few_shot": 4}, prompt | {"few_shot": 8}) == ("few_shot",)
+    # No figure of a comparison is an exact one.
+    assert differ({"exact_epsilon": 0}, {"method": "zero_shot"}) == ()
+    assert differ({"exact_epsilon": 0}, {"method": "sft"}) == ("exact_epsilon",)
+
+
+def test_a_run_is_not_named_by_what_it_does_not_read(store: Store) -> None:
+    specs = [{"preset": preset, "name": "x"} for preset in ("quick", "standard")]
+    for method, told in {"zero_shot": "run", "sft": "quick"}.items():
+        runs = [
+            store.insert_run(parse_spec({"attribute": "gender", "method": method} | one)) for one in specs
+        ]
+        assert f", {told}" in names_of([entry_of(run) for run in runs], {})[0]
 
 
 def test_an_example_is_told_from_a_run_by_how_it_was_made(store: Store) -> None:

@@ -249,6 +249,19 @@ def test_a_full_zero_shot_run_takes_the_place_of_a_borrowed_one(store: Store, da
     assert queued["table"] == gr.skip()
 
 
+def test_a_preset_is_asked_for_only_where_something_is_trained(store: Store, data: DataFolder) -> None:
+    assert made(store, method="zero_shot").spec.preset == "quick"
+    found, controls = show(store, data, f"dataset={DATASET}&methods=zero_shot,prompt")
+    assert found["queue"].startswith("Queue 1 missing run") and found["queue_box"]["visible"]
+    assert found["preset"]["visible"] is False
+    # Nor does that of a run that trained nothing count as the usual one.
+    assert controls.preset == "standard"
+    trained = change(store, data, found["shown"], replace(controls, methods=["prompt", "sft"]))
+    assert trained["preset"]["visible"] is True
+    again = change(store, data, trained["shown"], replace(controls, methods=["prompt", "sft"]))
+    assert again["preset"] == gr.skip()
+
+
 def test_a_folder_of_the_server_is_not_queued_from_the_page(store: Store, data: DataFolder) -> None:
     run = store.insert_run(parse_spec({"attribute": "gender", "base_model": "/models/mine"}))
     store.claim()

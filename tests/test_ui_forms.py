@@ -201,7 +201,7 @@ TABLE = {"male": 0.25, "female": 0.75}
         {"attribute": ["gender", SIZE], "target": {"gender": {"*": TABLE}, "size": "even"}},
         {"attribute": "gender", "contexts": ["a nurse", "a pilot"], "target": {"*nurse": TABLE, "*": TABLE}},
         {"attribute": ["gender", SIZE], "contexts": ["1", "2"], "heldout_contexts": ["2"]},
-        {"attribute": "gender", "method": "zero_shot", "steps": 50},
+        {"attribute": "gender", "method": "zero_shot", "exact_epsilon": 0.01},
         {"attribute": "gender", "story_tokens": 60, "judge": "endpoint"},
         {"attribute": "gender", "templates": {"seen": [" {context}?"], "heldout": ["{context}"]}},
     ],
@@ -229,6 +229,10 @@ def test_a_knob_that_a_method_does_not_read_does_not_count():
     form = Form(advanced={"few_shot": "4", "story_tokens": "50"})
     assert forms.spec_of(form) == forms.spec_of(Form())
     assert forms.spec_of(replace(form, method="prompt")).few_shot == 4
+    # What was typed for the hybrid stays in its hidden boxes.
+    typed = Form(steering="special", advanced={"beta": "0.2", "warmup_steps": "90"})
+    for name in ("sft", "prompt", "zero_shot"):
+        assert forms.spec_of(replace(typed, method=name)) == forms.spec_of(Form(method=name))
 
 
 def test_parts_are_heads_with_their_categories_beneath():

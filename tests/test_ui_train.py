@@ -13,9 +13,10 @@ import pytest
 from distalign.errors import SpecError
 from distalign.folders import DataFolder
 from distalign.sharing import bundled, pack
-from distalign.spec import RunSpec, load_spec, parse_spec
+from distalign.spec import METHODS, STEERED_METHODS, TRAINED_METHODS, RunSpec, load_spec, parse_spec
 from distalign.spelling import Spelling
 from distalign.templates import PHRASINGS
+from distalign.training_config import FIELD_TYPES
 from storage import Store
 from ui import forms, page, shares, sheet_preview, starts, tables, train_cards, train_fit, train_side
 from ui.forms import Form
@@ -149,11 +150,47 @@ def test_only_settings_that_count_are_shown() -> None:
     assert "story_tokens" in visible("hybrid", True)
     assert "few_shot" in visible("prompt", False) and "steps" not in visible("prompt", False)
     assert "exact_epsilon" in visible("sft", False) and "exact_epsilon" not in visible("prompt", False)
-    steering = -len(forms.ADVANCED) - len(KNOB_GROUPS) - 1
-    shown = {
-        name: train_fit.settings("quick", name, "even", False, False)[steering] for name in ("hybrid", "sft")
-    }
-    assert shown["hybrid"]["visible"] and not shown["sft"]["visible"]
+    assert "beta" in visible("dpo", False) and "beta" not in visible("sft", False)
+    for name, unread in {
+        "sft": {"warmup_steps", "kl_weight", "kto_weight", "sft_weight", "anchor_weight", "kto_over"},
+        "kl_only": {"kto_weight", "anchor_weight", "beta", "kto_over"},
+        "kto_only": {"kl_weight", "anchor_weight"},
+    }.items():
+        assert not unread & set(visible(name, True))
+    # The base model is sampled in this arithmetic, too.
+    assert [name for name in visible("zero_shot", False) if name in FIELD_TYPES] == ["precision"]
+
+
+def test_the_other_settings_are_hidden_or_say_what_they_do_for_the_method() -> None:
+    names = ("preset", "line", "stories", "judge", "phrasings", "story_seen", "story_heldout", "steering")
+
+    def settings(method: str) -> dict:
+        updates = train_fit.settings("quick", method, "even", False, True)
+        return dict(zip(names, updates[: -len(forms.ADVANCED) - len(KNOB_GROUPS)], strict=True))
+
+    told = {method: settings(method) for method in METHODS}
+    assert [method for method in METHODS if told[method]["steering"]["visible"]] == list(STEERED_METHODS)
+    assert [method for method in METHODS if told[method]["preset"]["visible"]] == list(TRAINED_METHODS)
+    assert "80 steps" in told["dpo"]["line"] and "trains nothing" in told["prompt"]["line"]
+    trained = [method for method in METHODS if told[method]["stories"]["info"].startswith("Train on")]
+    assert trained == list(STEERED_METHODS)
+    for box, methods in {"phrasings": METHODS[:-1], "story_seen": STEERED_METHODS}.items():
+        assert [method for method in METHODS if "reads none" not in told[method][box]["info"]] == [*methods]
+    assert "few-shot examples" in told["prompt"]["phrasings"]["info"]
+    assert all(told[method][name]["visible"] for method in METHODS for name in ("judge", "story_heldout"))
+
+
+def test_a_knob_says_what_it_does_for_the_method() -> None:
+    def info(method: str, name: str) -> str:
+        return train_fit.settings("quick", method, "even", False, False)[
+            forms.ADVANCED.index(name) - len(forms.ADVANCED)
+        ]["info"]
+
+    assert "warm-up" in info("hybrid", "steps") and "warm-up" not in info("sft", "steps")
+    assert "KTO" in info("kto_only", "warmup_steps") and "KTO" not in info("kl_only", "warmup_steps")
+    for method in ("sft", "dpo"):
+        for name in ("prompts_per_step", "answers_per_step", "retain_weight"):
+            assert "budget of tokens" in info(method, name)
 
 
 def test_writing_out_the_templates_keeps_what_was_typed() -> None:

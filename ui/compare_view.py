@@ -11,7 +11,7 @@ import gradio as gr
 
 from distalign.folders import DataFolder
 from distalign.plan import estimate, read_speed
-from distalign.spec import DEFAULT_MODEL
+from distalign.spec import DEFAULT_MODEL, TRAINED_METHODS
 from distalign.training_config import PRESETS
 from jobs.compare import Comparison, answers_of, by_context, compare, prompts_of, splits_of
 from jobs.datasets import compared_as, datasets, in_method
@@ -67,10 +67,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Control:
-    """A control: its value and, where they are not fixed, its choices (label and value)."""
+    """A control: its value and, where they are not fixed, its choices (label and value), and whether it is there."""
 
     value: Any
     choices: tuple[tuple[str, Any], ...] | None = None
+    visible: bool = True
 
 
 def look(
@@ -100,11 +101,12 @@ def changes(parts: Mapping[str, Part | Control], shown: Shown, controls: Control
     for name, part in parts.items():
         new = name not in shown.sent
         if isinstance(part, Control):
-            sent[name] = part.choices
-            update: dict[str, Any] = {}
+            sent[name] = (part.choices, part.visible)
+            choices, visible = shown.sent.get(name, (None, True))
+            update: dict[str, Any] = {} if part.visible == visible else {"visible": part.visible}
             if getattr(controls, name) != part.value:
                 update["value"] = part.value
-            if part.choices is not None and (new or shown.sent[name] != part.choices):
+            if part.choices is not None and (new or choices != part.choices):
                 update |= {"choices": list(part.choices), "value": part.value}
             updates.append(gr.update(**update) if update else gr.skip())
         else:
@@ -143,7 +145,9 @@ def _chooser(
         "methods": Control(_as_ticked(controls.methods, choice.methods)),
         "others": Control(list(choice.others), runs),
         "standings": Part(standings, lambda: standings),
-        "preset": Control(preset),
+        "preset": Control(
+            preset, visible=any(method in TRAINED_METHODS for one in queueable for method in one)
+        ),
         "queue_box": Part(any(queueable), lambda: gr.update(visible=any(queueable))),
         "queue": Part((choice.dataset, queueable, preset), lambda: _queue_label(data, resolved, preset)),
         "timer": Part(bool(resolved.waiting), lambda: gr.update(active=bool(resolved.waiting))),
@@ -163,9 +167,10 @@ def run_label(run: ComparableRun) -> str:
 
 
 def _usual_preset(resolved: Resolved) -> str:
-    """The preset of the newest of the dataset's runs, so that what is queued can be held against them."""
+    """The preset of the newest of the dataset's trained runs, so that what is queued can be held against them."""
     measured = [standing.measured for standing in resolved.standings if standing.measured]
-    newest = max(measured, key=lambda run: run.created_at, default=None)
+    trained = [run for run in measured if run.method in TRAINED_METHODS]
+    newest = max(trained, key=lambda run: run.created_at, default=None)
     if newest:
         return newest.spec.preset
     return resolved.spec.preset if resolved.spec else "standard"

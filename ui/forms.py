@@ -13,10 +13,10 @@ from distalign.models import ALLOWED
 from distalign.sampling_config import SAMPLING_FIELDS
 from distalign.sharing import fields_in
 from distalign.sheets import is_sheet, read_sheet
-from distalign.spec import DEFAULT_MODEL, TRAINED_METHODS, RunSpec, parse_spec
+from distalign.spec import DEFAULT_MODEL, RunSpec, parse_spec
 from distalign.stated import STATED
 from distalign.targets import parse_target
-from distalign.training_config import CHOICES, FIELD_TYPES
+from distalign.training_config import CHOICES, FIELD_TYPES, reads
 from ui.form_text import number, parse_categories, parse_heldout, parse_parts, parse_templates, whole
 
 CUSTOM, JOINT = "custom", "joint"
@@ -216,12 +216,7 @@ def _templates(form: Form) -> dict[str, list[str]]:
 
 def knobs_in_use(method: object, stories: object) -> tuple[str, ...]:
     """The knobs that change anything for a method."""
-    unused = set() if method in TRAINED_METHODS else set(FIELD_TYPES)
-    unused |= set() if stories else set(STORY_KNOBS)
-    unused |= set() if method == "prompt" else {"few_shot"}
-    # Exact figures are those of a tuned model.
-    unused |= set() if method in TRAINED_METHODS else {"exact_epsilon"}
-    return tuple(name for name in ADVANCED if name not in unused)
+    return tuple(name for name in ADVANCED if reads(method, name) and (stories or name not in STORY_KNOBS))
 
 
 def advanced_of(form: Form) -> dict[str, Any]:

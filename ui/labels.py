@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distalign.training_config import PRESETS
+from distalign.training_config import PRESETS, reads
 
 METHODS: dict[str, str] = {
     "hybrid": "Hybrid: KL calibration and KTO (recommended)",
@@ -52,7 +52,7 @@ KNOBS: dict[str, tuple[str, str]] = {
     "anchor_weight": ("Weight of the anchor", "After the warm-up: keeps answers well-formed"),
     "retain_weight": ("Weight of retaining", "Holds side effects on unrelated prompts down"),
     "kto_over": ("KTO over", "Response only, or the steering token too"),
-    "precision": ("Precision", "Arithmetic of the frozen weights"),
+    "precision": ("Precision", "Arithmetic of the base model's weights"),
     "temperature": ("Temperature", "1 is plain sampling"),
     "top_p": ("Top p", "1 keeps every token"),
     "top_k": ("Top k", "0 keeps every token"),
@@ -61,6 +61,18 @@ KNOBS: dict[str, tuple[str, str]] = {
     "story_rounds": ("Stories a context", "0 is as many as rounds"),
     "few_shot": ("Few-shot examples", "For the method prompt: questions with drawn answers"),
     "exact_epsilon": ("Exact ε", "Probability that exact figures may leave out; 0 is off"),
+}
+# Sentences that say it for one method, where the one above does not hold.
+_BUDGET = "Sizes the budget of tokens, which is that of the hybrid’s steps"
+_BASELINE = {
+    "prompts_per_step": f"{_BUDGET}; the more, the more prompts are trained on",
+    "answers_per_step": _BUDGET,
+    "retain_weight": "0 leaves what retaining takes out of the budget of tokens; all else is alike",
+}
+KNOBS_OF: dict[str, dict[str, str]] = {
+    "kl_only": {"warmup_steps": "Supervised steps before KL stands alone"},
+    "sft": {**_BASELINE, "steps": "Optimizer steps"},
+    "dpo": {**_BASELINE, "steps": "Optimizer steps: half of fine-tuning, half of DPO"},
 }
 
 
@@ -78,6 +90,14 @@ def preset_line(name: str) -> str:
     return f"{PRESETS[name].steps} steps: {purpose.get(name, 'a recipe of its own')}."
 
 
-def knob(name: str) -> tuple[str, str]:
-    """The label of a knob and the sentence beneath it."""
-    return KNOBS.get(name, (name.replace("_", " ").capitalize(), ""))
+def knob(name: str, method: str = "") -> tuple[str, str]:
+    """The label of a knob and the sentence beneath it, which says what it does for a method."""
+    label, info = KNOBS.get(name, (name.replace("_", " ").capitalize(), ""))
+    return label, KNOBS_OF.get(method, {}).get(name, info)
+
+
+def stories(method: str) -> str:
+    """The sentence beneath the tick for stories."""
+    if reads(method, "story_seen"):
+        return "Train on short stories beside short answers, and measure them; takes several times as long"
+    return "Measure short stories, too; this method is not trained on any. Takes longer"

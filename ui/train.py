@@ -209,7 +209,12 @@ def _wire_fields(c: Controls) -> None:
     c["target"].change(lambda v: gr.update(visible=v == STATED), c["target"], c["any_attribute"], **EACH)
     decides = ("preset", "method", "target", "any_attribute", "stories")
     headings = [c[f"knobs-{title}"] for title in train_settings.KNOB_GROUPS]
-    boxes = [c[name] for name in ("preset_line", "judge", "story_seen", "story_heldout", "steering")]
+    boxes = [
+        c[name]
+        for name in (
+            "preset", "preset_line", "stories", "judge", "phrasings", "story_seen", "story_heldout", "steering",
+        )
+    ]  # fmt: skip
     gr.on(
         [c[name].change for name in decides], train_fit.settings, [c[name] for name in decides],
         [*boxes, *headings, *(c[name] for name in forms.ADVANCED)], **EACH,

@@ -9,15 +9,14 @@ import gradio as gr
 from distalign.attributes import Attribute
 from distalign.contexts import Contexts
 from distalign.errors import SpecError
-from distalign.spec import STEERED_METHODS, TRAINED_METHODS
 from distalign.stated import STATED
 from distalign.targets import parse_target
 from distalign.templates import PHRASINGS, built_in_templates
-from distalign.training_config import CHOICES, FIELD_TYPES, recipe
+from distalign.training_config import CHOICES, FIELD_TYPES, reads, recipe
 from ui import cards, forms, labels, shares, sheet_preview, tables
 from ui.form_text import templates_text
 from ui.forms import Form
-from ui.train_settings import KNOB_GROUPS
+from ui.train_settings import KNOB_GROUPS, template_info
 
 # A table with more cells than this is edited in a spreadsheet and uploaded.
 MAX_CELLS = 6000
@@ -52,10 +51,10 @@ def table_value(names: tuple[str, ...], table: dict[str, dict[str, object]]) -> 
 
 
 def settings(preset: str, method: str, target: str, any_attribute: bool, stories: bool) -> list[Any]:
-    """The preset's sentence; which settings count, and what each shows while it is blank.
+    """Which settings count for a method, what each does there, and what it shows while it is blank.
 
-    Outputs: the sentence, the judge, the two boxes of story templates, the kind of steering tokens,
-    the headings of the knobs, the knobs.
+    Outputs: the preset, its sentence, the tick for stories, the judge, phrasings, the two boxes of
+    story templates, the kind of steering tokens, the headings of the knobs, the knobs.
     """
     values = recipe(preset, method, any_attribute and target == STATED)
     used = forms.knobs_in_use(method, stories)
@@ -63,16 +62,27 @@ def settings(preset: str, method: str, target: str, any_attribute: bool, stories
     headings = [gr.update(visible=any(n in used for n in names)) for names in KNOB_GROUPS.values()]
     knobs = []
     for name in forms.ADVANCED:
-        change: dict[str, Any] = {"visible": name in used}
+        info = labels.knob(name, method)[1]
+        change: dict[str, Any] = {"visible": name in used, "info": info}
         if name in CHOICES:
-            change["info"] = f"{labels.knob(name)[1]}. Preset: {getattr(values, name)}"
+            change["info"] = f"{info}. Preset: {getattr(values, name)}"
         elif name in FIELD_TYPES:
             change["placeholder"] = f"{getattr(values, name):g}"
         knobs.append(gr.update(**change))
-    trains = method in TRAINED_METHODS
-    line = labels.preset_line(preset) if trains else "This method trains nothing: the preset does not matter."
-    steered = gr.update(visible=method in STEERED_METHODS)
-    return [cards.quiet(line), show, show, show, steered, *headings, *knobs]
+    trains = reads(method, "preset")
+    line = labels.preset_line(preset) if trains else "This method trains nothing, so it takes no preset."
+    return [
+        gr.update(visible=trains),
+        cards.quiet(line),
+        gr.update(info=labels.stories(method)),
+        show,
+        gr.update(info=template_info("phrasings", method)),
+        gr.update(visible=bool(stories), info=template_info("story_seen", method)),
+        show,
+        gr.update(visible=reads(method, "steering")),
+        *headings,
+        *knobs,
+    ]
 
 
 def fit_shares(*values: Any) -> list[Any]:

@@ -7,7 +7,7 @@ import gradio as gr
 from distalign.models import ALLOWED
 from distalign.spec import DEFAULT_MODEL, METHODS, STEERING_POOLS
 from distalign.story_config import JUDGES
-from distalign.training_config import CHOICES, FIELD_TYPES, PRESETS
+from distalign.training_config import CHOICES, FIELD_TYPES, PRESETS, reads
 from ui import cards, forms, labels
 from ui.form_from_spec import default_of
 from ui.train_form import START, Controls
@@ -16,12 +16,14 @@ from ui.train_form import START, Controls
 KNOB_GROUPS: dict[str, tuple[str, ...]] = {
     "Steps and adapter": (
         "steps", "warmup_steps", "prompts_per_step", "answers_per_step", "optimizer", "learning_rate",
-        "lora_rank", "adapted_layers", "precision",
+        "lora_rank", "adapted_layers",
     ),
     "Loss": (
         "kl_weight", "kto_weight", "beta", "kto_over", "sft_weight", "anchor_weight", "retain_weight",
     ),
-    "Sampling": ("temperature", "top_p", "top_k", "max_new_tokens", "exact_epsilon"),
+    "Sampling and precision": (
+        "temperature", "top_p", "top_k", "max_new_tokens", "exact_epsilon", "precision",
+    ),
     "Stories and examples": ("story_tokens", "story_rounds", "few_shot"),
 }  # fmt: skip
 TEMPLATE_LABELS = {
@@ -74,7 +76,7 @@ def training(c: Controls) -> None:
         c.fields["stories"] = gr.Checkbox(
             START.stories,
             label="Stories, too",
-            info="Train on short stories beside short answers, and measure them; takes several times as long",
+            info=labels.stories(START.method),
             elem_id="stories",
         )
         c.fields["judge"] = gr.Radio(
@@ -86,6 +88,14 @@ def training(c: Controls) -> None:
             elem_id="judge",
         )
         c.error("training")
+
+
+def template_info(name: str, method: str) -> str:
+    """The sentence beneath a box of templates or phrasings: what a method takes them for."""
+    if not reads(method, forms.TEMPLATE_BOXES[name]):
+        return "This method reads none. Runs are held against each other only where these are the same"
+    examples = name == "phrasings" and reads(method, "few_shot")
+    return TEMPLATE_LABELS[name][1] + (". They answer the few-shot examples" if examples else "")
 
 
 def _planner(c: Controls) -> None:
@@ -109,10 +119,10 @@ def templates(c: Controls) -> None:
         c.others["write_out"] = gr.Button(
             "Write out the built-in ones", size="sm", elem_id="write-out", elem_classes="da-fit"
         )
-        for name, (label, info) in TEMPLATE_LABELS.items():
+        for name, (label, _) in TEMPLATE_LABELS.items():
             c.fields[name] = gr.Textbox(
                 label=label,
-                info=info,
+                info=template_info(name, START.method),
                 lines=2,
                 max_lines=10,
                 visible=not name.startswith("story"),
