@@ -332,6 +332,22 @@ def test_the_table_goes_on_where_it_stopped_and_a_failure_is_told(
     assert stand.calls[1:] == ["answers-jobs-hybrid-1", "answers-jobs-zero_shot-1", "answers-jobs-kl_only-1"]
 
 
+def test_again_takes_no_more_than_was_chosen_whatever_the_third_set_is_by_now(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(turns, "measured", Stand())
+    given = arguments(place, "--methods", "zero_shot", "--seeds", "0")
+    assert main([*given, "1"]) == 0
+    kept = (place / "out" / "results.json").read_bytes()
+    monkeypatch.setattr(third_set, "PERSON", third_set.PERSON[:-1])
+
+    assert main([*given, "1"]) == 2, "without --again, too"
+    assert main([*given, "--again"]) == 2
+    assert "--again leaves answers/jobs/zero_shot/1: choose all of it" in capsys.readouterr().err
+    assert (place / "out" / "results.json").read_bytes() == kept
+    assert main([*given, "1", "--again"]) == 0
+
+
 def test_what_was_measured_with_other_settings_is_measured_anew(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,11 +39,11 @@ def ablations(args: argparse.Namespace) -> int:
     require_known(base.base_model, folders=True)
     out = page_file(args, data, "ablations")
     results = Path(args.results) if args.results else out.with_suffix(".json")
-    records = Records(results, {"specification": settings_of(base)}, again=args.again)
-    plan = dict(_plan(grid, args.only or NAMES))
-    if args.again:
-        for name in plan:
-            records.forget(name)
+    names = args.only or NAMES
+    plan = dict(_plan(grid, names))
+    # With the knobs go the values that were of the grid once.
+    anew = (BASE, *names) if args.again else ()
+    records = Records(results, {"specification": settings_of(base)}, again=anew)
     # Before hours of measuring, so that a place that cannot be written is told at once.
     write_page(records, grid, out)
     records.save()

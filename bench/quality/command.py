@@ -39,10 +39,8 @@ def quality(args: argparse.Namespace) -> int:
     chosen = cells(Selection(args.datasets, args.methods, args.seeds, args.stories))
     out = page_file(args, data, "results")
     results = Path(args.results) if args.results else out.with_suffix(".json")
-    records = Records(results, _settings(args.trial), again=args.again)
-    if args.again:
-        for cell in chosen:
-            records.forget(cell.key)
+    anew = [cell.key for cell in chosen] if args.again else ()
+    records = Records(results, _settings(args.trial), again=anew)
     work = _Work(args, data, records, out)
     work.look_back(dict.fromkeys([*cells(Selection(stories=True)), *chosen]))
     # Before hours of runs, so that a place that cannot be written is told at once.
