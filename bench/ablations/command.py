@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.ablations.decisions import SAMPLING
-from bench.ablations.grid import BASE, SEEDS, TRIAL, Fields, Grid, knobs
+from bench.ablations.grid import BASE, SEEDS, TITLES, TRIAL, USUAL, Fields, Grid
 from bench.ablations.page import write_page
 from bench.arguments import minutes
 from bench.pages import ended, page_file
@@ -23,7 +23,7 @@ from jobs.places import data_folder
 
 # A unit that trains for longer is measured with one seed only.
 SHORT_SECONDS = 60
-NAMES = (*knobs(), SAMPLING)
+NAMES = (*TITLES, SAMPLING)
 
 
 def ablations(args: argparse.Namespace) -> int:
@@ -61,10 +61,9 @@ def _plan(grid: Grid, names: Sequence[str]) -> Iterator[tuple[str, Fields]]:
     yield BASE, {}
     for name in names:
         if name != SAMPLING:
-            values = knobs(trial=grid.trial)[name].values
             for label, unit in grid.units(name).items():
                 if unit != BASE:
-                    yield unit, values[label]
+                    yield unit, grid.values[name][label]
 
 
 def _missing(
@@ -109,7 +108,7 @@ def add_ablations(verbs: argparse._SubParsersAction, parents: Sequence[argparse.
     verb.set_defaults(handler=ablations)
     verb.add_argument("--only", nargs="+", metavar="KNOB", choices=NAMES, help=f"of {', '.join(NAMES)}")
     verb.add_argument("--spec", metavar="FILE", default="specs/gender-uk-real.yaml", help="what is trained")
-    verb.add_argument("--preset", default="quick", help="default: quick")
+    verb.add_argument("--preset", default=USUAL, help=f"default: {USUAL}")
     verb.add_argument("--minutes", type=minutes, metavar="N", help="start nothing after so many minutes")
     verb.add_argument("--again", action="store_true", help="measure anew what was measured before")
     verb.add_argument("--out", metavar="FILE", help="the page (default: docs/ablations.md)")
