@@ -11,6 +11,12 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def runs(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of runs; give 1 or more")
+    return int(text)
+
+
 def minutes(text: str) -> float:
     try:
         value = float(text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,6 +198,13 @@ class Parts:
 
 
 NAMES = ("floor", "training", "convergence", "sampling", "growth", "memory", "page")
+# They sample with an adapter, whose training is a unit of its own.
+TUNED = ("sampling", "growth")
+
+
+def prefixes(names: Sequence[str]) -> list[str]:
+    """What the keys of some parts' units begin with."""
+    return [*names, *(["adapter"] if set(names) & set(TUNED) else [])]
 
 
 def measure_page(arguments: dict[str, Any]) -> dict[str, Any]:

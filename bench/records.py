@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
 from bench.machine import commit, describe_machine
+from distalign.wording import listed
 
 Value = dict[str, Any]
+# A refusal names so many of the values that stand in the way.
+NAMED = 3
 
 
 class Records:
@@ -21,13 +24,14 @@ class Records:
     Args:
         path: the file; need not be there.
         settings: what the values depend on. A file that was measured with others is refused.
-        again: begin anew, and forget what the file holds.
+        again: keys, or what they begin with, that are to be measured anew, and are forgotten.
 
     Raises:
-        BenchError: for a file that is none of ours, or was measured with other settings.
+        BenchError: for a file that is none of ours, or holds values that were measured with other
+            settings and are not to be measured anew.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any], *, again: bool = False) -> None:
+    def __init__(self, path: Path, settings: Mapping[str, Any], *, again: Collection[str] = ()) -> None:
         self.path = path
         # As they come back from the file: lists for tuples.
         self._settings = json.loads(json.dumps(settings))
@@ -35,22 +39,23 @@ class Records:
         if path.exists():
             self._read(again)
 
-    def _read(self, again: bool) -> None:
+    def _read(self, again: Collection[str]) -> None:
         try:
             found = json.loads(self.path.read_text("utf-8"))
-            settings, units = found["settings"], found["units"]
+            settings, self._units = found["settings"], dict(found["units"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BenchError(
                 f"--results: {self.path} cannot be read as results ({type(error).__name__}). "
                 "Name another file"
             ) from None
-        if settings == self._settings:
-            self._units = units
-        elif units and not again:
+        for prefix in again:
+            self.forget(prefix)
+        if self._units and settings != self._settings:
             other = ", ".join(k for k in self._settings if settings.get(k) != self._settings[k])
+            left = f"--again leaves {listed(list(self._units), NAMED)}: choose all of it, "
             raise BenchError(
                 f"--results: {self.path} was measured with another {other or 'version'}. "
-                "Add --again to measure anew, or name another file"
+                f"{left if again else 'Add --again to measure all of it anew, '}or name another file"
             )
 
     def __contains__(self, key: str) -> bool:

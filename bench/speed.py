@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.budget import FULL, TRIAL
 from bench.goals import goals_table
 from bench.pages import ended, page_file
-from bench.parts import NAMES, Options, Parts
+from bench.parts import NAMES, Options, Parts, prefixes
 from bench.records import Records
 from bench.report import write_report
 from bench.turns import say, take
@@ -29,14 +29,11 @@ def speed(args: argparse.Namespace) -> int:
     """
     data = data_folder(args.data)
     options = _options(args, data)
-    records = Records(_results_file(args, data), _settings(options), again=args.again)
+    names = args.only or NAMES
+    anew = prefixes(names) if args.again else ()
+    records = Records(_results_file(args, data), _settings(options), again=anew)
     out = page_file(args, data, "speed")
     parts = Parts(options, records)
-    names = args.only or NAMES
-    if args.again:
-        for name in names:
-            for unit in parts.units(name):
-                records.forget(unit.key)
     # Before hours of measuring, so that a place that cannot be written is told at once.
     records.save()
     write_report(records, options.budget, out, trial=args.trial)

@@ -38,7 +38,8 @@ class Subject:
     ``prefaces``, if any, are the turns before the question, one preface a context.
     ``tuned`` says whether the model was trained: then its answers' exact distribution
     is worked out, while most of a base model's probability would stay open. ``kept`` has the
-    answers that an untouched base model gave before.
+    answers that an untouched base model gave before. ``opening`` are the tokens that its answers may
+    begin with, empty for plain sampling; nothing is kept of such answers.
     """
 
     model: PreTrainedModel
@@ -48,6 +49,7 @@ class Subject:
     prefaces: tuple[Preface, ...] = ()
     tuned: bool = False
     kept: KeptAnswers | None = None
+    opening: tuple[int, ...] = ()
 
 
 def stop_ids(subject: Subject) -> frozenset[int]:
@@ -99,7 +101,16 @@ def measure_split(
     else:
         expansion = Expansion(epsilon) if epsilon else None
         chunks = sample_answers(
-            subject.model, ids, counts, sampling, draw.stops, seed, keep_first, expansion, count
+            subject.model,
+            ids,
+            counts,
+            sampling,
+            draw.stops,
+            seed,
+            keep_first,
+            expansion,
+            count,
+            subject.opening,
         )
         chunks = subject.kept.keeping(draw, chunks) if subject.kept else chunks
     tally, total = _Tally(subject, spec, split, prompts), sum(counts)

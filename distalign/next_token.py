@@ -37,6 +37,13 @@ def next_token_probs(logits: Tensor, sampling: Sampling) -> Tensor:
     return probs / probs.sum(-1, keepdim=True)
 
 
+def restricted(logits: Tensor, tokens: Sequence[int]) -> Tensor:
+    """[M, V] logits with all but some tokens ruled out."""
+    found = torch.full_like(logits, -torch.inf)
+    found[:, tokens] = logits[:, tokens]
+    return found
+
+
 def generator_of(seed: int, prompt: int, ids: tuple[int, ...]) -> np.random.Generator:
     """A stream of its own for each prefix: what is drawn depends on nothing that runs beside it."""
     key = hashlib.blake2b(np.array([seed, prompt, *ids], dtype=np.int64).tobytes(), digest_size=16)

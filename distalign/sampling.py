@@ -32,6 +32,7 @@ def sample_answers(
     on_first: Callable[[int, Tensor], None] | None = None,
     expansion: Expansion | None = None,
     on_rounds: Callable[[int], None] | None = None,
+    opening: Ids = (),
 ) -> Iterator[list[Answer]]:
     """Draw ``counts[i]`` independent completions of each prompt.
 
@@ -47,11 +48,13 @@ def sample_answers(
             drawn stays the same.
         on_rounds: called before each yield with the rounds that are drawn, also those of prompts
             that are not finished; a round under way counts by its length.
+        opening: tokens that a completion may begin with, their probabilities scaled up to 1; empty for
+            any token. What ``on_first`` is told stays the same.
 
     Yields:
         the answers of some prompts, in the order of the prompts; none after a step that finished none.
     """
-    walk = Walk(model, sampling, stop_ids, seed, expansion)
+    walk = Walk(model, sampling, stop_ids, seed, expansion, opening)
 
     def report(index: int, logits: Tensor) -> None:
         if on_first is not None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from distalign.exact import Expansion, Level, choose, lightest
-from distalign.next_token import Floats, Ints, draw_tokens, generator_of, next_token_probs
+from distalign.next_token import Floats, Ints, draw_tokens, generator_of, next_token_probs, restricted
 from distalign.prefixes import (
     TOKENS_AT_ONCE,
     Ids,
@@ -110,6 +110,7 @@ class Walk:
         stop_ids: tokens that end a completion.
         seed: makes the rounds repeatable.
         expansion: how far to expand for probability; None: rounds only.
+        opening: tokens that a completion may begin with; empty for any.
     """
 
     def __init__(
@@ -119,8 +120,10 @@ class Walk:
         stop_ids: frozenset[int],
         seed: int,
         expansion: Expansion | None = None,
+        opening: Ids = (),
     ) -> None:
         self.model, self.sampling, self.seed, self.expansion = model, sampling, seed, expansion
+        self.opening = list(opening)
         self.stops = np.array(sorted(stop_ids), dtype=np.int64)
         self.token_bytes = bytes_per_token(model)
         self.answers: list[Answer] = []
@@ -213,8 +216,10 @@ class Walk:
 
     def _visit(self, frontier: Frontier, rows: slice, logits: Tensor, found: _Found) -> None:
         """Draw the children of some prefixes, and look up those of much mass."""
-        probs = next_token_probs(logits, self.sampling)
         here = frontier.part(rows)
+        if self.opening and not here.ids[0]:
+            logits = restricted(logits, self.opening)
+        probs = next_token_probs(logits, self.sampling)
         pieces = [(np.zeros(0, dtype=np.int64),) * 3]
         (drawing,) = here.counts.nonzero()
         if len(drawing):

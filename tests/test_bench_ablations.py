@@ -12,16 +12,21 @@ import pytest
 import yaml
 
 from bench import turns
-from bench.ablations.decisions import Row, decision, is_whole, rows_of, sampling_rows
-from bench.ablations.grid import BASE, Grid, knobs, split_templates
+from bench.ablations import unit
+from bench.ablations.decisions import SAMPLING, Row, decision, missing, rows_of, sampling_rows
+from bench.ablations.grid import BASE, TITLES, Grid, split_templates
 from bench.ablations.page import render
 from bench.ablations.unit import measure
 from bench.cli import main
 from bench.records import Records
-from distalign.spec import load_spec
+from distalign.measuring import Subject, measure_split
+from distalign.results import Round, SplitResult
+from distalign.spec import RunSpec, load_spec
 from distalign.templates import PERSON_SEEN
+from jobs.report import finite
 from tests.tiny import save_base, tiny_spec
 
+SECOND = ("restricted_mae", "restricted_unclassified", "restricted_agreement")
 SPEC = Path(__file__).parent.parent / "specs" / "gender-uk-real.yaml"
 GRID = Grid(SPEC, {"preset": "quick"})
 
@@ -51,19 +56,53 @@ def test_fewer_templates_are_a_part_of_more() -> None:
     assert sizes[0] < sizes[1] < sizes[2] < sizes[3]
 
 
-@pytest.mark.parametrize("knob", knobs())
-def test_each_knob_has_the_default_among_its_values_and_turns_nothing_else(knob: str) -> None:
-    base = GRID.spec({})
-    units = GRID.units(knob)
+@pytest.mark.parametrize("preset", ["quick", "standard", "paper"])
+@pytest.mark.parametrize("knob", TITLES)
+def test_each_knob_has_the_default_among_its_values_and_turns_nothing_else(knob: str, preset: str) -> None:
+    grid = Grid(SPEC, {"preset": preset})
+    base, units = grid.spec({}), grid.units(knob)
 
     assert list(units.values()).count(BASE) == 1, "the preset's value is one of them"
-    for label, fields in knobs()[knob].values.items():
-        spec = GRID.spec(fields, seed=1)
+    for label, fields in grid.values[knob].items():
+        spec = grid.spec(fields, seed=1)
         changed = {name for name in ("training", "templates") if getattr(spec, name) != getattr(base, name)}
         assert changed == (
             {"templates" if knob == "templates" else "training"} if units[label] != BASE else set()
         )
         assert (spec.seed, spec.rounds, spec.templates.heldout) == (1, 20, base.templates.heldout)
+
+
+def test_the_presets_own_values_stand_in_order_among_the_others() -> None:
+    standard, paper = (Grid(SPEC, {"preset": preset}).values for preset in ("standard", "paper"))
+
+    assert list(standard["learning_rate"]) == ["0.004", "0.006", "0.007", "0.01", "0.014"]
+    assert list(standard["optimizer"]) == ["muon, 0.006", "muon, 0.01", "adamw, 0.004", "adamw, 0.01"]
+    assert list(standard["adapted_layers"]) == list(paper["adapted_layers"]) == ["4", "6", "8", "12", "0"]
+    assert list(paper["prompts"]) == ["4, 4", "8, 4", "16, 4", "24, 4", "16, 8", "16, 16"]
+    assert list(paper["steps"]) == ["260", "400"], "no fewer than its warm-up takes"
+    assert list(paper["kto_weight"]) == ["0", "0.05", "0.1", "0.3", "1"]
+
+
+def test_a_specification_with_few_templates_has_no_value_twice(place: Path) -> None:
+    assert list(Grid(place / "spec.yaml", {}).values["templates"]) == ["4"]
+
+
+def test_each_term_of_the_hybrid_loss_is_a_knob_of_its_own() -> None:
+    for knob, labels in (
+        ("kto_weight", ["0", "0.05", "0.1", "0.3"]),
+        ("anchor_weight", ["0", "0.05", "0.15"]),
+    ):
+        assert list(GRID.units(knob)) == labels
+        specs = [GRID.spec(fields).training for fields in GRID.values[knob].values()]
+        assert [getattr(training, knob) for training in specs] == [float(label) for label in labels]
+    assert list(GRID.units("kto_weight").values())[2] == list(GRID.units("anchor_weight").values())[1] == BASE
+
+
+def test_what_was_published_is_of_the_grid() -> None:
+    kept = json.loads((SPEC.parent.parent / "docs" / "ablations.json").read_text("utf-8"))["units"]
+    units = {unit for knob in TITLES for unit in GRID.units(knob).values()}
+
+    assert {key.rpartition("/")[0] for key in kept} <= units
 
 
 # What the figures decide
@@ -110,6 +149,7 @@ def test_a_decision_follows_from_the_numbers(rows: list[Row], said: str) -> None
 
 def measured(error: float, restricted: float = 0.02) -> dict[str, Any]:
     told = {"exact_error": error, "restricted_error": restricted, "steering_mass": 1.0, "unclassified": 0.0}
+    told |= {"restricted_mae": 0.07, "restricted_unclassified": 0.001, "restricted_agreement": 0.99}
     told |= {"effects_kl": 0.41, "perplexity_after": 12.3}
     return told | {"agreement": 1.0, "noise_floor": 0.07, "mae": 0.08, "train_seconds": 31.0}
 
@@ -121,16 +161,31 @@ def test_the_page_has_no_decision_before_all_values_of_a_knob_are_there(tmp_path
     rows = rows_of(records, GRID, "kto_over")
 
     assert [(r.label, r.default, r.errors) for r in rows] == [("response", True, (0.02, 0.021))]
-    assert not is_whole(rows, GRID, "kto_over")
-    assert "| KTO's log-ratio over | response |  |" in render(records, GRID)
+    assert missing(rows, GRID, "kto_over") == ["completion"]
+    assert "| KTO's log-ratio over | response | Not measured yet: completion. |" in render(records, GRID)
+    weights = "| weight of KTO's term | 0.1 | Not measured yet: 0; 0.05; 0.3. |"
+    assert weights in render(records, GRID), "the default is there, as it is of every knob"
     sampling = [(r.label, r.error) for r in sampling_rows(records)]
     assert sampling == [("plain", pytest.approx(0.0205)), ("restricted, two passes", pytest.approx(0.02))]
     assert "| sampling | plain | plain stays: restricted, two passes is lower" in render(records, GRID)
+    twice = "| restricted, two passes | 0.0200 (0.0200 to 0.0200) | 0.070 | 0.10 % | 99.00 % | 0.41 |"
+    assert twice in render(records, GRID)
     records.keep("kto_over/completion/0", measured(0.05), 50)
     text = render(records, GRID)
     assert "| KTO's log-ratio over | response | response stays: it has the lowest error. |" in text
     assert "| completion | 0.0500 | 0.080 | 0.00 % | 100.00 % | 0.41 | 12.3 | 31 | 1 |" in text
     assert "| response (default) | 0.0205 (0.0200 to 0.0210) |" in text
+
+
+def test_what_was_not_sampled_twice_is_no_figure_of_the_second_sampling(tmp_path: Path) -> None:
+    records = Records(tmp_path / "r.json", {})
+    kept = {name: value for name, value in measured(0.02).items() if name not in SECOND}
+    records.keep(f"{BASE}/0", kept, 50)
+
+    assert missing(sampling_rows(records), GRID, SAMPLING) == ["restricted, two passes"]
+    text = render(records, GRID)
+    assert "| restricted, two passes | 0.0200 | – | – | – | 0.41 | 12.3 | 31 | 1 |" in text
+    assert "| sampling | plain | Not measured yet: restricted, two passes. |" in text
 
 
 def test_a_value_whose_answers_nobody_can_read_is_a_row_and_no_candidate(tmp_path: Path) -> None:
@@ -163,6 +218,33 @@ def test_a_unit_trains_and_measures_the_templates_that_were_kept_apart(place: Pa
     assert 0 < found["exact_error"] < 1 and 0 <= found["agreement"] <= 1 and found["train_seconds"] > 0
     assert found["effects_kl"] > 0 and found["perplexity_after"] > 1
     assert json.loads(json.dumps(found)) == found
+
+
+def test_a_unit_is_sampled_again_with_its_first_tokens_masked(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[Subject, SplitResult, list[Round]]] = []
+
+    def watched(subject: Subject, spec: RunSpec, split: str, _: object, stream: str = "") -> SplitResult:
+        rounds: list[Round] = []
+        result = measure_split(subject, spec, split, lambda some, *_: rounds.extend(some), stream)
+        found.append((subject, result, rounds))
+        return result
+
+    monkeypatch.setattr(unit, "measure_split", watched)
+    spec = Grid(place / "spec.yaml", {}).spec({"steps": 6})
+    told = measure({"spec": str(place / "spec.yaml"), "data": str(place), "set": json.loads(spec.to_json())})
+    (plain, _, drawn), (masked, second, again) = found
+
+    assert plain.opening == () and masked.opening == masked.steering.ids
+    assert any(r.steering is None for r in drawn), "six steps bring little mass on the steering tokens"
+    assert len(again) == len(drawn) and {r.steering for r in again} == {0, 1}
+    figures = {"mae": second.mae.value, "unclassified": second.unclassified, "agreement": second.agreement}
+    assert {name: told[f"restricted_{name}"] for name in figures} == finite(
+        {name: round(value, 6) for name, value in figures.items()}
+    )
+    agreeing = sum(r.steering == r.category for r in again) / len(again)
+    assert told["restricted_agreement"] == pytest.approx(agreeing, abs=1e-6)
 
 
 class Stand:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -15,15 +16,19 @@ from bench import turns
 from bench.cli import main
 from bench.errors import BenchError, MeasurementFailed
 from bench.quality import third_set
+from bench.quality.beside import share_rows
 from bench.quality.cells import ANSWERS, CONTEXTS, EXTRA, METHODS, PAPER, STORIES, Selection, cells
-from bench.quality.chart import chart_rows
+from bench.quality.chart import BEST, _mark_rows, chart_rows
 from bench.quality.figures import Quality
 from bench.quality.goals import goal_rows
-from bench.quality.page import BEGIN, CHART, EMPTY, END, marked, readme_block, write_into, write_page
+from bench.quality.luck import by_luck, shifted
+from bench.quality.missed import paragraphs
+from bench.quality.page import BEGIN, CHART, EMPTY, END, marked, readme_block, summary, write_into, write_page
 from bench.records import Records
 from bench.settings import differences, settings_of
 from distalign import published, story_templates
 from distalign.errors import SpecError
+from distalign.noise import noise_floor
 from distalign.spec import SPEC_FIELDS, load_spec, parse_spec
 from distalign.templates import GENERAL_HELDOUT, GENERAL_SEEN, PERSON_HELDOUT, PERSON_SEEN, check_template
 from tests.tiny import save_base, tiny_spec
@@ -107,6 +112,49 @@ def test_a_selection_gives_its_product(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_a_kind_is_asked_for_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+
+    def keys(*datasets: str, **more: Any) -> list[str]:
+        return [cell.key for cell in cells(Selection(datasets, ["hybrid"], [3, 4], **more))]
+
+    answers = [f"answers/race-even/hybrid/{seed}" for seed in (3, 4)]
+    contexts, stories = ([key.replace("answers", kind) for key in answers] for kind in (CONTEXTS, STORIES))
+    assert keys("race-even", kinds=[ANSWERS]) == answers
+    assert keys("race-even", kinds=[CONTEXTS]) == contexts
+    assert keys("race-even", kinds=[STORIES]) == stories
+    assert keys("race-even", kinds=[ANSWERS], stories=True) == [*answers, *stories]
+    assert sorted(keys("race-even")) == [*answers, *contexts]
+    with pytest.raises(SpecError, match="no contexts of these datasets"):
+        keys("gender-uk-real", kinds=[CONTEXTS])
+
+
+def test_what_is_measured_beside_the_six_takes_the_seeds_that_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(PROJECT)
+    every = {c.key for c in cells(Selection(methods=["hybrid"], seeds=[1, 2]))}
+
+    assert every >= {f"answers/{name}/hybrid/{seed}" for name in EXTRA for seed in (1, 2)}
+
+
+def test_a_dataset_is_named_by_its_place_below_specs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(PROJECT)
+    both = ["gender-uk-real", "stories/gender-uk-real"]
+    names = {cell.dataset: cell for cell in cells(Selection(both, ["hybrid"], [0], [ANSWERS]))}
+
+    assert list(names) == ["gender-uk-real", "stories-gender-uk-real"]
+    for same in ("stories-gender-uk-real", str(PROJECT / "specs" / "stories" / "gender-uk-real.yaml")):
+        assert {c.dataset for c in cells(Selection([same]))} == {"stories-gender-uk-real"}
+    told = names["stories-gender-uk-real"].resolved({}).templates
+    assert told.story_heldout == third_set.PERSON_STORIES, "its stories are on the third set, too"
+    write_spec(tmp_path / "gender-uk-real.yaml")
+    write_spec(tmp_path / "jobs.yaml")
+    assert [c.dataset for c in cells(Selection([str(tmp_path / "jobs.yaml")], ["sft"]))] == ["jobs"]
+    with pytest.raises(SpecError, match="would both be 'gender-uk-real'"):
+        cells(Selection([str(tmp_path / "gender-uk-real.yaml")]))
+
+
 def test_a_cells_run_is_measured_on_the_third_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
     spec = cells(Selection(["sentiment-even"], ["kl_only"], [2]))[0].resolved({"rounds": 4})
@@ -141,7 +189,7 @@ def measured(mae: float, *, floor: float = 0.04, trained: bool = True, split: st
         value = mae * factor
         told = {"mae": value, "mae_low": value - 0.01, "mae_high": value + 0.01, "kl": 0.002}
         told |= {"noise_floor": floor, "ratio": value / floor, "unclassified": 0.001}
-        return told | {"exact_error": 0.009 if trained else None}
+        return told | ({"exact_error": 0.009, "agreement": 0.9996} if trained else {})
 
     splits = {"seen_templates": figures(0.9), "heldout_templates": figures(1)}
     splits |= {split: figures(1)} if split else {}
@@ -205,19 +253,112 @@ def test_the_page_has_every_split_the_paper_and_what_cannot_be_measured(
     svg = (tmp_path / "images" / CHART).read_text("utf-8")
 
     assert "third set" in text and "No default, wording or seed was chosen" in text
-    row = next(line for line in text.splitlines() if line.startswith("| gender-uk-real | hybrid, 3 seeds |"))
+    row = next(line for line in text.splitlines() if line.startswith("| gender-uk-real | hybrid | 3 |"))
     assert "0.042 (0.040 to 0.044) [0.032, 0.052] | 0.040 | 1.05 (1.00 to 1.10) | 0.009" in row
-    assert row.endswith("| 90 | 240 | 1.9 | 0.084 |")
+    assert row.endswith("| 0.1 % | 100.0 % | 90 | 240 | 1.9 | 0.084 |")
+    assert "| gender-uk-real | prompt | 1 |" in text and "| – | 0.002 | 0.1 % | – | – | 240 |" in text
     assert "- answers/gender-uk-real/sft/0: method: 'sft' is not known" in text
     assert "other settings than those of today, to be done anew: answers/race-even/hybrid/0." in text
-    assert "| gender-uk-even | hybrid | 0.050 [0.040, 0.060] |" in text.split("## Held-out contexts")[1]
-    assert text.rstrip().count("Not measured yet.") == 0 and str(tmp_path) not in text
+    assert "| gender-uk-even | hybrid | 1 | 0.050 [0.040, 0.060] |" in text.split("## Held-out contexts")[1]
+    assert text.count("Not measured yet.") == 1 and str(tmp_path) not in text
+    assert "Not measured yet." in text.split("## Stated targets, by share")[1].split("##")[0]
     unseen = text.split("## Attributes that were never trained on")[1].split("##")[0]
-    assert "| gender-sentiment | hybrid | 0.050 [0.040, 0.060] |" in unseen
-    assert "| gender-sentiment | hybrid | the cells | 0.050 | 0.040 | 1.25 |" in text
-    assert "| gender-sentiment | hybrid | sentiment | 0.021 | 0.030 | 0.70 |" in text
-    assert "| gender-sentiment | hybrid | 0.400 | 10.50 | 12.25 | 3.0 % | 4.0 % | 20.0 % |" in text
+    assert "| gender-sentiment | hybrid | 1 | 0.050 [0.040, 0.060] |" in unseen
+    assert "| gender-sentiment | hybrid | 1 | the cells | 0.050 | 0.040 | 1.25 |" in text
+    assert "| gender-sentiment | hybrid | 1 | sentiment | 0.021 | 0.030 | 0.70 |" in text
+    assert "| gender-sentiment | hybrid | 1 | 0.400 | 10.50 | 12.25 | 3.0 % | 4.0 % | 20.0 % |" in text
     assert svg.startswith("<svg") and "noise floor" in svg and "the paper" in svg and "hybrid" in svg
+
+
+def test_each_stated_share_has_its_probability_and_its_error(records: Records) -> None:
+    kept = {
+        "target": [[0.05, 0.95], [0.95, 0.05], [0.5, 0.5]],
+        "steering": [[0.07, 0.93], [0.95, 0.05], [0.46, 0.54]],
+    }
+    for seed in (0, 1):
+        records.keep(f"answers/gender-any-target/hybrid/{seed}", measured(0.04, by_context=kept), 60)
+    rows = share_rows(Quality(records))
+
+    assert [row[2:] for row in rows] == [
+        ["5 %", "4", "6.0 %", "0.010"], ["50 %", "4", "50.0 %", "0.040"], ["95 %", "4", "94.0 %", "0.010"],
+    ]  # fmt: skip
+    assert {tuple(row[:2]) for row in rows} == {("gender-any-target", "hybrid")}
+
+
+def test_a_dataset_whose_only_run_classified_nothing_has_dashes_and_no_mark(tmp_path: Path) -> None:
+    kept = Records(tmp_path / "results.json", {})
+    value = measured(0.04)
+    names = ("mae", "mae_low", "mae_high", "noise_floor", "ratio", "kl")
+    value["report"]["splits"]["heldout_templates"] |= dict.fromkeys(names) | {"unclassified": 1.0}
+    kept.keep(f"answers/{PAPER[0]}/hybrid/0", value, 60)
+
+    assert f"| {PAPER[0]} | – | – | 0.084 | – | 0.009 | 100.0 % |" in summary(Quality(kept))
+    assert not chart_rows(Quality(kept)) and [r["name"] for r in _mark_rows(Quality(kept), {PAPER[0]})] == [
+        BEST
+    ]
+    write_page(kept, tmp_path / "results.md")
+
+
+def test_a_missed_goal_is_told_with_its_seeds_and_with_what_luck_does(records: Records) -> None:
+    settings = settings_of(load_spec(PROJECT / "specs" / f"{PAPER[5]}.yaml"))
+    for name in PAPER:
+        for seed in range(3):
+            floor, mae = (0.04, 0.06) if name == PAPER[5] else (0.04, 0.04)
+            value = measured(mae + 0.001 * seed, floor=floor, settings=settings | {"seed": seed})
+            records.keep(f"answers/{name}/hybrid/{seed}", value, 240)
+    told = {text.split("**")[1]: text for text in paragraphs(Quality(records))}
+
+    held_out = told["Missed: hybrid, held-out templates, each of the six: MAE / noise floor"]
+    assert (
+        "(at most 1.20). sentiment-even: 1.50, 1.52 and 1.55 at seeds 0, 1 and 2, on average 1.52."
+        in held_out
+    )
+    assert "Its exact error, free of the luck of rounds, is 0.009." in held_out
+    assert "With 14 contexts, 90 classified rounds each and 3 seeds a perfect sampler has" in held_out
+    assert "Of 6 perfect samplers, one for each dataset, the worst is above 1.20 in " in held_out
+    mean = told["Missed: hybrid, held-out templates: mean MAE over the six"]
+    assert "By dataset: gender-uk-real 0.041, " in mean and "Perfect samplers, with as many contexts" in mean
+
+
+def test_a_training_that_was_too_long_at_one_seed_misses_the_goal(records: Records) -> None:
+    long = measured(0.04)
+    long["report"]["train_seconds"] = 400.0
+    records.keep(f"answers/{PAPER[0]}/hybrid/1", long, 240)
+    name = "training, one dataset, short answers"
+    rows = {row[0]: row[1:] for row in goal_rows(Quality(records))}
+
+    assert rows[name] == ["5.0 min", "6.7 min (gender-uk-real; 6 of 6)", "missed"]
+    (told,) = (text for text in paragraphs(Quality(records)) if name in text)
+    assert told.endswith(
+        "gender-uk-real: 1.5 min, 6.7 min and 1.5 min at seeds 0, 1 and 2, on average 3.2 min."
+    )
+
+
+def test_luck_is_that_of_as_many_contexts_rounds_and_seeds() -> None:
+    spec = load_spec(PROJECT / "specs" / "gender-uk-even.yaml")
+    split = {"noise_floor": noise_floor((0.5, 0.5), 100), "unclassified": 0.0}
+    run = {"settings": settings_of(spec), "report": {"splits": {"heldout_templates": split}}}
+    one = by_luck({0: run}, "heldout_templates", "ratio")
+    four = by_luck(dict.fromkeys(range(4), run), "heldout_templates", "ratio")
+    off = by_luck({0: run}, "heldout_templates", "ratio", 0.05)
+
+    # |X/n − ½| of one context has √(π/2 − 1) of its mean as its standard deviation.
+    assert one.mean() == pytest.approx(1, abs=0.02) and one.std() == pytest.approx(
+        (np.pi / 2 - 1) ** 0.5 / 5, rel=0.1
+    )
+    assert four.std() == pytest.approx(one.std() / 2, rel=0.1)
+    # E|N(1, 1)| = 1.1666 standard deviations, by √(2/π) of them.
+    assert off.mean() == pytest.approx(1.1666 / (2 / np.pi) ** 0.5, rel=0.02)
+    assert by_luck({0: run | {"settings": {}}}, "heldout_templates", "ratio") is None
+
+
+def test_shares_that_are_off_are_off_by_so_much_on_average() -> None:
+    even = np.full((7, 5), 0.2)
+    moved = shifted(even, 0.03, np.random.default_rng(0))
+
+    assert np.abs(moved - even).mean(-1) == pytest.approx(0.03) and moved.sum(-1) == pytest.approx(1)
+    assert shifted(np.array([[0.01, 0.99]]), 0.05, np.random.default_rng(0)).min() >= 0
+    assert (shifted(even, 0, np.random.default_rng(0)) == even).all()
 
 
 def test_the_chart_shows_what_was_measured_on_held_out_templates(records: Records) -> None:
@@ -312,6 +453,28 @@ def test_a_run_is_the_products_own_and_is_kept_with_what_it_depends_on(
     assert "| jobs | hybrid |" in (place / "out" / "results.md").read_text("utf-8")
 
 
+def test_a_run_whose_prompts_state_targets_keeps_what_it_did_in_each_context(
+    place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_spec(place / "jobs.yaml", target="stated")
+    assert (
+        main(
+            arguments(
+                place, "--trial", "--methods", "hybrid", "zero_shot", "--seeds", "0", "--kinds", "answers"
+            )
+        )
+        == 0
+    )
+    units = json.loads((place / "out" / "results.json").read_text("utf-8"))["units"]
+    kept = units["answers/jobs/hybrid/0"]["value"]["by_context"]
+
+    assert [[len(row) for row in kept[name]] for name in ("target", "steering")] == [[2, 2], [2, 2]]
+    assert all(sum(row) == pytest.approx(1) for row in kept["target"])
+    assert all(0 < share < 1 and round(share, 6) == share for row in kept["steering"] for share in row)
+    assert units["answers/jobs/zero_shot/0"]["value"]["by_context"] == {}
+    assert "| jobs | hybrid | " in (place / "out" / "results.md").read_text("utf-8").split("by share")[1]
+
+
 def test_the_table_goes_on_where_it_stopped_and_a_failure_is_told(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -330,6 +493,22 @@ def test_the_table_goes_on_where_it_stopped_and_a_failure_is_told(
     assert stand.calls == [names[2]]
     assert main([*given, "--again", "--seeds", "1"]) == 0
     assert stand.calls[1:] == ["answers-jobs-hybrid-1", "answers-jobs-zero_shot-1", "answers-jobs-kl_only-1"]
+
+
+def test_again_takes_no_more_than_was_chosen_whatever_the_third_set_is_by_now(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(turns, "measured", Stand())
+    given = arguments(place, "--methods", "zero_shot", "--seeds", "0")
+    assert main([*given, "1"]) == 0
+    kept = (place / "out" / "results.json").read_bytes()
+    monkeypatch.setattr(third_set, "PERSON", third_set.PERSON[:-1])
+
+    assert main([*given, "1"]) == 2, "without --again, too"
+    assert main([*given, "--again"]) == 2
+    assert "--again leaves answers/jobs/zero_shot/1: choose all of it" in capsys.readouterr().err
+    assert (place / "out" / "results.json").read_bytes() == kept
+    assert main([*given, "1", "--again"]) == 0
 
 
 def test_what_was_measured_with_other_settings_is_measured_anew(
@@ -404,6 +583,9 @@ BAD = {
     "page cannot be written": (["--out", "/proc/results.md"], "--out"),
     "no readme": (["--minutes", "0", "--readme", "/nowhere/README.md"], "--readme"),
     "no marked place": (["--minutes", "0", "--readme", "jobs.yaml"], "--readme"),
+    "a trial for the readme": (["--trial", "--minutes", "0", "--readme", "README.md"], "--trial"),
+    "unknown kind": (["--kinds", "poems"], "--kinds"),
+    "nothing of the kind": (["--kinds", "contexts"], "--kinds"),
 }
 
 

@@ -16,6 +16,7 @@ from bench.cli import main
 from bench.errors import BenchError, MeasurementFailed
 from bench.figures import Figures
 from bench.goals import goal_rows
+from bench.parts import prefixes
 from bench.records import Records
 from bench.report import render, write_report
 from bench.spread import ratios, spread
@@ -213,9 +214,26 @@ def test_records_of_other_settings_are_refused_unless_measured_anew(tmp_path: Pa
     assert "floor" in Records(tmp_path / "r.json", {"budget": [1, 2]})
     with pytest.raises(BenchError, match="another budget"):
         Records(tmp_path / "r.json", {"budget": [1, 3]})
-    assert "floor" not in Records(tmp_path / "r.json", {"budget": [1, 3]}, again=True)
+    assert "floor" not in Records(tmp_path / "r.json", {"budget": [1, 3]}, again=["floor"])
     Records(tmp_path / "empty.json", {"budget": [1, 2]}).save()
     assert not list(Records(tmp_path / "empty.json", {"budget": [1, 3]})), "nothing was measured with others"
+
+
+def test_what_is_measured_anew_is_forgotten_and_nothing_else(tmp_path: Path) -> None:
+    kept = Records(tmp_path / "r.json", {"budget": 1})
+    for key in ("floor", "training/peer/0", "training/peer/1", "memory/quick"):
+        kept.keep(key, {}, 1)
+
+    same = Records(tmp_path / "r.json", {"budget": 1}, again=["training", "floor"])
+    assert list(same) == ["memory/quick"]
+    told = (
+        r"another budget\. --again leaves training/peer/1 and memory/quick: choose all of it, or name another"
+    )
+    with pytest.raises(BenchError, match=told):
+        Records(tmp_path / "r.json", {"budget": 2}, again=["training/peer/0", "floor"])
+    assert len(list(Records(tmp_path / "r.json", {"budget": 1}))) == 4, "a refusal takes nothing away"
+    assert not list(Records(tmp_path / "r.json", {"budget": 2}, again=["training", "floor", "memory"]))
+    assert prefixes(["growth", "page"]) == ["growth", "page", "adapter"], "what it samples with goes, too"
 
 
 # The command line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -135,6 +136,37 @@ def test_answers_have_the_law_of_independent_sampling(model: LlamaForCausalLM, k
         for ids, p in law.items():
             first_law[ids[:1]] = first_law.get(ids[:1], 0) + p
         assert chi_square_p(firsts, first_law, rounds) > LEAST_P
+
+
+@pytest.mark.usefixtures("frontier")
+@pytest.mark.parametrize("kind", SAMPLINGS)
+def test_answers_that_may_open_with_some_tokens_only_have_the_law_of_those_answers(
+    model: LlamaForCausalLM, kind: str
+) -> None:
+    opening, sampling, counts, seen = (3, 1), SAMPLINGS[kind], [4000] * len(PROMPTS), {}
+    chunks = sample_answers(
+        model, PROMPTS, counts, sampling, frozenset({STOP}), 0, seen.__setitem__, opening=opening
+    )
+    answers = list(itertools.chain.from_iterable(chunks))
+    plain = Sampling(max_new_tokens=3)
+
+    for index, prompt in enumerate(PROMPTS):
+        logits = model(input_ids=torch.tensor([prompt])).logits[:, -1]
+        masked = torch.full_like(logits, -torch.inf)
+        masked[:, opening] = logits[:, opening]
+        firsts = next_token_probs(masked, sampling)[0].tolist()
+        law: Law = {}
+        for first in opening:
+            behind = exact_law(
+                model, (*prompt, first), replace(sampling, max_new_tokens=2), frozenset({STOP})
+            )
+            law |= {(first, *ids): firsts[first] * p for ids, p in behind.items()}
+        assert chi_square_p(tally(answers, index), {ids: p for ids, p in law.items() if p}, 4000) > LEAST_P
+        whole = exact_law(model, prompt, plain, frozenset({STOP}))
+        outside = sum(p for ids, p in whole.items() if ids[:1] not in {(3,), (1,)})
+        assert outside > 0.1 and float(seen[index][list(opening)].sum()) == pytest.approx(
+            1 - outside, abs=1e-5
+        )
 
 
 def test_the_chi_square_above_notices_a_wrong_law(model: LlamaForCausalLM) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.ablations.decisions import SAMPLING
-from bench.ablations.grid import BASE, SEEDS, TRIAL, Fields, Grid, knobs
+from bench.ablations.grid import BASE, SEEDS, TITLES, TRIAL, USUAL, Fields, Grid
 from bench.ablations.page import write_page
 from bench.arguments import minutes
 from bench.pages import ended, page_file
@@ -23,7 +23,7 @@ from jobs.places import data_folder
 
 # A unit that trains for longer is measured with one seed only.
 SHORT_SECONDS = 60
-NAMES = (*knobs(), SAMPLING)
+NAMES = (*TITLES, SAMPLING)
 
 
 def ablations(args: argparse.Namespace) -> int:
@@ -39,11 +39,11 @@ def ablations(args: argparse.Namespace) -> int:
     require_known(base.base_model, folders=True)
     out = page_file(args, data, "ablations")
     results = Path(args.results) if args.results else out.with_suffix(".json")
-    records = Records(results, {"specification": settings_of(base)}, again=args.again)
-    plan = dict(_plan(grid, args.only or NAMES))
-    if args.again:
-        for name in plan:
-            records.forget(name)
+    names = args.only or NAMES
+    plan = dict(_plan(grid, names))
+    # With the knobs go the values that were of the grid once.
+    anew = (BASE, *names) if args.again else ()
+    records = Records(results, {"specification": settings_of(base)}, again=anew)
     # Before hours of measuring, so that a place that cannot be written is told at once.
     write_page(records, grid, out)
     records.save()
@@ -61,10 +61,9 @@ def _plan(grid: Grid, names: Sequence[str]) -> Iterator[tuple[str, Fields]]:
     yield BASE, {}
     for name in names:
         if name != SAMPLING:
-            values = knobs(trial=grid.trial)[name].values
             for label, unit in grid.units(name).items():
                 if unit != BASE:
-                    yield unit, values[label]
+                    yield unit, grid.values[name][label]
 
 
 def _missing(
@@ -109,7 +108,7 @@ def add_ablations(verbs: argparse._SubParsersAction, parents: Sequence[argparse.
     verb.set_defaults(handler=ablations)
     verb.add_argument("--only", nargs="+", metavar="KNOB", choices=NAMES, help=f"of {', '.join(NAMES)}")
     verb.add_argument("--spec", metavar="FILE", default="specs/gender-uk-real.yaml", help="what is trained")
-    verb.add_argument("--preset", default="quick", help="default: quick")
+    verb.add_argument("--preset", default=USUAL, help=f"default: {USUAL}")
     verb.add_argument("--minutes", type=minutes, metavar="N", help="start nothing after so many minutes")
     verb.add_argument("--again", action="store_true", help="measure anew what was measured before")
     verb.add_argument("--out", metavar="FILE", help="the page (default: docs/ablations.md)")

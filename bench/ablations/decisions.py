@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from bench.ablations.grid import BASE, Grid, knobs
+from bench.ablations.grid import BASE, Grid
 from bench.records import Records
 
 # A value whose answers name no category more often than this is no candidate.
@@ -18,6 +18,9 @@ HARMFUL_KL = 1.0
 # A value is told to be quicker when it trains in less than this share of the default's time.
 QUICKER = 0.8
 SAMPLING = "sampling"
+PLAIN, TWO_PASSES = "plain", "restricted, two passes"
+# What is sampled twice.
+RESTRICTED = ("mae", "unclassified", "agreement")
 MEANS = ("unclassified", "agreement", "train_seconds", "mae", "effects_kl", "perplexity_after")
 
 
@@ -62,8 +65,11 @@ def sampling_rows(records: Records) -> list[Row]:
     """Plain sampling, and the reference code's: the vocabulary masked to the steering tokens, then a second pass."""
     if not (values := records.several(BASE)):
         return []
-    errors = {"plain": "exact_error", "restricted, two passes": "restricted_error"}
-    return [_row(label, label == "plain", [v[m] for v in values], values) for label, m in errors.items()]
+    again = [v | {name: v.get(f"restricted_{name}") for name in RESTRICTED} for v in values]
+    return [
+        _row(PLAIN, True, [v["exact_error"] for v in values], values),
+        _row(TWO_PASSES, False, [v["restricted_error"] for v in values], again),
+    ]
 
 
 def _row(label: str, default: bool, errors: Sequence[float], values: Sequence[dict[str, Any]]) -> Row:
@@ -71,10 +77,11 @@ def _row(label: str, default: bool, errors: Sequence[float], values: Sequence[di
     return Row(label, default, tuple(errors), **means)
 
 
-def is_whole(rows: Sequence[Row], grid: Grid, knob: str) -> bool:
-    """Whether all values of a knob were measured, the default among them."""
-    count = 2 if knob == SAMPLING else len(knobs(trial=grid.trial)[knob].values)
-    return len(rows) == count and any(row.default for row in rows)
+def missing(rows: Sequence[Row], grid: Grid, knob: str) -> list[str]:
+    """The values of a knob that were not measured, or not in full."""
+    labels = (PLAIN, TWO_PASSES) if knob == SAMPLING else grid.values[knob]
+    whole = {row.label for row in rows if not math.isnan(row.unclassified)}
+    return [label for label in labels if label not in whole]
 
 
 def decision(rows: Sequence[Row]) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from bench.kept import split_templates
 from distalign.spec import RunSpec, load_spec
+from distalign.training_config import CHOICES
 
 # Rounds a context, for the answers; the error needs none.
 MEASURED = {"rounds": 20, "exact_epsilon": 0}
 SEEDS = (0, 1)
+# The preset that is measured unless another is named.
+USUAL = "quick"
 BASE = "default"
 TRIAL = {"steps": 5, "warmup_steps": 1, "rounds": 6}
 # In a trial, steps are divided by this.
@@ -22,43 +27,60 @@ SEEN = "seen_templates"
 Fields = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Knob:
-    """A knob's name for a reader, and its values: label → the fields that it replaces."""
+# The knobs, in the order in which they are measured, and what each is to a reader.
+TITLES = {
+    "kto_over": "KTO's log-ratio over",
+    "templates": "seen templates",
+    "lora_rank": "rank of the adapter",
+    "adapted_layers": "uppermost layers with an adapter (0: all)",
+    "learning_rate": "learning rate",
+    "steps": "steps (beyond the preset's, its rate falls)",
+    "prompts": "prompts a step, and how many have answers",
+    "optimizer": "optimizer, and its learning rate",
+    "retain_weight": "weight of the penalty on side effects",
+    "kto_weight": "weight of KTO's term",
+    "anchor_weight": "weight of the supervised term after the warm-up",
+}
+NUMBERS: dict[str, tuple[float, ...]] = {
+    "lora_rank": (4, 8, 16, 32),
+    "adapted_layers": (4, 6, 8, 12, 0),
+    "learning_rate": (0.004, 0.007, 0.01, 0.014),
+    "retain_weight": (0, 0.03, 0.06, 0.1, 0.3, 1),
+    "kto_weight": (0, 0.05, 0.1, 0.3),
+    "anchor_weight": (0, 0.05, 0.15),
+}
+TEMPLATES = (6, 12, 24, 42)
+STEPS = (48, 80, 160, 260)
+PROMPTS = ((4, 4), (8, 4), (16, 4), (24, 4), (16, 16))
+OPTIMIZERS = (("muon", 0.01), ("adamw", 0.004), ("adamw", 0.01))
 
-    title: str
-    values: Mapping[str, Fields]
 
-
-def knobs(*, trial: bool = False) -> dict[str, Knob]:
-    """The grid, in the order in which it is measured."""
-    steps = [max(4, n // FEWER_STEPS) if trial else n for n in (48, 80, 160, 260)]
-    prompts = ((16, 4), (4, 4), (8, 4), (24, 4), (16, 16))
-    optimizers = (("muon", 0.01), ("adamw", 0.01), ("adamw", 0.004))
-    return {
-        "kto_over": Knob("KTO's log-ratio over", _values("kto_over", "response", "completion")),
-        "templates": Knob("seen templates", _values(SEEN, 6, 12, 24, 42, 89)),
-        "lora_rank": Knob("rank of the adapter", _values("lora_rank", 4, 8, 16, 32)),
-        "adapted_layers": Knob(
-            "uppermost layers with an adapter (0: all)", _values("adapted_layers", 4, 6, 8, 12, 0)
-        ),
-        "learning_rate": Knob("learning rate", _values("learning_rate", 0.004, 0.007, 0.01, 0.014)),
-        "steps": Knob("steps (beyond the preset's, its rate falls)", _values("steps", *steps)),
-        "prompts": Knob(
-            "prompts a step, and how many have answers",
-            {f"{p}, {a}": {"prompts_per_step": p, "answers_per_step": a} for p, a in prompts},
-        ),
-        "optimizer": Knob(
-            "optimizer, and its learning rate",
-            {f"{name}, {rate:g}": {"optimizer": name, "learning_rate": rate} for name, rate in optimizers},
-        ),
-        "retain_weight": Knob(
-            "weight of the penalty on side effects", _values("retain_weight", 0, 0.03, 0.06, 0.1, 0.3, 1)
-        ),
+def values_of(base: RunSpec, *, trial: bool = False) -> dict[str, dict[str, Fields]]:
+    """The values of each knob, the base's own among them, in order: label → the fields that it replaces."""
+    own, seen = base.training, len(base.templates.seen)
+    shorter = [max(4, n // FEWER_STEPS) if trial else n for n in STEPS]
+    steps = {n for n in shorter if n > own.warmup_steps} | {own.steps}
+    # Those that most have answers in come last, as all layers do.
+    prompts = sorted({*PROMPTS, (own.prompts_per_step, own.answers_per_step)}, key=lambda pair: pair[::-1])
+    optimizers = {*OPTIMIZERS, (own.optimizer, own.learning_rate)}
+    numbers = {
+        name: sorted({*given, getattr(own, name)}, key=lambda n: n or (math.inf if name == "adapted_layers" else 0))
+        for name, given in NUMBERS.items()
+    }  # fmt: skip
+    found = {name: _values(name, given) for name, given in numbers.items()} | {
+        "kto_over": _values("kto_over", CHOICES["kto_over"]),
+        "templates": _values(SEEN, [*(n for n in TEMPLATES if n < seen), seen]),
+        "steps": _values("steps", sorted(steps)),
+        "prompts": {f"{p}, {a}": {"prompts_per_step": p, "answers_per_step": a} for p, a in prompts},
+        "optimizer": {
+            f"{name}, {rate:g}": {"optimizer": name, "learning_rate": rate}
+            for name, rate in sorted(optimizers, key=lambda o: (CHOICES["optimizer"].index(o[0]), o[1]))
+        },
     }
+    return {name: found[name] for name in TITLES}
 
 
-def _values(field: str, *given: Any) -> dict[str, Fields]:
+def _values(field: str, given: Iterable[Any]) -> dict[str, Fields]:
     return {value if isinstance(value, str) else f"{value:g}": {field: value} for value in given}
 
 
@@ -82,10 +104,15 @@ class Grid:
         common = MEASURED | dict(self.overrides) | {"templates": templates, "seed": seed}
         return load_spec(self.file, common | replaced)
 
+    @cached_property
+    def values(self) -> dict[str, dict[str, Fields]]:
+        """What is tried of each knob: label → the fields that it replaces."""
+        return values_of(self.spec({}), trial=self.trial)
+
     def units(self, knob: str) -> dict[str, str]:
         """The name of each value's unit: that of the default where it is the default."""
         base = self.spec({})
         return {
             label: BASE if self.spec(fields) == base else f"{knob}/{label.replace(', ', '-')}"
-            for label, fields in knobs(trial=self.trial)[knob].values.items()
+            for label, fields in self.values[knob].items()
         }

@@ -11,11 +11,11 @@ from bench.ablations.decisions import (
     UNCLASSIFIED,
     Row,
     decision,
-    is_whole,
+    missing,
     rows_of,
     sampling_rows,
 )
-from bench.ablations.grid import BASE, MEASURED, Grid, knobs
+from bench.ablations.grid import BASE, MEASURED, TITLES, USUAL, Grid
 from bench.kept import AMONG, KEPT
 from bench.pages import TRIAL_NOTE, origin, writing
 from bench.records import Records
@@ -25,9 +25,9 @@ from distalign.wording import figure, percent
 COMMAND = "python -m bench ablations"
 SAMPLING_TITLE = "sampling"
 SAMPLING_NOTE = (
-    "The same adapters, sampled plainly, and as the reference code does: the vocabulary masked to the steering tokens, "
-    "one drawn, the answer generated in a second pass. Its error is that of the distribution restricted to the "
-    "steering tokens."
+    "The same adapters, sampled plainly, and as the reference code does, by rounds of its own: the vocabulary masked to the "
+    "steering tokens, one drawn, the answer generated behind it in a second pass. Its error is that of the distribution "
+    "restricted to the steering tokens."
 )
 
 
@@ -44,7 +44,8 @@ def write_page(records: Records, grid: Grid, out: Path) -> None:
 def render(records: Records, grid: Grid) -> str:
     """The page as Markdown."""
     base = grid.spec({})
-    command = f"{COMMAND} --trial" if grid.trial else COMMAND
+    preset = "" if base.preset == USUAL else f" --preset {base.preset}"
+    command = f"{COMMAND}{preset}{' --trial' if grid.trial else ''}"
     blocks = [
         "# Ablations",
         f"Written by `{command}`: {grid.file.stem}, preset *{base.preset}*, one knob turned at a time. The error is the "
@@ -70,12 +71,14 @@ def render(records: Records, grid: Grid) -> str:
 
 
 def _tables(records: Records, grid: Grid) -> list[tuple[str, str, list[Row], str]]:
-    """(name, title, rows, decision) of each knob; an empty decision until all its values are there."""
-    found = [
-        (name, knob.title, rows_of(records, grid, name)) for name, knob in knobs(trial=grid.trial).items()
-    ]
+    """(name, title, rows, decision) of each knob; until all its values are there, which are not."""
+    found = [(name, title, rows_of(records, grid, name)) for name, title in TITLES.items()]
     found.append((SAMPLING, SAMPLING_TITLE, sampling_rows(records)))
-    return [(n, title, rows, decision(rows) if is_whole(rows, grid, n) else "") for n, title, rows in found]
+    return [(name, title, rows, _line(rows, missing(rows, grid, name))) for name, title, rows in found]
+
+
+def _line(rows: Sequence[Row], lacking: Sequence[str]) -> str:
+    return f"Not measured yet: {'; '.join(lacking)}." if lacking else decision(rows)
 
 
 def _table(rows: Sequence[Row]) -> str:

@@ -1,4 +1,4 @@
-"""What stands beside the error of a dataset: that of each part of a joint attribute, and the side effects."""
+"""What stands beside the error of a dataset: that of each part of a joint attribute and of each stated share, and the side effects."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from bench.quality.figures import HELDOUT, Quality, over_seeds
 from bench.quality.goals import error, percent, times
 
 Shown = Sequence[tuple[str, Callable[[float], str]]]
-PART_HEADERS = ["dataset", "method", "of", "MAE", "noise floor", "ratio"]
+PART_HEADERS = ["dataset", "method", "seeds", "of", "MAE", "noise floor", "ratio"]
 EFFECT_HEADERS = [
-    "dataset", "method", "KL, nats a token", "perplexity before", "after", "steering tokens before", "after",
+    "dataset", "method", "seeds", "KL, nats a token", "perplexity before", "after", "steering tokens before", "after",
     "first token changed",
 ]  # fmt: skip
+SHARE_HEADERS = ["dataset", "method", "stated", "times", "probability", "absolute error"]
 EFFECTS: Shown = (
     ("kl", error), ("perplexity_before", times), ("perplexity_after", times), ("leak_before", percent),
     ("leak_after", percent), ("first_token_changed", percent),
@@ -30,12 +31,34 @@ def part_rows(quality: Quality) -> list[list[str]]:
         measured = [report["splits"].get(HELDOUT, {}) for report in reports]
         splits = [split for split in measured if split.get("marginals")]
         if splits:
-            rows.append([dataset, method, "the cells", *_means(splits, PART_FIGURES)])
+            rows.append([dataset, method, str(len(splits)), "the cells", *_means(splits, PART_FIGURES)])
         for name in splits[0]["marginals"] if splits else ():
-            rows.append(
-                [dataset, method, name, *_means([s["marginals"][name] for s in splits], PART_FIGURES)]
-            )
+            means = _means([s["marginals"][name] for s in splits], PART_FIGURES)
+            rows.append([dataset, method, str(len(splits)), name, *means])
     return rows
+
+
+def share_rows(quality: Quality) -> list[list[str]]:
+    """A row for each share that prompts state of a category, with the exact probability of its steering token."""
+    rows = []
+    for dataset in quality.datasets(ANSWERS):
+        for method in quality.methods(ANSWERS, dataset):
+            found: dict[int, list[tuple[float, float]]] = {}
+            for wanted, probability in _stated(quality.runs(ANSWERS, dataset, method)):
+                found.setdefault(round(100 * wanted), []).append((wanted, probability))
+            for percentage in sorted(found):
+                pairs = found[percentage]
+                off = mean(abs(wanted - probability) for wanted, probability in pairs)
+                told = [f"{percentage} %", str(len(pairs)), percent(mean(p for _, p in pairs)), error(off)]
+                rows.append([dataset, method, *told])
+    return rows
+
+
+def _stated(runs: Sequence[dict[str, Any]]) -> Iterator[tuple[float, float]]:
+    """The share and the probability of each category in each context, as far as runs kept them."""
+    for kept in (run.get("by_context") for run in runs):
+        for wanted, steering in zip(kept["target"], kept["steering"], strict=True) if kept else ():
+            yield from zip(wanted, steering, strict=True)
 
 
 def effect_rows(quality: Quality) -> list[list[str]]:
@@ -44,7 +67,7 @@ def effect_rows(quality: Quality) -> list[list[str]]:
     for dataset, method, reports in _reports(quality):
         found = [report["side_effects"] for report in reports if report.get("side_effects")]
         if found:
-            rows.append([dataset, method, *_means(found, EFFECTS)])
+            rows.append([dataset, method, str(len(found)), *_means(found, EFFECTS)])
     return rows
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from bench.quality import third_set
 from distalign.errors import SpecError, shown
 from distalign.spec import RunSpec, load_spec
 from distalign.stated import STATED
+from distalign.wording import listed
 from jobs.datasets import FEW_SHOT
 
 PAPER = (
@@ -32,6 +33,8 @@ METHODS: dict[str, dict[str, Any]] = {
 HYBRID_SEEDS, OTHER_SEEDS = (0, 1, 2), (0,)
 # Short answers; contexts that are kept out of training; stories.
 ANSWERS, CONTEXTS, STORIES = KINDS = ("answers", "contexts", "stories")
+USUAL_KINDS = (ANSWERS, CONTEXTS)
+SPECS = Path("specs")
 # One context of so many is held out.
 ONE_CONTEXT_OF = 4
 STAGES = (
@@ -69,7 +72,8 @@ class Cell:
         """
         own = load_spec(self.spec, overrides)
         fields = METHODS[self.method] | {"seed": self.seed} | overrides
-        if templates := third_set.in_place_of_heldout(own, with_stories=self.kind == STORIES):
+        with_stories = own.story.stories or self.kind == STORIES
+        if templates := third_set.in_place_of_heldout(own, with_stories=with_stories):
             fields["templates"] = templates
         if self.kind == CONTEXTS:
             fields["heldout_contexts"] = max(1, len(own.contexts) // ONE_CONTEXT_OF)
@@ -80,11 +84,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Selection:
-    """What the command line asked for; None where it did not say."""
+    """What the command line asked for; None where it did not say. ``stories`` come on top of the kinds."""
 
     datasets: Sequence[str] | None = None
     methods: Sequence[str] | None = None
     seeds: Sequence[int] | None = None
+    kinds: Sequence[str] | None = None
     stories: bool = False
 
 
@@ -92,29 +97,52 @@ def cells(selection: Selection) -> list[Cell]:
     """The cells that are asked for, the most wanted first.
 
     Raises:
-        SpecError: for a dataset that is neither in specs/ nor a file.
+        SpecError: for a dataset that is neither in specs/ nor a file, and where no cell is asked for.
     """
     files = dataset_files(selection.datasets or (*PAPER, *EXTRA))
-    found = [cell for dataset, path in files.items() for cell in _of_dataset(selection, dataset, path)]
+    wanted = {*(selection.kinds or USUAL_KINDS), *([STORIES] if selection.stories else [])}
+    every = [cell for dataset, path in files.items() for cell in _of_dataset(selection, dataset, path)]
+    if not (found := [cell for cell in every if cell.kind in wanted]):
+        raise SpecError(
+            "--kinds",
+            f"there are no {listed(sorted(wanted))} of these datasets and methods",
+            "Held-out contexts need the method hybrid and a target that is a rule, such as even",
+        )
     order = {dataset: i for i, dataset in enumerate(files)}
     return sorted(found, key=lambda cell: (_stage(cell), order[cell.dataset]))
 
 
 def dataset_files(given: Sequence[str]) -> dict[str, Path]:
-    """The specification of each dataset, by its name."""
+    """The specification of each dataset, by its name: ``specs/stories/x.yaml`` is "stories-x"."""
+    known = {_name(path): path for path in sorted(SPECS.rglob("*.yaml"))}
     files: dict[str, Path] = {}
     for text in given:
-        named = Path("specs") / f"{text}.yaml"
-        path = named if text in (*PAPER, *EXTRA) or named.is_file() else Path(text)
-        if path != named and not path.is_file():
-            raise SpecError("--datasets", f"{shown(text)} is not known", f"Use {', '.join(PAPER)}, or a file")
-        if files.get(path.stem, path) != path:
-            raise SpecError("--datasets", f"two files are named {shown(path.stem)}", "Rename one of them")
-        files[path.stem] = path
+        path = _file(text, known)
+        name = _name(path)
+        other = files.get(name) or known.get(name) or path
+        if other.resolve() != path.resolve():
+            raise SpecError("--datasets", f"{other} and {path} would both be {shown(name)}", "Rename one")
+        files.setdefault(name, path)
     return files
 
 
+def _file(text: str, known: Mapping[str, Path]) -> Path:
+    named = SPECS / f"{text}.yaml"
+    if text in (*PAPER, *EXTRA) or named.is_file():
+        return named
+    if not (path := known.get(text, Path(text))).is_file():
+        raise SpecError("--datasets", f"{shown(text)} is not known", f"Use {', '.join(PAPER)}, or a file")
+    return path
+
+
+def _name(path: Path) -> str:
+    """What a file's dataset is called: its path below specs/, or its own name."""
+    specs, whole = SPECS.resolve(), path.resolve()
+    return "-".join(whole.relative_to(specs).with_suffix("").parts) if specs in whole.parents else path.stem
+
+
 def _of_dataset(selection: Selection, dataset: str, path: Path) -> Iterator[Cell]:
+    """The cells of a dataset, of all kinds."""
     alone = dataset in EXTRA and not selection.datasets
     methods = selection.methods or (("hybrid",) if alone else tuple(METHODS))
     for method in methods:
@@ -125,7 +153,7 @@ def _of_dataset(selection: Selection, dataset: str, path: Path) -> Iterator[Cell
     others = selection.methods or ("hybrid",)
     kinds = {
         CONTEXTS: [m for m in others if m == "hybrid" and not alone and _is_rule(path)],
-        STORIES: [m for m in others if selection.stories and not alone],
+        STORIES: [m for m in others if not alone],
     }
     for kind, methods in kinds.items():
         for method in methods:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.arguments import minutes, seed
+from bench.errors import BenchError
 from bench.memory import link_models
 from bench.pages import ended, page_file
 from bench.parts import Unit
 from bench.quality import third_set
-from bench.quality.cells import METHODS, STORIES, Cell, Selection, cells
+from bench.quality.cells import KINDS, METHODS, Cell, Selection, cells
 from bench.quality.figures import Quality
 from bench.quality.goals import goals_table
 from bench.quality.page import write_into, write_page
@@ -34,15 +35,15 @@ def quality(args: argparse.Namespace) -> int:
     Raises:
         DistalignError: for arguments that cannot be used.
     """
+    if args.trial and args.readme:
+        raise BenchError("--readme: the figures of a --trial mean nothing. Leave out one of the two")
     data = data_folder(args.data)
     data.require_room()
-    chosen = cells(Selection(args.datasets, args.methods, args.seeds, args.stories))
+    chosen = cells(Selection(args.datasets, args.methods, args.seeds, args.kinds, args.stories))
     out = page_file(args, data, "results")
     results = Path(args.results) if args.results else out.with_suffix(".json")
-    records = Records(results, _settings(args.trial), again=args.again)
-    if args.again:
-        for cell in chosen:
-            records.forget(cell.key)
+    anew = [cell.key for cell in chosen] if args.again else ()
+    records = Records(results, _settings(args.trial), again=anew)
     work = _Work(args, data, records, out)
     work.look_back(dict.fromkeys([*cells(Selection(stories=True)), *chosen]))
     # Before hours of runs, so that a place that cannot be written is told at once.
@@ -65,8 +66,8 @@ def _settings(trial: bool) -> dict[str, Any]:
     return {"third_set": sets, "trial": TRIAL if trial else {}}
 
 
-def _settings_of(cell: Cell, spec: RunSpec) -> dict[str, Any]:
-    return settings_of(spec, stories=cell.kind == STORIES)
+def _settings_of(spec: RunSpec) -> dict[str, Any]:
+    return settings_of(spec, stories=spec.story.stories)
 
 
 class _Work:
@@ -87,7 +88,7 @@ class _Work:
         for cell in known:
             if "settings" in (value := self.records.get(cell.key) or {}):
                 with suppress(SpecError):
-                    now = _settings_of(cell, cell.resolved(self.overrides))
+                    now = _settings_of(cell.resolved(self.overrides))
                     if differences(value["settings"], now):
                         self.older.append(cell.key)
 
@@ -130,7 +131,7 @@ class _Work:
         value = self.records.get(cell.key)
         if value is None or "unmeasurable" in value:
             return False
-        if other := differences(value["settings"], _settings_of(cell, spec)):
+        if other := differences(value["settings"], _settings_of(spec)):
             say(f"{cell.key}: was measured with another {', '.join(other)}; anew")
             return False
         say(f"{cell.key}: measured before")
@@ -147,7 +148,7 @@ class _Work:
                 "spec": str(path.absolute()),
                 "folder": str(self.folder.absolute()),
                 "log": str(log_file(self.logs.absolute(), f"{cell.key}-run")),
-                "settings": _settings_of(cell, spec),
+                "settings": _settings_of(spec),
             }
 
         return Unit(cell.key, "bench.quality.run:unit", arguments)
@@ -165,6 +166,13 @@ def add_quality(verbs: argparse._SubParsersAction, parents: Sequence[argparse.Ar
         "--methods", nargs="+", metavar="METHOD", choices=METHODS, help=f"of {', '.join(METHODS)}"
     )
     verb.add_argument("--seeds", nargs="+", type=seed, metavar="SEED", help="default: hybrid 0 1 2, others 0")
+    verb.add_argument(
+        "--kinds",
+        nargs="+",
+        metavar="KIND",
+        choices=KINDS,
+        help=f"of {', '.join(KINDS)} (default: all but stories)",
+    )
     verb.add_argument("--stories", action="store_true", help="stories, too (hybrid, or --methods)")
     verb.add_argument("--minutes", type=minutes, metavar="N", help="start no run after so many minutes")
     verb.add_argument("--again", action="store_true", help="measure anew what was measured before")

@@ -37,10 +37,16 @@ class Quality:
 
     records: Records
 
+    def by_seed(self, kind: str, dataset: str, method: str) -> dict[int, dict[str, Any]]:
+        """What was measured of a cell, by seed."""
+        prefix = f"{kind}/{dataset}/{method}"
+        keys = sorted((k for k in self.records if k.rpartition("/")[0] == prefix), key=_seed)
+        found = {_seed(key): self.records.get(key) for key in keys}
+        return {seed: value for seed, value in found.items() if "report" in value}
+
     def runs(self, kind: str, dataset: str, method: str) -> list[dict[str, Any]]:
-        """What was measured of a cell, one a seed."""
-        found = self.records.several(f"{kind}/{dataset}/{method}")
-        return [value for value in found if "report" in value]
+        """The same as a list."""
+        return list(self.by_seed(kind, dataset, method).values())
 
     def datasets(self, kind: str) -> list[str]:
         """Those with a measurement: the paper's in its order, then the others."""
@@ -72,9 +78,10 @@ class Quality:
         found = [self.split(ANSWERS, dataset, method, split, measure) for dataset in PAPER]
         return mean(f.mean for f in found if f) if all(found) else None
 
-    def unseen_targets_error(self) -> Figure | None:
-        """The exact error on targets that a run over many targets never saw."""
-        return self.split(ANSWERS, MANY_TARGETS, "hybrid", HELDOUT, "exact_error")
+    def floor(self, dataset: str) -> Figure | None:
+        """The noise floor of short answers on held-out templates: hybrid's, or that of the last method that has one."""
+        found = (self.split(ANSWERS, dataset, m, HELDOUT, "noise_floor") for m in reversed(METHODS))
+        return next((figure for figure in found if figure), None)
 
     def unmeasurable(self) -> dict[str, list[str]]:
         """Why cells cannot be measured, with the cells."""
@@ -83,3 +90,7 @@ class Quality:
             if reason := self.records.get(key).get("unmeasurable"):
                 reasons.setdefault(reason, []).append(key)
         return reasons
+
+
+def _seed(key: str) -> int:
+    return int(key.rpartition("/")[2])

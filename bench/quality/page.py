@@ -12,7 +12,8 @@ from bench.quality import beside
 from bench.quality.cells import ANSWERS, CONTEXTS, METHODS, PAPER, STORIES
 from bench.quality.chart import CHART, chart_rows, write_chart
 from bench.quality.figures import HELDOUT, HELDOUT_CONTEXTS, SEEN, UNSEEN_ATTRIBUTES, Figure, Quality
-from bench.quality.goals import HEADERS, error, goal_rows, percent, times
+from bench.quality.goals import ABOUT, HEADERS, error, goal_rows, percent, times
+from bench.quality.missed import paragraphs
 from bench.records import Records
 from bench.sections import markdown_table
 from distalign import published
@@ -28,7 +29,8 @@ INTRODUCTION = (
     "interval; the *noise floor* is the MAE of a perfect sampler with as many classified rounds, and *ratio* is MAE by noise "
     "floor. The *exact error* is that of the steering distribution, free of sampling noise; KL is KL(target‖realized) "
     "in nats, 0.5 added to every count. MAE and KL are over the rounds that name a category: where many do not "
-    "(*unclassified*), they tell of the few that do, and a high floor makes a low ratio. A row over several seeds gives the mean, with the lowest and the "
+    "(*unclassified*), they tell of the few that do, and a high floor makes a low ratio. *Agreement* is the share that mean what their steering "
+    "token stands for, of the answers that open with one. A row over several seeds gives the mean, with the lowest and the "
     "highest in brackets; the ends of its interval are means as well.\n\n"
     "**Held-out templates on this page are a third set** of eight, written for it and in no other use "
     "(`bench/quality/third_set.py`). No default, wording or seed was chosen by a figure on them. The built-in held-out "
@@ -48,6 +50,11 @@ SECTIONS = (
     (ANSWERS, UNSEEN_ATTRIBUTES, "Attributes that were never trained on"),
 )
 PARTS = "Held-out templates. The error of a part is that of its shares, summed over the other part."
+SHARES = (
+    "Held-out templates, and targets that were never trained on: how often a category's share was stated, and what came of it. "
+    "The probability is that of its steering token, free of sampling noise, the mean over the templates of a context and over contexts, "
+    "categories and seeds; the error is the mean of |share − probability|."
+)
 SIDE_EFFECTS = (
     "Against the base model on 72 unrelated prompts (`python -m jobs show RUN`): KL(base‖tuned), perplexity of reference "
     "answers, answers that open with a steering token, and answers whose most probable first token is another."
@@ -58,6 +65,7 @@ COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "exact_error": ("exact error", error),
     "kl": ("KL", error),
     "unclassified": ("unclassified", percent),
+    "agreement": ("agreement", percent),
 }
 COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
     "train_seconds": ("training, s", lambda v: f"{v:.0f}"),
@@ -87,17 +95,21 @@ def render(quality: Quality, *, chart: bool, older: Sequence[str] = (), trial: b
     blocks = ["# Results", f"Written by `{command}` (stories: with `--stories`). {INTRODUCTION}"]
     if trial:
         blocks.append(TRIAL_NOTE)
-    blocks += ["## Goals", "Figures of hybrid, means over its seeds; the worst dataset counts."]
-    blocks += [markdown_table(HEADERS, goal_rows(quality)), "## Summary", summary(quality)]
+    blocks += ["## Goals", ABOUT, markdown_table(HEADERS, goal_rows(quality)), *paragraphs(quality)]
+    blocks += ["## Summary", summary(quality)]
     if chart:
         blocks.append(f"![{ALT_TEXT}](images/{CHART})")
     for kind, split, title in SECTIONS:
         rows = split_rows(quality, kind, split)
+        if kind == STORIES:
+            # Those of specifications that have stories themselves.
+            rows += split_rows(quality, ANSWERS, split)
         blocks += [f"## {title}", _table(kind, split, rows) if rows else EMPTY]
         if kind == STORIES and rows:
             blocks.append(on_stories())
     for title, about, headers, rows in (
         ("Joint attributes and their parts", PARTS, beside.PART_HEADERS, beside.part_rows(quality)),
+        ("Stated targets, by share", SHARES, beside.SHARE_HEADERS, beside.share_rows(quality)),
         ("Side effects", SIDE_EFFECTS, beside.EFFECT_HEADERS, beside.effect_rows(quality)),
     ):
         blocks += [f"## {title}", about, markdown_table(headers, rows) if rows else EMPTY]
@@ -112,12 +124,9 @@ def summary(quality: Quality) -> str:
         return EMPTY
     rows = []
     for d in datasets:
-        floor = next(
-            f for m in reversed(METHODS) if (f := quality.split(ANSWERS, d, m, HELDOUT, "noise_floor"))
-        )
         maes = [_mean(quality.split(ANSWERS, d, m, HELDOUT, "mae"), error, m == "hybrid") for m in methods]
         best = published.best(ANSWERS, d)
-        rows.append([d, *maes, _mean(floor, error), "–" if best is None else error(best)])
+        rows.append([d, *maes, _mean(quality.floor(d), error), "–" if best is None else error(best)])
         for name in ("ratio", "exact_error", "unclassified"):
             figure = quality.split(ANSWERS, d, "hybrid", HELDOUT, name)
             rows[-1].append(_mean(figure, COLUMNS[name][1]))
@@ -192,11 +201,11 @@ def split_rows(quality: Quality, kind: str, split: str) -> list[list[str]]:
                 with_range(quality.whole(kind, dataset, method, m), show) for m, (_, show) in COSTS.items()
             ]
             best = published.best(kind, dataset)
-            seeds = len(quality.runs(kind, dataset, method))
             rows.append(
                 [
                     dataset,
-                    method + (f", {seeds} seeds" if seeds > 1 else ""),
+                    method,
+                    str(len(quality.runs(kind, dataset, method))),
                     with_range(mae, error) + interval,
                     *cells,
                     *(costs if split != SEEN else []),
@@ -209,7 +218,7 @@ def split_rows(quality: Quality, kind: str, split: str) -> list[list[str]]:
 def _table(kind: str, split: str, rows: list[list[str]]) -> str:
     names = [name for name, _ in COLUMNS.values()]
     costs = [name for name, _ in COSTS.values()] if split != SEEN else []
-    headers = ["dataset", "method", "MAE [95 %]", *names, *costs, "paper's best"]
+    headers = ["dataset", "method", "seeds", "MAE [95 %]", *names, *costs, "paper's best"]
     if kind != CONTEXTS:
         return markdown_table(headers, rows)
     return markdown_table(headers[:-1], [row[:-1] for row in rows])
