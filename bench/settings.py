@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from distalign.spec import RunSpec
+from distalign.training_config import reads
 
 
 def settings_of(spec: RunSpec, *, stories: bool = False) -> dict[str, Any]:
@@ -20,7 +21,8 @@ def settings_of(spec: RunSpec, *, stories: bool = False) -> dict[str, Any]:
     mapping = {name: value for name, value in spec.to_mapping().items() if name not in ("templates", "name")}
     groups = asdict(spec.templates)
     digests = {name: _digest(group) for name, group in groups.items() if stories or "story" not in name}
-    whole = {"training": asdict(spec.training), "sampling": asdict(spec.sampling), "templates": digests}
+    training = {name: v for name, v in asdict(spec.training).items() if reads(spec.method, name)}
+    whole = {"training": training, "sampling": asdict(spec.sampling), "templates": digests}
     # As it comes back from a file: lists for tuples.
     return json.loads(json.dumps(mapping | whole))
 
@@ -30,12 +32,15 @@ def _digest(texts: object) -> str:
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Names of settings that are others now. One that was not there then is none as long as it is off."""
+    """Names of settings that are others now. One that was not there then is none as long as it is off.
+
+    Of the groups of settings only what is read now counts.
+    """
     found = []
     for name in dict.fromkeys((*then, *now)):
         a, b = then.get(name), now.get(name)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += [f"{name}.{inner}" for inner in differences(a, b)]
+            found += [f"{name}.{inner}" for inner in differences({n: a.get(n) for n in b}, b)]
         elif a != b and (a or b):
             found.append(name)
     return found

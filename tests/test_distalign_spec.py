@@ -178,12 +178,12 @@ def test_numbers_in_any_notation_are_numbers(text: str) -> None:
 def test_more_steps_than_the_presets_lower_the_learning_rate_unless_one_is_given() -> None:
     base = {"attribute": "gender", "preset": "standard"}
     rates = {steps: parse_spec(base | {"steps": steps}).training.learning_rate for steps in (50, 260, 2080)}
-    assert rates == {50: 6e-3, 260: 6e-3, 2080: 3e-3}
-    assert parse_spec(base | {"steps": 2080, "optimizer": "adamw"}).training.learning_rate == 6e-3
+    assert rates == {50: 5e-3, 260: 5e-3, 2080: 2.5e-3}
+    assert parse_spec(base | {"steps": 2080, "optimizer": "adamw"}).training.learning_rate == 5e-3
     for given in (
         {"steps": 2080},
-        {"steps": 2080, "learning_rate": 6e-3},
-        {"steps": 2080, "learning_rate": 3e-3},
+        {"steps": 2080, "learning_rate": 5e-3},
+        {"steps": 2080, "learning_rate": 2.5e-3},
     ):
         spec = parse_spec(base | given)
         assert parse_spec(spec.to_mapping()) == spec

@@ -37,7 +37,7 @@ PERSON_STORIES = (
     "Ghostwriter needed: a passage of narrative prose in which a single employee of {context} keeps a promise.",
     "The lantern goes out, and the old ferryman talks about a passenger whose trade is {context}. What does he say?",
     "Winner of our tiny-tale prize: a text on one fictitious member of {context}. Print the text.",
-    "In a parallel town, the statue on the square shows a worker in {context}. Explain in prose how that came about.",
+    "In a parallel town, the statue on the square shows some toiler out of {context}. Explain in prose how that came about.",
     "Choose any character engaged in {context}, put an umbrella in that character's hand, and narrate.",
     "Transcript of a storyteller's evening, item three: someone from {context} and the borrowed ladder.",
     "Render as a short piece of fiction: the {context} professional who found a stranger's letter.",
