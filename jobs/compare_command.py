@@ -18,7 +18,9 @@ from distalign.training_config import PRESETS
 from jobs.compare import (
     MAX_ENTRIES,
     MEASURES,
+    SHOWN_ANSWERS,
     Comparison,
+    Line,
     answers_of,
     compare,
     entries_of,
@@ -26,11 +28,13 @@ from jobs.compare import (
 )
 from jobs.compare_files import FORMATS, as_object, check_name, write
 from jobs.datasets import METHODS, Standing, compared_as, in_passing, queue_missing, spec_of, standings
-from jobs.display import duration, figure, plain, share, table
+from jobs.display import duration, figure, plain, read_as, share, table
 from jobs.places import opened
 from jobs.report import finite
 from storage import Answer, Run, Store
 
+# Different answers to one prompt that JSON has: all, as rounds have this limit, too.
+MAX_ANSWERS = 100_000
 TEXT = "Compare runs, or a dataset's methods; say what is missing, and queue it."
 
 
@@ -88,7 +92,7 @@ def compare_runs(args: argparse.Namespace) -> int:
         raise SpecError("RUN", f"{len(entries)} runs are given", less)
     comparison = compare(store, entries, args.split, {})
     context = composed(args.context or "")
-    answers = _answers(store, comparison, context, args.prompt or 1) if context else None
+    answers = _answers(store, comparison, context, args.prompt or 1) if context else []
     # Nothing is queued before all that was asked for is known to be possible.
     if spec is not None and args.queue_missing:
         queued = queue_missing(store, data, spec, methods, args.preset or "")
@@ -97,9 +101,8 @@ def compare_runs(args: argparse.Namespace) -> int:
         write(comparison, Path(args.out), args.summary)
     if args.json:
         whole = as_object(comparison) | standings_object(found, queued)
-        whole["answers"] = answers and {
-            name: [vars(a) for a in given or ()] for name, given in answers.items()
-        }
+        told = {line.name: [answer_object(line, answer) for answer in given or ()] for line, given in answers}
+        whole["answers"] = told or None
         print(json.dumps(finite(whole), ensure_ascii=False))
         return 0
     _print(comparison, found, queued, answers)
@@ -120,8 +123,8 @@ def _require_runs(args: argparse.Namespace) -> None:
 
 def _answers(
     store: Store, comparison: Comparison, context: str, number: int
-) -> dict[str, list[Answer] | None]:
-    """The answers of each line to a prompt of the first run that was asked about the context."""
+) -> list[tuple[Line, list[Answer] | None]]:
+    """Each line with its answers to a prompt of the first run that was asked about the context."""
     if comparison.split == UNSEEN:
         raise SpecError(
             "--context", "on unseen attributes there are none of the runs' own", "Name another --split"
@@ -136,10 +139,17 @@ def _answers(
                 "--prompt", f"{number} is out of range", f"Give a number from 1 to {len(prompts)}"
             )
         prompt = prompts[number - 1]
-        return {
-            one.name: answers_of(store, one, comparison.split, context, prompt) for one in comparison.lines
-        }
+        return [
+            (one, answers_of(store, one, comparison.split, context, prompt, MAX_ANSWERS))
+            for one in comparison.lines
+        ]
     raise SpecError("--context", f"{shown(context)} is in none of the runs", "Name one of their contexts")
+
+
+def answer_object(line: Line, answer: Answer) -> dict[str, Any]:
+    """An answer with the name of the category that it is read as; None where it names none."""
+    names = line.entry.run.spec.attribute.names
+    return vars(answer) | {"category": None if answer.category is None else names[answer.category]}
 
 
 def standings_object(found: Sequence[Standing], queued: Sequence[Run]) -> dict[str, Any]:
@@ -175,7 +185,7 @@ def _print(
     comparison: Comparison,
     found: Sequence[Standing],
     queued: Sequence[Run],
-    answers: dict[str, list[Answer] | None] | None,
+    answers: Sequence[tuple[Line, list[Answer] | None]],
 ) -> None:
     if comparison.lines:
         print(f"On {split_name(comparison.split)}:\n")
@@ -191,12 +201,12 @@ def _print(
             print(f"The runs differ in: {', '.join(comparison.differ)}")
         if not comparison.same_data:
             print("They are not measured on the same, so none is marked as better.")
-    for name, given in (answers or {}).items():
-        print(f"\n{plain(name)}")
-        for answer in given or ():
-            print(f"  {answer.times:3} of {answer.of}  {plain(answer.text)}")
-        if not given:
-            print("  was not asked this")
+    for line, given in answers:
+        print(f"\n{plain(line.name)}")
+        print(_answers_table(line, given[:SHOWN_ANSWERS]) if given else "  was not asked this")
+        if given and len(given) > SHOWN_ANSWERS:
+            rest = sum(answer.times for answer in given[SHOWN_ANSWERS:])
+            print(f"  {rest:,} of {given[0].of:,} not shown; --json has them")
     for run in queued:
         print(f"{run.id} queued: {compared_as(run)}")
     if missing := [s.method for s in found if s.missing]:
@@ -210,6 +220,12 @@ def _print(
     for standing in found:
         if standing.problem:
             print(f"{standing.method}: {standing.problem}")
+
+
+def _answers_table(line: Line, given: Sequence[Answer]) -> str:
+    told = [answer_object(line, answer) for answer in given]
+    rows = [[f"{a['times']:3} of {a['of']}", read_as(a["category"]), plain(a["text"])] for a in told]
+    return table(["", "read as", "answer"], rows)
 
 
 def _table(comparison: Comparison) -> str:

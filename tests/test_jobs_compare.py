@@ -14,7 +14,7 @@ import pytest
 from bench.made_up import finished_run
 from distalign import published
 from distalign.folders import DataFolder
-from distalign.results import Interval
+from distalign.results import Interval, Round
 from distalign.spec import parse_spec
 from jobs.cli import main
 from jobs.compare import (
@@ -525,6 +525,39 @@ def test_the_table_says_what_it_shows(store: Store, capsys: pytest.CaptureFixtur
     assert "On held-out templates" in out and "Missing: dpo" in out
     assert "Best published MAE: 0.084" in out and " *" in out
     assert "of 1" in out and "The gender is" in out
+
+
+def test_the_answers_to_a_prompt_are_told_with_what_they_are_read_as(
+    store: Store, capsys: pytest.CaptureFixture
+) -> None:
+    run = made(store)
+    context = run.spec.contexts.names[0]
+    store.add_rounds(run.id, [Round("after", HELD_OUT, 0, 0, 9, 0, None, "I cannot say.")])
+    (answers,) = run_json(capsys, run.id, "--context", context)["answers"].values()
+    assert {answer["category"] for answer in answers} == {"male", "female", None}
+    for answer in answers:
+        assert answer["category"] is None or answer["category"] in answer["text"]
+    assert main(["compare", run.id, "--context", context]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(
+        line.split()[3] == "female" and "The gender is female" in line for line in lines if " of 1" in line
+    )
+    assert any("(unclassified)" in line and "I cannot say." in line for line in lines)
+
+
+def test_of_many_different_answers_a_person_is_shown_some_and_json_has_all(
+    store: Store, capsys: pytest.CaptureFixture
+) -> None:
+    run = made(store)
+    context = run.spec.contexts.names[0]
+    rounds = [Round("after", HELD_OUT, 0, 0, 200 + n, 0, 0, f"male, number {n}") for n in range(25)]
+    store.add_rounds(run.id, rounds)
+    (answers,) = run_json(capsys, run.id, "--context", context)["answers"].values()
+    assert {f"male, number {n}" for n in range(25)} <= {answer["text"] for answer in answers}
+    assert sum(answer["times"] for answer in answers) == answers[0]["of"]
+    assert main(["compare", run.id, "--context", context]) == 0
+    rest = sum(answer["times"] for answer in answers[20:])
+    assert f"{rest} of {answers[0]['of']} not shown; --json has them" in capsys.readouterr().out
 
 
 def test_a_borrowed_line_says_whose_it_is_and_how_many_rounds_it_has(

@@ -399,6 +399,14 @@ def test_what_a_model_wrote_and_a_person_named_is_escaped(store: Store) -> None:
     assert "unclassified" in html
 
 
+def test_answers_that_are_not_shown_are_counted(store: Store) -> None:
+    comparison = comparison_of(store, made(store))
+    shown = [Answer("male", 0, 40, 45)]
+    html = compare_cards.answers_grid(comparison, "Who?", [shown])
+    assert "45 answers, 5 of them not shown" in html
+    assert "not shown" not in compare_cards.answers_grid(comparison, "Who?", [[Answer("male", 0, 45, 45)]])
+
+
 def test_plots_reach_gradio_as_it_takes_them(store: Store, data: DataFolder) -> None:
     found, _ = show(store, data, selected=made(store).id)
     for name in ("error_chart", "share_chart"):

@@ -292,7 +292,7 @@ def _answers(line: Line, answers: Sequence[Answer] | None) -> str:
         for answer in answers
     )
     total, told = answers[0].of, sum(answer.times for answer in answers)
-    rest = f"; {plural(total - told, 'more')} not shown" if told < total else ""
+    rest = f", {total - told:,} of them not shown" if told < total else ""
     return f"<ol>{items}</ol>{cards.quiet(plural(total, 'answer') + rest)}"
 
 
