@@ -29,6 +29,7 @@ from jobs.compare import (
 from jobs.compare_files import FORMATS, as_object, check_name, write
 from jobs.datasets import METHODS, Standing, compared_as, in_passing, queue_missing, spec_of, standings
 from jobs.display import duration, figure, plain, read_as, share, table
+from jobs.foreground import placed, runnable
 from jobs.places import opened
 from jobs.report import finite
 from storage import Answer, Run, Store
@@ -80,7 +81,7 @@ def compare_runs(args: argparse.Namespace) -> int:
     others = [store.find_run(name) for name in args.runs]
     found: list[Standing] = []
     queued: list[Run] = []
-    spec = _dataset(store, args.dataset) if args.dataset else None
+    spec = _dataset(store, args.dataset, args.queue_missing) if args.dataset else None
     methods = args.methods or METHODS
     if spec is None:
         _require_runs(args)
@@ -109,8 +110,11 @@ def compare_runs(args: argparse.Namespace) -> int:
     return 0
 
 
-def _dataset(store: Store, name: str) -> RunSpec:
-    return load_spec(Path(name)) if Path(name).suffix in (".yaml", ".yml", ".json") else spec_of(store, name)
+def _dataset(store: Store, name: str, to_run: bool) -> RunSpec:
+    """The dataset of a name, a run or a file; ``to_run``: only one that can be run here."""
+    is_file = Path(name).suffix in (".yaml", ".yml", ".json")
+    spec = load_spec(Path(name)) if is_file else spec_of(store, name)
+    return runnable(spec) if to_run else placed(spec)
 
 
 def _require_runs(args: argparse.Namespace) -> None:

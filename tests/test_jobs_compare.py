@@ -608,6 +608,36 @@ def test_mistakes_are_one_line(
 
 
 @pytest.mark.usefixtures("commands")
+def test_a_file_with_a_model_beside_it_is_queued_as_it_can_be_run_from_anywhere(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine").mkdir()
+    Path("mine/config.json").write_text("{}")
+    Path("my.yaml").write_text("attribute: gender\ncontexts: [a, b]\nbase_model: mine\n")
+    arguments = ["--dataset", "my.yaml", "--methods", "sft"]
+    found = run_json(capsys, *arguments, "--queue-missing")
+    run = store.run(found["queued"][0])
+    assert run.spec.base_model == str(tmp_path / "mine")
+    # What was queued is found again.
+    assert run_json(capsys, *arguments)["methods"]["sft"]["run_id"] == run.id
+    assert run_json(capsys, *arguments, "--queue-missing")["queued"] == []
+
+
+@pytest.mark.usefixtures("commands")
+def test_a_base_model_that_is_not_there_is_told_before_anything_is_queued(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("attribute: gender\nbase_model: nowhere\n")
+    assert main(["compare", "--dataset", str(path), "--queue-missing"]) == 2
+    assert "base_model: 'nowhere' is not known" in capsys.readouterr().err
+    assert store.count_runs() == 0
+    # It can still be looked at.
+    assert main(["compare", "--dataset", str(path)]) == 0
+
+
+@pytest.mark.usefixtures("commands")
 def test_nothing_is_queued_for_a_file_that_cannot_be_written(store: Store) -> None:
     arguments = ["compare", "--dataset", "gender-uk-real", "--queue-missing", "--out", "found.xls"]
     assert main(arguments) == 2 and store.count_runs() == 0
