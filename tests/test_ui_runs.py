@@ -123,6 +123,33 @@ def test_curves_of_runs_of_unlike_length_share_their_axes(store: Store) -> None:
     assert '<th scope="row">40</th>' in part and "–" in part
 
 
+@pytest.mark.parametrize("method", ["zero_shot", "prompt"])
+def test_a_run_of_a_method_without_training_says_so_and_draws_no_axes(store: Store, method: str) -> None:
+    run = finished_run(store, store.path.parent, SMALL | {"method": method}, steps=0)
+
+    def shown(*others: str) -> str:
+        html = html_of(refresh(store, "", View(picked=(run.id, *others), table=True), runs.Seen()))
+        return html[html.index("da-legend-runs") :]
+
+    alone = shown()
+    assert "this method does not train" in alone and "yet" not in alone
+    assert "none of these runs trained" in alone and "da-plot" not in alone
+    trained = finished_run(store, store.path.parent, SMALL, steps=4)
+    both = shown(trained.id)
+    assert "this method does not train" in both and "4 steps" in both and "da-plot" in both
+
+
+def test_a_run_that_still_trains_has_axes_before_its_first_step(store: Store) -> None:
+    run = store.insert_run(parse_spec({"attribute": "gender"}))
+
+    def shown() -> str:
+        return html_of(refresh(store, "", View(picked=(run.id,)), runs.Seen()))
+
+    assert "no training steps yet" in shown() and "da-plot" in shown()
+    store.request_cancel(run.id)
+    assert "no training steps ·" in shown() and "da-plot" not in shown()
+
+
 def test_a_logarithmic_axis_covers_its_values_in_whole_decades() -> None:
     axis = log_axis([0.02, 3.0])
     assert (axis.low, axis.high, axis.log) == (0.01, 10.0, True)
