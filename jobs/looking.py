@@ -12,7 +12,7 @@ from distalign.errors import SpecError
 from distalign.results import PHASES, SPLITS, splits_of
 from jobs.display import plain, read_as, table
 from jobs.export import round_object
-from jobs.exporting import category_of, context_of, template_of
+from jobs.exporting import category_of, context_of, require_measured, template_of
 from jobs.places import store_of
 from storage import Run, Store, StoreError
 from storage.rounds import ORDERS
@@ -95,6 +95,6 @@ def _measured(store: Store, run: Run, args: argparse.Namespace) -> tuple[str, st
     if not splits:
         raise StoreError(f"run: {run.id} has no results yet. Wait for its end")
     for argument, given, there in (("--phase", args.phase, phases), ("--split", args.split, splits)):
-        if given and given not in there:
-            raise SpecError(argument, f"{given} was not measured", f"Use {' or '.join(there)}")
+        if given:
+            require_measured(argument, given, there)
     return args.phase or phases[0], args.split or splits[0]
