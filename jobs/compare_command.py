@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,18 @@ from jobs.compare import (
     entries_of,
     prompts_of,
 )
+from jobs.compare_choice import Choice, of_runs, resolve, write_address
 from jobs.compare_files import FORMATS, as_object, check_name, write
-from jobs.datasets import METHODS, Standing, compared_as, in_passing, queue_missing, spec_of, standings
+from jobs.datasets import (
+    METHODS,
+    Standing,
+    compared_as,
+    in_passing,
+    name_of,
+    queue_missing,
+    spec_of,
+    standings,
+)
 from jobs.display import duration, figure, plain, read_as, share, table
 from jobs.foreground import placed, runnable
 from jobs.places import opened
@@ -64,6 +75,11 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --out FILE.csv: a row a line of the table with all of its figures",
     )
+    verb.add_argument(
+        "--link",
+        action="store_true",
+        help="print what follows the page's address to open this comparison there; with --json in its field link",
+    )
     verb.add_argument("--json", action="store_true", help="one line of JSON on standard output")
 
 
@@ -98,13 +114,18 @@ def compare_runs(args: argparse.Namespace) -> int:
     if spec is not None and args.queue_missing:
         queued = queue_missing(store, data, spec, methods, args.preset or "")
         found = standings(store, spec, methods)
+    link = _link(store, args, spec, found, context) if args.link else None
     if args.out:
         write(comparison, Path(args.out), args.summary)
     if args.json:
-        whole = as_object(comparison) | standings_object(found, queued)
+        whole = as_object(comparison) | standings_object(found, queued) | {"link": link}
         told = {line.name: [answer_object(line, answer) for answer in given or ()] for line, given in answers}
         whole["answers"] = told or None
         print(json.dumps(finite(whole), ensure_ascii=False))
+        return 0
+    if link:
+        _print_queued(queued)
+        print(link)
         return 0
     _print(comparison, found, queued, answers)
     return 0
@@ -123,6 +144,30 @@ def _require_runs(args: argparse.Namespace) -> None:
             raise SpecError(name, "is given without a dataset", "Give --dataset, such as gender-uk-real")
     if not args.runs:
         raise SpecError("RUN", "none is given", "Give the ids of runs, or --dataset and a name")
+
+
+def _link(
+    store: Store, args: argparse.Namespace, spec: RunSpec | None, found: Sequence[Standing], context: str
+) -> str:
+    """What follows the page's address to compare the same there."""
+    ids = tuple(store.find_run(name).id for name in args.runs)
+    if spec is None:
+        choice = of_runs(store, ids)
+    else:
+        choice = Choice(_address_name(spec, found), tuple(args.methods or METHODS), others=ids)
+    choice = replace(choice, split=args.split, context=context, prompt=(args.prompt or 1) - 1)
+    return f"?tab=compare&{write_address(resolve(store, choice))}"
+
+
+def _address_name(spec: RunSpec, found: Sequence[Standing]) -> str:
+    """What an address calls a dataset: its name in ``specs/``, or a run of it."""
+    runs = [run for s in found for run in (s.done, s.waiting, s.latest, s.base) if run]
+    name = name_of(spec) or next((run.id for run in runs), "")
+    if not name:
+        raise SpecError(
+            "--link", "the file is none of specs/ and has no run", "Queue one of it first, or leave it out"
+        )
+    return name
 
 
 def _answers(
@@ -211,8 +256,7 @@ def _print(
         if given and len(given) > SHOWN_ANSWERS:
             rest = sum(answer.times for answer in given[SHOWN_ANSWERS:])
             print(f"  {rest:,} of {given[0].of:,} not shown; --json has them")
-    for run in queued:
-        print(f"{run.id} queued: {compared_as(run)}")
+    _print_queued(queued)
     if missing := [s.method for s in found if s.missing]:
         print(f"Missing: {', '.join(missing)}. Queue them with --queue-missing")
     for standing in found:
@@ -224,6 +268,11 @@ def _print(
     for standing in found:
         if standing.problem:
             print(f"{standing.method}: {standing.problem}")
+
+
+def _print_queued(queued: Sequence[Run]) -> None:
+    for run in queued:
+        print(f"{run.id} queued: {compared_as(run)}")
 
 
 def _answers_table(line: Line, given: Sequence[Answer]) -> str:

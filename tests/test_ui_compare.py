@@ -18,14 +18,15 @@ from distalign.folders import DataFolder
 from distalign.progress import Progress
 from distalign.results import Round
 from distalign.spec import parse_spec
+from jobs.cli import main
 from jobs.compare import Comparison, compare, entry_of
+from jobs.compare_choice import Choice, of_dataset, of_runs, read_address, resolve, write_address
 from jobs.naming import METHODS_SHORT
 from storage import Answer, Run, RunState, Store
 from tests.test_ui_charts import HOSTILE, drawn_fields
 from ui import compare as tab
 from ui import compare_cards, compare_charts, compare_downloads
 from ui.compare_charts import mark_of, styles_of
-from ui.compare_choice import Choice, of_dataset, read_address, resolve, write_address
 from ui.compare_view import Controls, Shown, look, run_label
 from ui.downloads import Folder
 
@@ -111,6 +112,13 @@ def test_no_more_runs_are_compared_than_can_be_told_apart(store: Store) -> None:
     runs = [made(store, seed=seed, rounds=1) for seed in range(10)]
     ids = ",".join(run.id for run in runs)
     assert len(resolve(store, read_address(store, f"runs={ids}")).entries) == 8
+
+
+def test_a_run_that_is_not_done_stands_for_no_method(store: Store) -> None:
+    waiting = store.insert_run(parse_spec({"attribute": "gender", "target": "real"}))
+    choice = of_runs(store, [waiting.id, (done := made(store, method="sft")).id])
+    assert (choice.pinned, choice.others) == ((done.id,), (waiting.id,))
+    assert [entry.run.id for entry in resolve(store, choice).entries] == [done.id, waiting.id]
 
 
 # What is sent
@@ -275,6 +283,53 @@ def test_another_dataset_keeps_the_ticks_and_drops_the_other_runs(store: Store, 
     assert moved["lead"].startswith('<div class="da-empty">') and moved["body"]["visible"] is False
     lost = change(store, data, found["shown"], replace(controls, dataset="typed"))
     assert lost["dataset"]["value"] == DATASET and lost["shown"].choice == found["shown"].choice
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--dataset", DATASET],
+        ["--dataset", "RUN", "--methods", "zero_shot", "hybrid", "--context", "CONTEXT", "--prompt", "3"],
+        ["--dataset", "FILE", "--methods", "sft", "hybrid", "--split", "seen_templates"],
+        ["SEED", "RUN", "OTHER"],
+        ["SEED", "--dataset", DATASET, "--methods", "hybrid", "sft"],
+    ],
+)
+def test_the_command_lines_link_opens_the_same_comparison(
+    store: Store, data: DataFolder, capsys: pytest.CaptureFixture, arguments: list[str]
+) -> None:
+    both = (HELD_OUT, "seen_templates")
+    seed, run = made(store, seed=1, splits=both), made(store, splits=both)
+    made(store, method="sft", splits=both)
+    other = made(store, attribute="race", target="even", splits=both)
+    path = store.path.parent / "mine.yaml"
+    path.write_text("attribute: gender\ntarget: real\nseed: 7\n")
+    words = {"RUN": run.id[:8], "SEED": seed.id, "OTHER": other.id, "FILE": str(path)}
+    words["CONTEXT"] = run.spec.contexts.names[4]
+    command = ["compare", *(words.get(word, word) for word in arguments), "--db", str(store.path)]
+    assert main([*command, "--json"]) == 0
+    wanted = json.loads(capsys.readouterr().out)
+    assert main([*command, "--link"]) == 0
+    link = capsys.readouterr().out.strip()
+    assert link.startswith("?tab=compare&")
+    found, held = show(store, data, link)
+    shown = found["shown"].comparison
+    assert shown.split == wanted["split"] == held.split
+    assert {(line.entry.run.id, line.entry.phase) for line in shown.lines} == {
+        (line["run_id"], line["phase"]) for line in wanted["lines"]
+    }
+    assert set(held.methods) >= set(wanted["methods"])
+    if "CONTEXT" in arguments:
+        assert (held.context, held.prompt) == (words["CONTEXT"], 2)
+    # The page writes the same address.
+    assert parse_qs(found["address"]) == parse_qs(link.removeprefix("?tab=compare&"))
+
+
+def test_a_dataset_without_a_name_or_a_run_has_no_link(store: Store, capsys: pytest.CaptureFixture) -> None:
+    path = store.path.parent / "mine.yaml"
+    path.write_text("attribute: gender\ncontexts: [a, b]\n")
+    assert main(["compare", "--dataset", str(path), "--link", "--db", str(store.path)]) == 2
+    assert "--link: the file is none of specs/ and has no run" in capsys.readouterr().err
 
 
 def test_an_empty_database_says_what_to_do(store: Store, data: DataFolder) -> None:

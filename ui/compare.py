@@ -14,11 +14,11 @@ from distalign.folders import DataFolder
 from distalign.results import SPLITS
 from distalign.training_config import PRESETS
 from jobs.compare import known_runs
+from jobs.compare_choice import HEADLINE, MAX_TEXT, Choice, of_dataset, read_address
 from jobs.datasets import METHODS, datasets, name_of, queue_missing, spec_of
 from jobs.naming import METHODS_SHORT
 from storage import RunState, Store
 from ui import cards, compare_cards, compare_downloads, forms, labels
-from ui.compare_choice import HEADLINE, MAX_TEXT, Choice, of_dataset, read_address
 from ui.compare_view import EVERY, FEW, Controls, Shown, before, changes, look
 from ui.downloads import Folder
 from ui.wiring import CHOOSE_JS, LATEST, ONE_BY_ONE, OPEN, QUIET

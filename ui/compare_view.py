@@ -14,11 +14,11 @@ from distalign.plan import estimate, read_speed
 from distalign.spec import DEFAULT_MODEL
 from distalign.training_config import PRESETS
 from jobs.compare import Comparison, answers_of, by_context, compare, prompts_of, splits_of
+from jobs.compare_choice import Choice, Resolved, read_address, resolve, write_address
 from jobs.datasets import compared_as, datasets, in_method
 from jobs.naming import METHODS_SHORT
 from storage import ComparableRun, Store
 from ui import cards, charts, compare_cards, compare_charts, labels
-from ui.compare_choice import Choice, Resolved, read_address, resolve, write_address
 
 FEW, EVERY = "few", "every"
 NOTHING = (

@@ -127,8 +127,10 @@ def of_runs(store: Store, ids: Sequence[str], dataset: str = "", methods: Sequen
         dataset, members = "", None
     pinned: dict[str, str] = {}
     for run in runs:
-        if (method := compared_as(run)) not in pinned and identity(run.spec) == members:
-            pinned[method] = run.id
+        # A run that is not done stands for no method.
+        if run.state != RunState.DONE or identity(run.spec) != members:
+            continue
+        pinned.setdefault(compared_as(run), run.id)
     if methods:
         pinned = {method: run_id for method, run_id in pinned.items() if method in methods}
     others = tuple(run.id for run in runs if run.id not in pinned.values())
@@ -156,7 +158,10 @@ def read_address(store: Store, query: str) -> Choice | None:
 
 
 def write_address(resolved: Resolved) -> str:
-    """The address that names a choice: dataset, methods, runs and split, and what the details show."""
+    """The address that names a choice: dataset, methods, runs and split, and what the details show.
+
+    It stands behind ``?tab=compare&``; :func:`read_address` reads it.
+    """
     choice = resolved.choice
     ids = dict.fromkeys(entry.run.id for entry in resolved.entries if not entry.borrowed)
     fields = {
