@@ -171,7 +171,7 @@ def test_what_is_on_the_tab_is_not_sent_again(store: Store, data: DataFolder) ->
     assert controls.dataset == DATASET and controls.preset == "quick"
     assert not skipped(found) - {"timer"}
     again = change(store, data, found["shown"], controls)
-    assert skipped(again) == set(tab.OUTPUTS)
+    assert skipped(again) == {"note", *tab.OUTPUTS}
 
 
 def test_another_split_redraws_the_figures_and_leaves_the_controls(store: Store, data: DataFolder) -> None:
@@ -283,6 +283,24 @@ def test_another_dataset_keeps_the_ticks_and_drops_the_other_runs(store: Store, 
     assert moved["lead"].startswith('<div class="da-empty">') and moved["body"]["visible"] is False
     lost = change(store, data, found["shown"], replace(controls, dataset="typed"))
     assert lost["dataset"]["value"] == DATASET and lost["shown"].choice == found["shown"].choice
+
+
+def test_a_run_that_stands_for_its_method_is_not_added_and_a_note_says_why(
+    store: Store, data: DataFolder
+) -> None:
+    run, seed = made(store), made(store, seed=1)
+    found, controls = show(store, data, f"dataset={DATASET}&methods=hybrid")
+    twice = change(store, data, found["shown"], replace(controls, others=[seed.id]))
+    assert twice["others"]["value"] == [] and f"run {seed.id[:6]} for Hybrid" in twice["note"]
+    # The blur behind the choice tells the same once more, and a poll, too: the note stays until there is another choice.
+    assert change(store, data, twice["shown"], controls)["note"] == gr.skip()
+    added = change(store, data, twice["shown"], replace(controls, others=[run.id]))
+    assert added["note"] == "" and run.id in added["address"]
+    # Or its method is ticked while it is there.
+    found, controls = show(store, data, f"dataset={DATASET}&runs={seed.id}&methods=sft")
+    assert controls.others == [seed.id]
+    ticked = change(store, data, found["shown"], replace(controls, methods=["sft", "hybrid"]))
+    assert ticked["others"]["value"] == [] and f"run {seed.id[:6]} for Hybrid" in ticked["note"]
 
 
 @pytest.mark.parametrize(

@@ -269,8 +269,14 @@ def queue_all(store: Store, data: DataFolder, address: str, shown: Shown, *value
 def _sent(
     store: Store, data: DataFolder, shown: Shown, choice: Choice, controls: Controls, note: Any
 ) -> list[Any]:
-    now, parts = look(store, data, shown, choice, controls)
+    """What is new on the tab, and ``note``: its text, or gr.skip() for one that stays."""
+    now, parts, doubled = look(store, data, shown, choice, controls)
     now, updates = changes({name: parts[name] for name in OUTPUTS}, now, controls)
+    if doubled:
+        note = doubled
+    elif not note and now.choice == shown.choice:
+        # A control tells the same choice twice; what was noted of it is still to be read.
+        note = gr.skip()
     return [now, note, *updates]
 
 

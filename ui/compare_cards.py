@@ -81,6 +81,12 @@ def queued_note(runs: Sequence[Run]) -> str:
     )
 
 
+def doubled_note(runs: Sequence[Run]) -> str:
+    """Why runs that were chosen are not among the other runs."""
+    told = [f"run {run.id[:6]} for {METHODS_SHORT[compared_as(run)]}" for run in runs]
+    return cards.quiet(f"Compared already, as it stands for its method: {', '.join(told)}.") if told else ""
+
+
 def lead(comparison: Comparison, left_out: int = 0) -> str:
     """In what the runs differ, whether their figures can be held against each other, and how many are left out."""
     return _left_out(left_out) + _differing(comparison)

@@ -75,8 +75,8 @@ class Control:
 
 def look(
     store: Store, data: DataFolder, shown: Shown, choice: Choice, controls: Controls
-) -> tuple[Shown, dict[str, Part | Control]]:
-    """What the tab shows for a choice, by output."""
+) -> tuple[Shown, dict[str, Part | Control], str]:
+    """What the tab shows for a choice, by output, and what is to be noted of the choice itself."""
     resolved = resolve(store, choice)
     splits = splits_of(store, resolved.entries)
     if splits and choice.split not in splits:
@@ -91,7 +91,7 @@ def look(
     parts = _chooser(store, data, resolved, controls, shown)
     parts |= _figures(comparison, key, splits, resolved.left_out)
     parts |= _details(store, comparison, key, details)
-    return now, parts
+    return now, parts, compare_cards.doubled_note(resolved.doubled)
 
 
 def changes(parts: Mapping[str, Part | Control], shown: Shown, controls: Controls) -> tuple[Shown, list[Any]]:
