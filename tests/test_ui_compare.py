@@ -209,6 +209,53 @@ def test_the_details_are_part_of_the_address(store: Store, data: DataFolder) -> 
     assert (held.category, held.prompt) == ("male", 0) and "nowhere" not in made_up["address"]
 
 
+def turn(
+    store: Store, data: DataFolder, pager: str, by: int, shown: Shown, controls: Controls
+) -> dict[str, Any]:
+    sent = tab.turned(store, data, pager, by, "", shown, *values(controls))
+    return dict(zip(["shown", "note", *tab.OUTPUTS], sent, strict=True))
+
+
+def test_all_contexts_are_reached_page_by_page(store: Store, data: DataFolder, tmp_path: Path) -> None:
+    names = [f"place {i:03}" for i in range(130)]
+    run = made(store, contexts=names, target="even", rounds=3)
+    found, controls = show(store, data, selected=run.id)
+    assert "The 10 with the largest errors of 130 contexts." in found["share_position"]
+    assert found["share_forward"]["visible"] is False
+    every = change(store, data, found["shown"], replace(controls, contexts="every"))
+    controls = replace(controls, contexts="every")
+    for pager, part, first in (("share", "share_table", every), ("heat", "heat", found)):
+        shown, seen = every["shown"], [first[part]]
+        assert "1 to 60 of 130 contexts." in first[f"{pager}_position"]
+        assert first[f"{pager}_forward"] == gr.update(visible=True, interactive=True)
+        for position in ("61 to 120 of 130", "121 to 130 of 130"):
+            sent = turn(store, data, pager, 1, shown, controls)
+            assert position in sent[f"{pager}_position"]
+            # The other one stays where it is, and so does all else.
+            assert all(name.startswith(pager) for name in set(tab.OUTPUTS) - skipped(sent))
+            shown, seen = sent["shown"], [*seen, sent[part]]
+        assert sent[f"{pager}_forward"]["interactive"] is False
+        assert [sum(name in html for html in seen) for name in names] == [1] * 130
+        # Behind the last page there is none.
+        assert set(tab.OUTPUTS) <= skipped(turn(store, data, pager, 1, shown, controls))
+        back = turn(store, data, pager, -1, shown, controls)
+        assert "61 to 120 of 130" in back[f"{pager}_position"]
+    # Other prompts or runs begin at the first page.
+    other = made(store, contexts=names, target="even", rounds=3, seed=1)
+    joined = change(store, data, shown, replace(controls, others=[other.id]))
+    assert "1 to 60 of 130" in joined["heat_position"]
+    # The files have all of them.
+    written = {
+        kind: Path(
+            compare_downloads.make_file(store, Folder(tmp_path), kind, "", joined["shown"])[0]
+        ).read_text("utf-8")
+        for kind in ("csv", "json")
+    }
+    # What was measured before the training of one of them is the third line.
+    assert len(written["csv"].splitlines()) == 1 + 3 * 130 * 2
+    assert len(json.loads(written["json"])["contexts"]) == 130
+
+
 @pytest.mark.usefixtures("commands")
 def test_missing_methods_are_queued_shown_and_polled(store: Store, data: DataFolder) -> None:
     run = made(store)
@@ -378,21 +425,20 @@ def comparison_of(store: Store, *runs: Run) -> Comparison:
 
 def test_every_field_that_is_drawn_is_in_every_row(store: Store) -> None:
     comparison = comparison_of(store, made(store), made(store, method="sft"), made(store, method="zero_shot"))
-    shown = compare_charts.contexts_shown(comparison, "female", False)
+    shown = compare_charts.contexts_with(comparison, "female")
     rows = compare_charts.share_rows(comparison, shown, "female")
-    assert len(shown) == compare_charts.FEW_CONTEXTS and len(rows) == 3 * len(shown)
+    assert len(rows) == 3 * len(shown) == 3 * 25
     charts = [compare_charts.error_chart(comparison), compare_charts.share_chart(rows, (0, 1, 6))]
     for chart in charts:
         spec = chart.to_dict()
         found = spec["data"].get("values") or spec["datasets"][spec["data"]["name"]]
         assert found and all(drawn_fields(spec) <= set(row) for row in found)
-    assert len(compare_charts.contexts_shown(comparison, "female", True)) == 25
 
 
 def test_the_rows_are_what_the_database_holds(store: Store) -> None:
     run = made(store)
     comparison = comparison_of(store, run)
-    shown = compare_charts.contexts_shown(comparison, "male", True)
+    shown = compare_charts.contexts_with(comparison, "male")
     stored = {run.spec.contexts.names[c.context]: c for c in store.result(run.id, "after", HELD_OUT).contexts}
     for row in compare_charts.share_rows(comparison, shown, "male"):
         own = stored[row["context"]]
@@ -405,7 +451,7 @@ def test_the_rows_are_what_the_database_holds(store: Store) -> None:
 def test_runs_of_another_attribute_are_left_out_of_its_shares(store: Store) -> None:
     comparison = comparison_of(store, made(store), made(store, attribute="race", target="even"))
     for place, category in enumerate(("male", "Asian")):
-        shown = compare_charts.contexts_shown(comparison, category, True)
+        shown = compare_charts.contexts_with(comparison, category)
         assert {row["series"] for row in compare_charts.share_rows(comparison, shown, category)} == {place}
     assert "not measured on the same" in compare_cards.lead(comparison)
     assert "da-best" not in compare_cards.measures_table(comparison)
@@ -441,7 +487,7 @@ def test_a_method_keeps_its_colour_and_shape_and_no_two_lines_share_one(store: S
 
 def test_heat_grows_with_the_ratio_and_ends(store: Store) -> None:
     comparison = comparison_of(store, made(store))
-    (result,) = next(iter(compare_charts.contexts_shown(comparison, "male", False).values()))
+    (result,) = next(iter(compare_charts.contexts_with(comparison, "male").values()))
     rows = {
         f"{times}": [replace(result, mae=times * result.noise_floor)] for times in (0.5, 1, 3.5, 6, 60)
     } | {"none": [None], "nan": [replace(result, mae=math.nan)]}
@@ -460,7 +506,7 @@ def test_what_a_model_wrote_and_a_person_named_is_escaped(store: Store) -> None:
     )
     store.add_rounds(run.id, [Round("after", HELD_OUT, 0, 0, 9, 0, None, HOSTILE)])
     comparison = comparison_of(store, run, made(store, contexts=["b", "c"], target="even", rounds=2))
-    shown = compare_charts.contexts_shown(comparison, "male", True)
+    shown = compare_charts.contexts_with(comparison, "male")
     html = (
         compare_cards.measures_table(comparison)
         + compare_cards.legend(comparison, shares=True)

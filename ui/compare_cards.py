@@ -16,7 +16,6 @@ from ui.compare_charts import category_of, glyph, styles_of
 from ui.present import NONE, esc, figure, percent, plural, rough_duration
 from ui.report import interval
 
-MAX_HEAT_ROWS = 60
 # A context whose error is this many times its noise floor gets the full colour.
 HOT = 6.0
 
@@ -227,9 +226,8 @@ def heat_map(comparison: Comparison, contexts: Mapping[str, Sequence[ContextResu
     head = "".join(f'<th scope="col" class="n">{name}</th>' for name in _names(comparison))
     body = "".join(
         f'<tr><th scope="row">{esc(name)}</th>{"".join(map(_heat_cell, results))}</tr>'
-        for name, results in list(contexts.items())[:MAX_HEAT_ROWS]
+        for name, results in contexts.items()
     )
-    rest = len(contexts) - MAX_HEAT_ROWS
     return (
         '<div class="da-scroll" tabindex="0" role="region" aria-label="Error of each context by method">'
         f'<table class="da-table da-heat"><thead><tr><th scope="col">Context</th>{head}</tr></thead>'
@@ -237,7 +235,6 @@ def heat_map(comparison: Comparison, contexts: Mapping[str, Sequence[ContextResu
         + cards.quiet(
             f"Small print: MAE by noise floor. Plain at 1 or below, full colour at {HOT:g} and above."
         )
-        + (cards.quiet(f"{plural(rest, 'context')} with smaller errors not shown.") if rest > 0 else "")
     )
 
 
