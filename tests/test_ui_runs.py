@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from bench.made_up import add_steps, finished_run
 from distalign.spec import parse_spec
+from distalign.yaml_text import parse_text
 from storage import ListedRun, RunState, Store, Usage
 from storage.records import Line
-from ui import cards, history, organise, overlay, runs, usage
+from ui import cards, downloads, history, organise, overlay, runs, usage
 from ui.curves import Axis, log_axis
 from ui.history import View, toggled, view_of
 from ui.runs_shown import refresh
@@ -104,6 +106,26 @@ def test_a_deleted_run_offers_nothing_but_to_undo_it(store: Store) -> None:
     buttons = sent[-7:]
     assert [b.get("value") for b in buttons if b["visible"]] == ["Undo delete"]
     assert sent[3]["visible"] is False, "its curves are taken out of the chart"
+
+
+def test_all_settings_of_a_run_are_told_as_its_file_has_them(store: Store, tmp_path: Path) -> None:
+    fields = SMALL | {"steps": 33, "learning_rate": 0.002, "temperature": 0.7, "name": HOSTILE}
+    run = finished_run(store, store.path.parent, fields, steps=4)
+    sent = refresh(store, run.id, View(), runs.Seen())
+    (yaml,) = [part for part in sent if isinstance(part, str) and "da-yaml" in part]
+    text = unescape(yaml.partition(">")[2].partition("</pre>")[0])
+    assert text == downloads.make(store, downloads.Folder(tmp_path / "files"), "spec", run.id).read_text(
+        "utf-8"
+    )
+    assert parse_spec(parse_text(text)) == run.spec and "<img" not in yaml
+    facts = html_of(sent)
+    assert "<dt>Steps</dt><dd>33</dd>" in facts and "<dt>Learning rate</dt><dd>0.002</dd>" in facts
+    # A redraw of the facts leaves an opened fold as it is.
+    store.set_timing(run.id, "train_seconds", 99.0)
+    again = refresh(store, run.id, View(), sent[0])
+    assert "da-yaml" not in html_of(again) and "Training took" in html_of(again)
+    base = finished_run(store, store.path.parent, SMALL | {"method": "zero_shot"}, steps=0)
+    assert "<dt>Steps</dt>" not in html_of(refresh(store, base.id, View(), runs.Seen()))
 
 
 # --- the chart of several runs -----------------------------------------------------------
