@@ -278,7 +278,7 @@ def _print_queued(queued: Sequence[Run]) -> None:
 def _answers_table(line: Line, given: Sequence[Answer]) -> str:
     told = [answer_object(line, answer) for answer in given]
     rows = [[f"{a['times']:3} of {a['of']}", read_as(a["category"]), plain(a["text"])] for a in told]
-    return table(["", "read as", "answer"], rows)
+    return table(["given", "read as", "answer"], rows)
 
 
 def _table(comparison: Comparison) -> str:
