@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from distalign.spec import RunSpec
-from distalign.training_config import reads
+from distalign.training_config import FIELD_TYPES, reads
 
 
 def settings_of(spec: RunSpec, *, stories: bool = False) -> dict[str, Any]:
@@ -18,7 +18,9 @@ def settings_of(spec: RunSpec, *, stories: bool = False) -> dict[str, Any]:
     Args:
         stories: whether its templates of stories count, too.
     """
-    mapping = {name: value for name, value in spec.to_mapping().items() if name not in ("templates", "name")}
+    # Training is told in full, not by what replaces a preset's fields.
+    apart = {"templates", "name", *FIELD_TYPES}
+    mapping = {name: value for name, value in spec.to_mapping().items() if name not in apart}
     groups = asdict(spec.templates)
     digests = {name: _digest(group) for name, group in groups.items() if stories or "story" not in name}
     training = {name: v for name, v in asdict(spec.training).items() if reads(spec.method, name)}

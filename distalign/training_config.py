@@ -215,10 +215,15 @@ def training_from(
     if "warmup_steps" not in given and steps <= base.warmup_steps:
         given["warmup_steps"] = base.warmup_steps * steps // base.steps
     config = replace(base, **given)
-    longer = config.steps / base.steps
-    if "learning_rate" in given or config.optimizer != "muon" or longer <= 1:
+    if "learning_rate" in given or config.optimizer != "muon":
         return config
-    return replace(config, learning_rate=round(config.learning_rate / longer ** (1 / 3), 5))
+    return replace(config, learning_rate=slower(base, config.steps))
+
+
+def slower(config: TrainingConfig, steps: int) -> float:
+    """The rate of ``config`` for so many steps: with more than it has, it falls with their cube root."""
+    longer = steps / config.steps
+    return config.learning_rate if longer <= 1 else round(config.learning_rate / longer ** (1 / 3), 5)
 
 
 def _as_read(method: object, overrides: Mapping[str, Any], base: TrainingConfig) -> dict[str, Any]:

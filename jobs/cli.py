@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from distalign.errors import DistalignError
+from distalign.results import SPLITS
 from jobs import (
     commands,
     compare_command,
@@ -89,6 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
     shelf.add_argument("--deleted", action="store_true", help="those that can still be restored")
     shown = verb("show", commands.show, "Show a run. RUN may be the beginning of an id.", "RUN")
     shown.add_argument("--log", action="store_true", help="its whole log")
+    shown.add_argument(
+        "--split", choices=SPLITS, help="the prompts that its summary is of (default: held-out templates)"
+    )
     for sub in (run, runs, shown, preview, needed, *add_organising(verb)):
         sub.add_argument("--json", action="store_true", help="one line of JSON on standard output")
     verb("cancel", commands.cancel, "Cancel a queued run, or stop a running one.", "RUN")

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from distalign import models
+from distalign.results import splits_of
 from distalign.summary import summarise
 from jobs import queue
 from jobs.display import (
@@ -23,6 +24,7 @@ from jobs.display import (
     waited_for,
 )
 from jobs.executor import LocalExecutor
+from jobs.exporting import require_measured
 from jobs.foreground import spec_of
 from jobs.naming import NAMES
 from jobs.places import data_folder, opened, store_of
@@ -93,6 +95,8 @@ def show(args: argparse.Namespace) -> int:
     run = store.find_run(args.run)
     results, artifacts, effects = store.results(run.id), store.artifacts(run.id), store.side_effects(run.id)
     last, used = store.last_event(run.id, run.attempt), store.usage_summary(run.id, run.attempt)
+    if args.split:
+        require_measured("--split", args.split, splits_of(results))
     if args.json:
         extra = _brief(run) | {
             "fraction": last.fraction if last else 0.0,
@@ -100,7 +104,7 @@ def show(args: argparse.Namespace) -> int:
             "stage": last.stage if last else None,
             "spec": run.spec.to_mapping(),
             "usage": used and asdict(used),
-            "summary": summarise(run.spec, results, effects).lines,
+            "summary": summarise(run.spec, results, effects, args.split or "").lines,
         }
         print(json.dumps(finite(extra | report(run, results, artifacts, effects)), ensure_ascii=False))
         return 0
@@ -126,7 +130,7 @@ def show(args: argparse.Namespace) -> int:
     ]:
         print(f"  {moment(event.at)} {event.stage}: {plain(event.message)}")
     if results:
-        print("\n" + plain("\n".join(summarise(run.spec, results, effects).lines)))
+        print("\n" + plain("\n".join(summarise(run.spec, results, effects, args.split or "").lines)))
         print("\n" + results_table(results))
     return 0
 

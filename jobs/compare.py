@@ -20,6 +20,8 @@ from storage.packed import EXAMPLE_TITLE
 
 # As many as can be told apart by colour and shape.
 MAX_ENTRIES = 8
+# Different answers to one prompt that a person is shown.
+SHOWN_ANSWERS = 20
 # What may differ between runs whose figures are held against each other; none of these is an exact one.
 FREE = ("base_model", "exact_epsilon")
 
@@ -256,8 +258,10 @@ def prompts_of(spec: RunSpec, split: str, context: int) -> list[str]:
     return [prompt_text(spec, split, t, context) for t in range(len(spec.templates.of(split)))]
 
 
-def answers_of(store: Store, line: Line, split: str, context: str, prompt: str) -> list[Answer] | None:
-    """The answers to a prompt by its wording; None where the run was not asked that."""
+def answers_of(
+    store: Store, line: Line, split: str, context: str, prompt: str, most: int = SHOWN_ANSWERS
+) -> list[Answer] | None:
+    """The commonest ``most`` answers to a prompt by its wording; None where the run was not asked that."""
     spec, entry = line.entry.run.spec, line.entry
     if context not in spec.contexts.names:
         return None
@@ -265,7 +269,7 @@ def answers_of(store: Store, line: Line, split: str, context: str, prompt: str) 
     asked = prompts_of(spec, split, place)
     if prompt not in asked:
         return None
-    return store.answers(entry.run.id, entry.phase, split, place, asked.index(prompt)) or None
+    return store.answers(entry.run.id, entry.phase, split, place, asked.index(prompt), most) or None
 
 
 def by_context(comparison: Comparison) -> dict[str, list[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,34 @@ from distalign.training_config import PRESETS
 from jobs.compare import (
     MAX_ENTRIES,
     MEASURES,
+    SHOWN_ANSWERS,
     Comparison,
+    Line,
     answers_of,
     compare,
     entries_of,
     prompts_of,
 )
+from jobs.compare_choice import Choice, of_runs, resolve, write_address
 from jobs.compare_files import FORMATS, as_object, check_name, write
-from jobs.datasets import METHODS, Standing, compared_as, in_passing, queue_missing, spec_of, standings
-from jobs.display import duration, figure, plain, share, table
+from jobs.datasets import (
+    METHODS,
+    Standing,
+    compared_as,
+    in_passing,
+    name_of,
+    queue_missing,
+    spec_of,
+    standings,
+)
+from jobs.display import duration, figure, plain, read_as, share, table
+from jobs.foreground import placed, runnable
 from jobs.places import opened
 from jobs.report import finite
 from storage import Answer, Run, Store
 
+# Different answers to one prompt that JSON has: all, as rounds have this limit, too.
+MAX_ANSWERS = 100_000
 TEXT = "Compare runs, or a dataset's methods; say what is missing, and queue it."
 
 
@@ -59,6 +75,11 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --out FILE.csv: a row a line of the table with all of its figures",
     )
+    verb.add_argument(
+        "--link",
+        action="store_true",
+        help="print what follows the page's address to open this comparison there; with --json in its field link",
+    )
     verb.add_argument("--json", action="store_true", help="one line of JSON on standard output")
 
 
@@ -76,7 +97,7 @@ def compare_runs(args: argparse.Namespace) -> int:
     others = [store.find_run(name) for name in args.runs]
     found: list[Standing] = []
     queued: list[Run] = []
-    spec = _dataset(store, args.dataset) if args.dataset else None
+    spec = _dataset(store, args.dataset, args.queue_missing) if args.dataset else None
     methods = args.methods or METHODS
     if spec is None:
         _require_runs(args)
@@ -88,26 +109,33 @@ def compare_runs(args: argparse.Namespace) -> int:
         raise SpecError("RUN", f"{len(entries)} runs are given", less)
     comparison = compare(store, entries, args.split, {})
     context = composed(args.context or "")
-    answers = _answers(store, comparison, context, args.prompt or 1) if context else None
+    answers = _answers(store, comparison, context, args.prompt or 1) if context else []
     # Nothing is queued before all that was asked for is known to be possible.
     if spec is not None and args.queue_missing:
         queued = queue_missing(store, data, spec, methods, args.preset or "")
         found = standings(store, spec, methods)
+    link = _link(store, args, spec, found, context) if args.link else None
     if args.out:
         write(comparison, Path(args.out), args.summary)
     if args.json:
-        whole = as_object(comparison) | standings_object(found, queued)
-        whole["answers"] = answers and {
-            name: [vars(a) for a in given or ()] for name, given in answers.items()
-        }
+        whole = as_object(comparison) | standings_object(found, queued) | {"link": link}
+        told = {line.name: [answer_object(line, answer) for answer in given or ()] for line, given in answers}
+        whole["answers"] = told or None
         print(json.dumps(finite(whole), ensure_ascii=False))
+        return 0
+    if link:
+        _print_queued(queued)
+        print(link)
         return 0
     _print(comparison, found, queued, answers)
     return 0
 
 
-def _dataset(store: Store, name: str) -> RunSpec:
-    return load_spec(Path(name)) if Path(name).suffix in (".yaml", ".yml", ".json") else spec_of(store, name)
+def _dataset(store: Store, name: str, to_run: bool) -> RunSpec:
+    """The dataset of a name, a run or a file; ``to_run``: only one that can be run here."""
+    is_file = Path(name).suffix in (".yaml", ".yml", ".json")
+    spec = load_spec(Path(name)) if is_file else spec_of(store, name)
+    return runnable(spec) if to_run else placed(spec)
 
 
 def _require_runs(args: argparse.Namespace) -> None:
@@ -118,10 +146,34 @@ def _require_runs(args: argparse.Namespace) -> None:
         raise SpecError("RUN", "none is given", "Give the ids of runs, or --dataset and a name")
 
 
+def _link(
+    store: Store, args: argparse.Namespace, spec: RunSpec | None, found: Sequence[Standing], context: str
+) -> str:
+    """What follows the page's address to compare the same there."""
+    ids = tuple(store.find_run(name).id for name in args.runs)
+    if spec is None:
+        choice = of_runs(store, ids)
+    else:
+        choice = Choice(_address_name(spec, found), tuple(args.methods or METHODS), others=ids)
+    choice = replace(choice, split=args.split, context=context, prompt=(args.prompt or 1) - 1)
+    return f"?tab=compare&{write_address(resolve(store, choice))}"
+
+
+def _address_name(spec: RunSpec, found: Sequence[Standing]) -> str:
+    """What an address calls a dataset: its name in ``specs/``, or a run of it."""
+    runs = [run for s in found for run in (s.done, s.waiting, s.latest, s.base) if run]
+    name = name_of(spec) or next((run.id for run in runs), "")
+    if not name:
+        raise SpecError(
+            "--link", "the file is none of specs/ and has no run", "Queue one of it first, or leave it out"
+        )
+    return name
+
+
 def _answers(
     store: Store, comparison: Comparison, context: str, number: int
-) -> dict[str, list[Answer] | None]:
-    """The answers of each line to a prompt of the first run that was asked about the context."""
+) -> list[tuple[Line, list[Answer] | None]]:
+    """Each line with its answers to a prompt of the first run that was asked about the context."""
     if comparison.split == UNSEEN:
         raise SpecError(
             "--context", "on unseen attributes there are none of the runs' own", "Name another --split"
@@ -136,10 +188,17 @@ def _answers(
                 "--prompt", f"{number} is out of range", f"Give a number from 1 to {len(prompts)}"
             )
         prompt = prompts[number - 1]
-        return {
-            one.name: answers_of(store, one, comparison.split, context, prompt) for one in comparison.lines
-        }
+        return [
+            (one, answers_of(store, one, comparison.split, context, prompt, MAX_ANSWERS))
+            for one in comparison.lines
+        ]
     raise SpecError("--context", f"{shown(context)} is in none of the runs", "Name one of their contexts")
+
+
+def answer_object(line: Line, answer: Answer) -> dict[str, Any]:
+    """An answer with the name of the category that it is read as; None where it names none."""
+    names = line.entry.run.spec.attribute.names
+    return vars(answer) | {"category": None if answer.category is None else names[answer.category]}
 
 
 def standings_object(found: Sequence[Standing], queued: Sequence[Run]) -> dict[str, Any]:
@@ -175,7 +234,7 @@ def _print(
     comparison: Comparison,
     found: Sequence[Standing],
     queued: Sequence[Run],
-    answers: dict[str, list[Answer] | None] | None,
+    answers: Sequence[tuple[Line, list[Answer] | None]],
 ) -> None:
     if comparison.lines:
         print(f"On {split_name(comparison.split)}:\n")
@@ -191,14 +250,13 @@ def _print(
             print(f"The runs differ in: {', '.join(comparison.differ)}")
         if not comparison.same_data:
             print("They are not measured on the same, so none is marked as better.")
-    for name, given in (answers or {}).items():
-        print(f"\n{plain(name)}")
-        for answer in given or ():
-            print(f"  {answer.times:3} of {answer.of}  {plain(answer.text)}")
-        if not given:
-            print("  was not asked this")
-    for run in queued:
-        print(f"{run.id} queued: {compared_as(run)}")
+    for line, given in answers:
+        print(f"\n{plain(line.name)}")
+        print(_answers_table(line, given[:SHOWN_ANSWERS]) if given else "  was not asked this")
+        if given and len(given) > SHOWN_ANSWERS:
+            rest = sum(answer.times for answer in given[SHOWN_ANSWERS:])
+            print(f"  {rest:,} of {given[0].of:,} not shown; --json has them")
+    _print_queued(queued)
     if missing := [s.method for s in found if s.missing]:
         print(f"Missing: {', '.join(missing)}. Queue them with --queue-missing")
     for standing in found:
@@ -210,6 +268,17 @@ def _print(
     for standing in found:
         if standing.problem:
             print(f"{standing.method}: {standing.problem}")
+
+
+def _print_queued(queued: Sequence[Run]) -> None:
+    for run in queued:
+        print(f"{run.id} queued: {compared_as(run)}")
+
+
+def _answers_table(line: Line, given: Sequence[Answer]) -> str:
+    told = [answer_object(line, answer) for answer in given]
+    rows = [[f"{a['times']:3} of {a['of']}", read_as(a["category"]), plain(a["text"])] for a in told]
+    return table(["given", "read as", "answer"], rows)
 
 
 def _table(comparison: Comparison) -> str:

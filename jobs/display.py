@@ -172,6 +172,11 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
 
 
+def read_as(category: str | None) -> str:
+    """The category that an answer is read as, by its name."""
+    return "(unclassified)" if category is None else plain(category)
+
+
 def quoted(title: str) -> str:
     return f'"{plain(title)}"'
 

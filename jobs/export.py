@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from distalign.asked import Names, names_of
 from distalign.errors import DiskError
-from distalign.results import ContextResult, Round, SplitResult
+from distalign.results import ContextResult, Round, SplitResult, splits_of
 from distalign.spec import RunSpec
 from distalign.summary import summarise
 from jobs.report import CONTEXT_FIGURES, finite, measures, side_effects
@@ -56,7 +56,10 @@ def results_csv(store: Store, run_id: str, target: Target) -> None:
 
 
 def results_json(store: Store, run_id: str, target: Target) -> None:
-    """Write the results: specification, summary, each split with its contexts, and side effects."""
+    """Write the results: specification, each split with its contexts, summaries, and side effects.
+
+    ``summary`` is that of the split to judge a run by, ``summaries`` has those of all that were measured.
+    """
     run = store.run(run_id)
     measured, effects = store.results(run_id), store.side_effects(run_id)
     results = [
@@ -67,6 +70,9 @@ def results_json(store: Store, run_id: str, target: Target) -> None:
     ]
     whole = {"run_id": run.id, "title": run.title, "spec": run.spec.to_mapping(), "results": results}
     whole["summary"] = summarise(run.spec, measured, effects).lines
+    whole["summaries"] = {
+        split: summarise(run.spec, measured, effects, split).lines for split in splits_of(measured)
+    }
     whole["side_effects"] = side_effects(effects)
     with open_target(target) as stream:
         json.dump(finite(whole), stream, ensure_ascii=False, indent=2)

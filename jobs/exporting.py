@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from distalign.asked import names_of
 from distalign.errors import DiskError, SpecError, shown
 from distalign.matching import composed
-from distalign.results import SPLITS
+from distalign.results import SPLITS, splits_of
 from distalign.spec import RunSpec
 from jobs import export
 from jobs.places import store_of
@@ -93,12 +94,21 @@ def _drawn(store: Store, run: Run, args: argparse.Namespace, ending: str) -> byt
     skip = args.skip or 0
     if skip < 0:
         raise SpecError("--skip", f"{skip} is below 0", "Give 0 or more")
-    if args.split and all(result.split != args.split for result in store.results(run.id)):
-        raise SpecError("--split", f"{args.split} was not measured", "Name a split of this run")
+    if args.split:
+        require_measured("--split", args.split, splits_of(store.results(run.id)))
     category = category_of(run.spec, args.category) if args.category else 0
     context = context_of(run.spec, args.context) if args.context else None
     view = View(args.split or "", category, args.sort or "gap", skip, context)
     return files.content(store, run, view, args.what, ending)
+
+
+def require_measured(argument: str, given: str, measured: Sequence[str]) -> None:
+    """Raise SpecError for a split, or a phase, that is none of those that a run was measured on."""
+    if given not in measured:
+        remedy = (
+            f"Use {' or '.join(measured)}" if measured else "Wait for the run's end: it has no results yet"
+        )
+        raise SpecError(argument, f"{given} was not measured", remedy)
 
 
 def category_of(spec: RunSpec, name: str, split: str = "") -> int:

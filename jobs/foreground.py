@@ -67,10 +67,26 @@ def spec_of(args: argparse.Namespace) -> RunSpec:
     spec = given_spec(args.spec, replaced)
     if unread := [name for name in replaced if not reads(spec.method, name)]:
         print(f"The method {spec.method} does not read: {', '.join(unread)}", file=sys.stderr)
+    return runnable(spec)
+
+
+def runnable(spec: RunSpec) -> RunSpec:
+    """A specification as it can be run from anywhere; see :func:`placed`.
+
+    Raises:
+        ModelError: for a base model that is neither known nor a local folder.
+    """
     require_known(spec.base_model, folders=True)
+    return placed(spec)
+
+
+def placed(spec: RunSpec) -> RunSpec:
+    """A specification whose base model, where it is a folder, is an absolute path.
+
+    The worker's child runs in another working folder.
+    """
     if spec.base_model in ALLOWED:
         return spec
-    # The worker's child runs in another working folder.
     return replace(spec, base_model=str(Path(spec.base_model).absolute()))
 
 

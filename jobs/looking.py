@@ -10,9 +10,9 @@ from typing import Any
 from distalign.asked import names_of
 from distalign.errors import SpecError
 from distalign.results import PHASES, SPLITS, splits_of
-from jobs.display import plain, table
+from jobs.display import plain, read_as, table
 from jobs.export import round_object
-from jobs.exporting import category_of, context_of, template_of
+from jobs.exporting import category_of, context_of, require_measured, template_of
 from jobs.places import store_of
 from storage import Run, Store, StoreError
 from storage.rounds import ORDERS
@@ -62,7 +62,7 @@ def show_rounds(args: argparse.Namespace) -> int:
         print(json.dumps(rounds, ensure_ascii=False))
         return 0
     count = store.count_rounds(run.id, phase, split, **chosen)
-    rows = [[plain(r["context"]), r["round"], _read(r["category"]), plain(r["text"])] for r in rounds]
+    rows = [[plain(r["context"]), r["round"], read_as(r["category"]), plain(r["text"])] for r in rounds]
     print(f"{len(rows):,} of {count:,} rounds, {phase}, {split}")
     print(table(["context", "round", "read as", "answer"], rows))
     return 0
@@ -82,7 +82,7 @@ def _grouped(names: Sequence[str], found: Any, as_json: bool) -> int:
         print(json.dumps(groups, ensure_ascii=False))
         return 0
     print(f"{len(groups):,} of {found.total:,} different answers in {found.looked_at:,} rounds")
-    rows = [[g["rounds"], g["contexts"], _read(g["category"]), plain(g["text"])] for g in groups]
+    rows = [[g["rounds"], g["contexts"], read_as(g["category"]), plain(g["text"])] for g in groups]
     print(table(["rounds", "contexts", "read as", "answer"], rows))
     return 0
 
@@ -95,10 +95,6 @@ def _measured(store: Store, run: Run, args: argparse.Namespace) -> tuple[str, st
     if not splits:
         raise StoreError(f"run: {run.id} has no results yet. Wait for its end")
     for argument, given, there in (("--phase", args.phase, phases), ("--split", args.split, splits)):
-        if given and given not in there:
-            raise SpecError(argument, f"{given} was not measured", f"Use {' or '.join(there)}")
+        if given:
+            require_measured(argument, given, there)
     return args.phase or phases[0], args.split or splits[0]
-
-
-def _read(category: str | None) -> str:
-    return "(unclassified)" if category is None else plain(category)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from jobs import curves, hindsight, queue, removal
-from jobs.display import duration, figure, gigabytes, moment, plain, table, usage_line
+from jobs.display import duration, figure, gigabytes, moment, plain, share, table, usage_line
 from jobs.places import opened, store_of
-from storage import StoreError
+from storage import StoreError, Usage
 
 MAX_SAMPLES, SHOWN_SAMPLES = 100_000, 20
 
@@ -85,12 +86,23 @@ def usage(args: argparse.Namespace) -> int:
     if used is None:
         raise StoreError(f"run: {run.id} has no samples. They are taken while a run works")
     print(usage_line(used))
-    rows = [
-        [moment(s.at), gigabytes(s.memory), f"{s.cpu:.2f} of {s.cores}"]
-        for s in store.usage(run.id, run.attempt, most=SHOWN_SAMPLES)
-    ]
-    print("\n" + table(["time", "memory", "cores busy"], rows))
+    print("\n" + _samples_table(store.usage(run.id, run.attempt, most=SHOWN_SAMPLES)))
     return 0
+
+
+def _samples_table(samples: Sequence[Usage]) -> str:
+    """A row a sample; what no sample has of a GPU has no column."""
+    columns: dict[str, Callable[[Usage], str | None]] = {
+        "time": lambda s: moment(s.at),
+        "memory": lambda s: gigabytes(s.memory),
+        "cores busy": lambda s: f"{s.cpu:.2f} of {s.cores}",
+        "GPU memory": lambda s: None if s.gpu_memory is None else gigabytes(s.gpu_memory),
+        "GPU busy": lambda s: None if s.gpu is None else share(s.gpu),
+    }
+    cells = {name: [read(sample) for sample in samples] for name, read in columns.items()}
+    cells = {name: column for name, column in cells.items() if any(column)}
+    rows = [[cell or "–" for cell in row] for row in zip(*cells.values(), strict=True)]
+    return table(list(cells), rows)
 
 
 def overlay(args: argparse.Namespace) -> int:

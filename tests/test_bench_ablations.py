@@ -75,7 +75,7 @@ def test_each_knob_has_the_default_among_its_values_and_turns_nothing_else(knob:
 def test_the_presets_own_values_stand_in_order_among_the_others() -> None:
     standard, paper = (Grid(SPEC, {"preset": preset}).values for preset in ("standard", "paper"))
 
-    assert list(standard["learning_rate"]) == ["0.004", "0.006", "0.007", "0.01", "0.014"]
+    assert list(standard["learning_rate"]) == ["0.004", "0.005", "0.006", "0.007", "0.01", "0.014"]
     assert list(standard["optimizer"]) == ["muon, 0.006", "muon, 0.01", "adamw, 0.004", "adamw, 0.01"]
     assert list(standard["adapted_layers"]) == list(paper["adapted_layers"]) == ["4", "6", "8", "12", "0"]
     assert list(paper["prompts"]) == ["4, 4", "8, 4", "16, 4", "24, 4", "16, 8", "16, 16"]

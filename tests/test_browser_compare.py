@@ -149,6 +149,48 @@ def test_what_is_compared_is_downloaded(app, chromium):
         assert len(Path(caught.value.path()).read_text("utf-8").splitlines()) == 1 + 4
 
 
+def test_a_run_that_is_compared_already_is_not_added_and_a_note_says_why(app, chromium):
+    seed = next(run.id for run in runs_of(app, "hybrid") if run.spec.seed == 1)
+    with opened(chromium, f"{app.url}?tab=compare&dataset=gender-uk-real&runs={seed}") as page:
+        page.locator(f"#compare-table a[data-run='{seed}']").wait_for()
+        page.locator("#compare-others input").click()
+        page.get_by_role("option", name=seed[:6]).click()
+        note = page.locator(
+            "#compare-note", has_text=f"Compared already, as it stands for its method: run {seed[:6]}"
+        )
+        note.wait_for()
+        page.locator("#compare-errors").click()
+        page.wait_for_timeout(700)
+        assert note.is_visible() and page.locator("#compare-others .token").count() == 0
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_seventy_contexts_are_reached(app, chromium, width):
+    names = [f"occupation {i:02}" for i in range(70)]
+    fields = {"contexts": names, "target": "even", "rounds": 4}
+    run = finished_run(app.store, app.data.root, fields, steps=1, splits=[HELD_OUT])
+    with opened(chromium, f"{app.url}?tab=compare&runs={run.id}", width) as page:
+        page.locator("#compare-shares-position", has_text="The 10 with the largest errors of 70").wait_for()
+        assert page.locator("#compare-shares-next").count() == 0
+        choose(page, "compare-contexts", "All")
+        page.locator("#compare-shares-position", has_text="1 to 60 of 70 contexts").wait_for()
+        page.locator("#compare-shares-next").click()
+        page.locator("#compare-shares-position", has_text="61 to 70 of 70").wait_for()
+        page.wait_for_function(
+            "document.querySelectorAll('#compare-shares svg .series0_marks path').length === 10"
+        )
+        assert page.locator("#compare-shares-next").is_disabled()
+        rows = page.locator("#compare-heat tbody th")
+        shown = rows.all_inner_texts()
+        page.locator("#compare-heat-next").click()
+        page.locator("#compare-heat-position", has_text="61 to 70 of 70").wait_for()
+        assert sorted([*shown, *rows.all_inner_texts()]) == names
+        page.locator("#compare-heat-back").click()
+        page.locator("#compare-heat-position", has_text="1 to 60 of 70").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    app.store.delete_run(run.id)
+
+
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_the_tab_fits_its_width(app, chromium, width, theme):
     with opened(chromium, f"{app.url}?tab=compare&__theme={theme}", width) as page:

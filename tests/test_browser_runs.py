@@ -104,6 +104,21 @@ def test_a_run_is_found_tagged_noted_and_renamed(app, chromium, made, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_all_settings_open_beneath_the_facts(app, chromium, made, width, theme):
+    with opened(chromium, f"{app.url}?tab=runs&run={made[0].id}&__theme={theme}", width) as page:
+        wait_for_state(page, "Done")
+        page.locator("#run-settings .label-wrap").click()
+        text = page.locator("#run-yaml pre")
+        text.wait_for()
+        assert "target: even" in text.inner_text() and "rounds: 8" in text.inner_text()
+        # Another run's are shown without opening it again.
+        page.locator(f"a[data-run='{made[1].id}']").click()
+        page.locator("#run-yaml pre", has_text="method: sft").wait_for()
+        assert text.is_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_a_deleted_run_is_brought_back_with_one_click_or_from_its_own_list(app, chromium, made):
     run = made[2]
     with opened(chromium, f"{app.url}?tab=runs&run={run.id}") as page:

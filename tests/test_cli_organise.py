@@ -13,7 +13,7 @@ from distalign.progress import Progress
 from distalign.spec import parse_spec
 from jobs.cli import main
 from jobs.curves import rows_of, value_at
-from storage import Run, RunState, Store
+from storage import Run, RunState, Store, Usage
 from tests.test_jobs_runners import SPEC
 
 SMALL = {"contexts": ["bakers", "pilots"], "target": "even", "rounds": 4}
@@ -113,6 +113,22 @@ def test_what_a_run_used_is_told(run: Run, store: Store, capsys: pytest.CaptureF
     assert len(told["samples"]) == told["summary"]["samples"] == used.samples
     waiting = store.insert_run(parse_spec(SPEC))
     assert "has no samples" in said(capsys, "usage", waiting.id, code=2)
+
+
+def test_what_a_run_used_of_a_gpu_has_columns_where_there_was_one(
+    run: Run, store: Store, capsys: pytest.CaptureFixture
+) -> None:
+    assert "GPU" not in said(capsys, "usage", run.id)
+    other = store.insert_run(parse_spec(SPEC), state=RunState.RUNNING)
+    # Before its first step, a process has nothing of the GPU; a driver may not tell how busy it is.
+    store.add_usage(other.id, 1, Usage(101.0, 2**30, 2**30, 1.0, 1.5, 2))
+    store.add_usage(other.id, 1, Usage(102.0, 2**30, 2**30, 1.0, 1.5, 2, 3 * 2**30))
+    header, _, first, last = said(capsys, "usage", other.id).splitlines()[2:]
+    assert "GPU memory" in header and "GPU busy" not in header
+    assert first.split()[-1] == "–" and last.endswith("3.00 GB")
+    store.add_usage(other.id, 1, Usage(103.0, 2**30, 2**30, 1.0, 1.5, 2, 2**30, 0.5))
+    header, *_, last = said(capsys, "usage", other.id).splitlines()[2:]
+    assert "GPU busy" in header and last.endswith("50.0%")
 
 
 def test_curves_of_several_runs_stand_side_by_side(

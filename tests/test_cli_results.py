@@ -9,6 +9,7 @@ import pytest
 
 from bench.made_up import finished_run
 from distalign.folders import DataFolder
+from distalign.results import split_name
 from distalign.spec import parse_spec
 from jobs.cli import main
 from jobs.exporting import context_of
@@ -77,6 +78,7 @@ def test_one_chart_leaves_out_the_contexts_that_are_skipped(run: Run, capfdbinar
         (["export", "RUN", "--what", "chart", "--split", "stories"], "--split: stories was not measured"),
         (["export", "RUN", "--what", "report", "--out", "missing/folder/x"], "cannot be written"),
         (["rounds", "RUN", "--split", "stories"], "--split: stories was not measured"),
+        (["show", "RUN", "--split", "stories"], "Use heldout_templates or seen_templates"),
         (["rounds", "RUN", "--template", "0"], "--template: 0"),
         (["rounds", "RUN", "--limit", "-1"], "--limit: -1 is below 0"),
         (["rounds", "RUN", "--sort", "colour"], "invalid choice"),
@@ -132,3 +134,18 @@ def test_show_has_the_summary_in_words(run: Run, capsys: pytest.CaptureFixture) 
     assert out.count("unrelated prompts") == 1
     assert main(["show", run.id, "--json"]) == 0
     assert "not fairness" in json.loads(capsys.readouterr().out)["summary"][-1]
+
+
+@pytest.mark.parametrize("split", ["heldout_templates", "seen_templates"])
+def test_each_measured_split_has_its_summary(run: Run, capfdbinary, split: str) -> None:
+    def told(*arguments: str) -> str:
+        assert main([*arguments]) == 0
+        return capfdbinary.readouterr().out.decode()
+
+    results = json.loads(told("export", run.id, "--what", "results", "--format", "json"))
+    assert set(results["summaries"]) == {"heldout_templates", "seen_templates"}
+    summary = results["summaries"][split]
+    assert f"On {split_name(split)}, the gender" in summary[0]
+    assert results["summary"] == results["summaries"]["heldout_templates"]
+    assert "\n".join(summary) in told("show", run.id, "--split", split)
+    assert json.loads(told("show", run.id, "--split", split, "--json"))["summary"] == summary

@@ -14,7 +14,7 @@ import pytest
 from bench.made_up import finished_run
 from distalign import published
 from distalign.folders import DataFolder
-from distalign.results import Interval
+from distalign.results import Interval, Round
 from distalign.spec import parse_spec
 from jobs.cli import main
 from jobs.compare import (
@@ -558,6 +558,39 @@ def test_the_table_says_what_it_shows(store: Store, capsys: pytest.CaptureFixtur
     assert "of 1" in out and "The gender is" in out
 
 
+def test_the_answers_to_a_prompt_are_told_with_what_they_are_read_as(
+    store: Store, capsys: pytest.CaptureFixture
+) -> None:
+    run = made(store)
+    context = run.spec.contexts.names[0]
+    store.add_rounds(run.id, [Round("after", HELD_OUT, 0, 0, 9, 0, None, "I cannot say.")])
+    (answers,) = run_json(capsys, run.id, "--context", context)["answers"].values()
+    assert {answer["category"] for answer in answers} == {"male", "female", None}
+    for answer in answers:
+        assert answer["category"] is None or answer["category"] in answer["text"]
+    assert main(["compare", run.id, "--context", context]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(
+        line.split()[3] == "female" and "The gender is female" in line for line in lines if " of 1" in line
+    )
+    assert any("(unclassified)" in line and "I cannot say." in line for line in lines)
+
+
+def test_of_many_different_answers_a_person_is_shown_some_and_json_has_all(
+    store: Store, capsys: pytest.CaptureFixture
+) -> None:
+    run = made(store)
+    context = run.spec.contexts.names[0]
+    rounds = [Round("after", HELD_OUT, 0, 0, 200 + n, 0, 0, f"male, number {n}") for n in range(25)]
+    store.add_rounds(run.id, rounds)
+    (answers,) = run_json(capsys, run.id, "--context", context)["answers"].values()
+    assert {f"male, number {n}" for n in range(25)} <= {answer["text"] for answer in answers}
+    assert sum(answer["times"] for answer in answers) == answers[0]["of"]
+    assert main(["compare", run.id, "--context", context]) == 0
+    rest = sum(answer["times"] for answer in answers[20:])
+    assert f"{rest} of {answers[0]['of']} not shown; --json has them" in capsys.readouterr().out
+
+
 def test_a_borrowed_line_says_whose_it_is_and_how_many_rounds_it_has(
     store: Store, capsys: pytest.CaptureFixture
 ) -> None:
@@ -603,6 +636,36 @@ def test_mistakes_are_one_line(
     assert code == 2
     err = capsys.readouterr().err
     assert told in err and err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("commands")
+def test_a_file_with_a_model_beside_it_is_queued_as_it_can_be_run_from_anywhere(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine").mkdir()
+    Path("mine/config.json").write_text("{}")
+    Path("my.yaml").write_text("attribute: gender\ncontexts: [a, b]\nbase_model: mine\n")
+    arguments = ["--dataset", "my.yaml", "--methods", "sft"]
+    found = run_json(capsys, *arguments, "--queue-missing")
+    run = store.run(found["queued"][0])
+    assert run.spec.base_model == str(tmp_path / "mine")
+    # What was queued is found again.
+    assert run_json(capsys, *arguments)["methods"]["sft"]["run_id"] == run.id
+    assert run_json(capsys, *arguments, "--queue-missing")["queued"] == []
+
+
+@pytest.mark.usefixtures("commands")
+def test_a_base_model_that_is_not_there_is_told_before_anything_is_queued(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("attribute: gender\nbase_model: nowhere\n")
+    assert main(["compare", "--dataset", str(path), "--queue-missing"]) == 2
+    assert "base_model: 'nowhere' is not known" in capsys.readouterr().err
+    assert store.count_runs() == 0
+    # It can still be looked at.
+    assert main(["compare", "--dataset", str(path)]) == 0
 
 
 @pytest.mark.usefixtures("commands")

@@ -55,6 +55,10 @@ def test_runs_are_listed_alike() -> None:
     assert set(taken["--state"].choices) == {str(state) for state in RunState}
 
 
+def test_each_split_has_its_summary() -> None:
+    assert set(options("show")["--split"].choices) == set(SPLITS)
+
+
 def test_rounds_are_looked_through_alike() -> None:
     taken = options("rounds")
     assert {value for _, value in round_filters.ORDER_CHOICES} == set(taken["--sort"].choices) == set(ORDERS)
@@ -92,6 +96,8 @@ def test_compare_chooses_alike() -> None:
     assert {"dataset", "methods", "others", "split", "preset"} <= {f.name for f in fields(CompareControls)}
     taken = options("compare")
     assert {"--dataset", "--methods", "--split", "--queue-missing", "--out", "--summary"} <= set(taken)
+    # What the page's details show, and its address.
+    assert {"--context", "--prompt", "--link"} <= set(taken)
     # Every file that --out writes, and the summary.
     assert set(compare_downloads.FILES) == {ending.removeprefix(".") for ending in FORMATS} | {"summary"}
     assert set(taken["--methods"].choices) == set(METHODS) == set(STYLES)

@@ -14,6 +14,7 @@ from distalign.summary import Sentence, Summary
 from jobs.reporting import layers
 from storage.records import AnswerGroup, GroupedAnswers
 from ui import cards, curves, present, report
+from ui.chart_tables import target_table
 from ui.tables import check_sums
 from ui.target_bars import target_bars
 
@@ -42,6 +43,11 @@ def bars_of(mapping: dict) -> str:
     return target_bars(spec.attribute, spec.contexts, spec.target)
 
 
+def table_of(mapping: dict) -> str:
+    spec = parse_spec(mapping)
+    return target_table(spec.attribute, spec.contexts, spec.target)
+
+
 def widths(row: str) -> list[float]:
     return [float(width) for width in re.findall(r"width:([\d.e-]+)%", row)]
 
@@ -61,10 +67,27 @@ def test_of_many_contexts_and_categories_the_first_and_the_largest_are_drawn():
         c: {n: (0.51 if j == i % 50 else 0.01) for j, n in enumerate(names)} for i, c in enumerate(contexts)
     }
     mapping = {"attribute": {"name": "kind", "categories": names}, "contexts": contexts, "target": rows}
-    _, *drawn = bars_of(mapping).split('<div class="row">')
+    head, *drawn = bars_of(mapping).split('<div class="row">')
     assert len(drawn) == layers.MAX_CONTEXTS
+    assert head.count("The first 60 of 1,000 contexts.") == 2, "in sight, and for those who do not see it"
+    assert "Target shares of the first 60 of 1,000 contexts" in table_of(mapping)
     assert len(widths(drawn[0])) == len(layers.PALETTE) and layers.OTHER in drawn[0]
     assert math.fsum(widths(drawn[0])) == pytest.approx(100, abs=0.05)
+
+
+@pytest.mark.parametrize(("contexts", "categories", "drawn"), [(200, 2, 200), (1000, 2, 1000), (400, 8, 250)])
+def test_as_many_contexts_are_drawn_as_a_browser_takes(contexts, categories, drawn):
+    names = [f"c{i}" for i in range(categories)]
+    rows = {
+        f"place {i}": {
+            n: (0.3 if j == i % categories else 0.7 / (categories - 1)) for j, n in enumerate(names)
+        }
+        for i in range(contexts)
+    }
+    mapping = {"attribute": {"name": "kind", "categories": names}, "contexts": list(rows), "target": rows}
+    html = bars_of(mapping)
+    assert html.count('<div class="row">') == drawn == table_of(mapping).count('<th scope="row">')
+    assert ("The first" in html) == (drawn < contexts)
 
 
 def test_equal_rows_are_drawn_once():

@@ -18,14 +18,15 @@ from distalign.folders import DataFolder
 from distalign.progress import Progress
 from distalign.results import Round
 from distalign.spec import parse_spec
+from jobs.cli import main
 from jobs.compare import Comparison, compare, entry_of
+from jobs.compare_choice import Choice, of_dataset, of_runs, read_address, resolve, write_address
 from jobs.naming import METHODS_SHORT
 from storage import Answer, Run, RunState, Store
 from tests.test_ui_charts import HOSTILE, drawn_fields
 from ui import compare as tab
 from ui import compare_cards, compare_charts, compare_downloads
 from ui.compare_charts import mark_of, styles_of
-from ui.compare_choice import Choice, of_dataset, read_address, resolve, write_address
 from ui.compare_view import Controls, Shown, look, run_label
 from ui.downloads import Folder
 
@@ -113,6 +114,13 @@ def test_no_more_runs_are_compared_than_can_be_told_apart(store: Store) -> None:
     assert len(resolve(store, read_address(store, f"runs={ids}")).entries) == 8
 
 
+def test_a_run_that_is_not_done_stands_for_no_method(store: Store) -> None:
+    waiting = store.insert_run(parse_spec({"attribute": "gender", "target": "real"}))
+    choice = of_runs(store, [waiting.id, (done := made(store, method="sft")).id])
+    assert (choice.pinned, choice.others) == ((done.id,), (waiting.id,))
+    assert [entry.run.id for entry in resolve(store, choice).entries] == [done.id, waiting.id]
+
+
 # What is sent
 
 
@@ -163,7 +171,7 @@ def test_what_is_on_the_tab_is_not_sent_again(store: Store, data: DataFolder) ->
     assert controls.dataset == DATASET and controls.preset == "quick"
     assert not skipped(found) - {"timer"}
     again = change(store, data, found["shown"], controls)
-    assert skipped(again) == set(tab.OUTPUTS)
+    assert skipped(again) == {"note", *tab.OUTPUTS}
 
 
 def test_another_split_redraws_the_figures_and_leaves_the_controls(store: Store, data: DataFolder) -> None:
@@ -199,6 +207,53 @@ def test_the_details_are_part_of_the_address(store: Store, data: DataFolder) -> 
     assert not {"category", "prompt", "contexts"} & parse_qs(first["address"]).keys()
     made_up, held = show(store, data, f"{address}x&category=<b>&context=nowhere&prompt=999")
     assert (held.category, held.prompt) == ("male", 0) and "nowhere" not in made_up["address"]
+
+
+def turn(
+    store: Store, data: DataFolder, pager: str, by: int, shown: Shown, controls: Controls
+) -> dict[str, Any]:
+    sent = tab.turned(store, data, pager, by, "", shown, *values(controls))
+    return dict(zip(["shown", "note", *tab.OUTPUTS], sent, strict=True))
+
+
+def test_all_contexts_are_reached_page_by_page(store: Store, data: DataFolder, tmp_path: Path) -> None:
+    names = [f"place {i:03}" for i in range(130)]
+    run = made(store, contexts=names, target="even", rounds=3)
+    found, controls = show(store, data, selected=run.id)
+    assert "The 10 with the largest errors of 130 contexts." in found["share_position"]
+    assert found["share_forward"]["visible"] is False
+    every = change(store, data, found["shown"], replace(controls, contexts="every"))
+    controls = replace(controls, contexts="every")
+    for pager, part, first in (("share", "share_table", every), ("heat", "heat", found)):
+        shown, seen = every["shown"], [first[part]]
+        assert "1 to 60 of 130 contexts." in first[f"{pager}_position"]
+        assert first[f"{pager}_forward"] == gr.update(visible=True, interactive=True)
+        for position in ("61 to 120 of 130", "121 to 130 of 130"):
+            sent = turn(store, data, pager, 1, shown, controls)
+            assert position in sent[f"{pager}_position"]
+            # The other one stays where it is, and so does all else.
+            assert all(name.startswith(pager) for name in set(tab.OUTPUTS) - skipped(sent))
+            shown, seen = sent["shown"], [*seen, sent[part]]
+        assert sent[f"{pager}_forward"]["interactive"] is False
+        assert [sum(name in html for html in seen) for name in names] == [1] * 130
+        # Behind the last page there is none.
+        assert set(tab.OUTPUTS) <= skipped(turn(store, data, pager, 1, shown, controls))
+        back = turn(store, data, pager, -1, shown, controls)
+        assert "61 to 120 of 130" in back[f"{pager}_position"]
+    # Other prompts or runs begin at the first page.
+    other = made(store, contexts=names, target="even", rounds=3, seed=1)
+    joined = change(store, data, shown, replace(controls, others=[other.id]))
+    assert "1 to 60 of 130" in joined["heat_position"]
+    # The files have all of them.
+    written = {
+        kind: Path(
+            compare_downloads.make_file(store, Folder(tmp_path), kind, "", joined["shown"])[0]
+        ).read_text("utf-8")
+        for kind in ("csv", "json")
+    }
+    # What was measured before the training of one of them is the third line.
+    assert len(written["csv"].splitlines()) == 1 + 3 * 130 * 2
+    assert len(json.loads(written["json"])["contexts"]) == 130
 
 
 @pytest.mark.usefixtures("commands")
@@ -290,6 +345,71 @@ def test_another_dataset_keeps_the_ticks_and_drops_the_other_runs(store: Store, 
     assert lost["dataset"]["value"] == DATASET and lost["shown"].choice == found["shown"].choice
 
 
+def test_a_run_that_stands_for_its_method_is_not_added_and_a_note_says_why(
+    store: Store, data: DataFolder
+) -> None:
+    run, seed = made(store), made(store, seed=1)
+    found, controls = show(store, data, f"dataset={DATASET}&methods=hybrid")
+    twice = change(store, data, found["shown"], replace(controls, others=[seed.id]))
+    assert twice["others"]["value"] == [] and f"run {seed.id[:6]} for Hybrid" in twice["note"]
+    # The blur behind the choice tells the same once more, and a poll, too: the note stays until there is another choice.
+    assert change(store, data, twice["shown"], controls)["note"] == gr.skip()
+    added = change(store, data, twice["shown"], replace(controls, others=[run.id]))
+    assert added["note"] == "" and run.id in added["address"]
+    # Or its method is ticked while it is there.
+    found, controls = show(store, data, f"dataset={DATASET}&runs={seed.id}&methods=sft")
+    assert controls.others == [seed.id]
+    ticked = change(store, data, found["shown"], replace(controls, methods=["sft", "hybrid"]))
+    assert ticked["others"]["value"] == [] and f"run {seed.id[:6]} for Hybrid" in ticked["note"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--dataset", DATASET],
+        ["--dataset", "RUN", "--methods", "zero_shot", "hybrid", "--context", "CONTEXT", "--prompt", "3"],
+        ["--dataset", "FILE", "--methods", "sft", "hybrid", "--split", "seen_templates"],
+        ["SEED", "RUN", "OTHER"],
+        ["SEED", "--dataset", DATASET, "--methods", "hybrid", "sft"],
+    ],
+)
+def test_the_command_lines_link_opens_the_same_comparison(
+    store: Store, data: DataFolder, capsys: pytest.CaptureFixture, arguments: list[str]
+) -> None:
+    both = (HELD_OUT, "seen_templates")
+    seed, run = made(store, seed=1, splits=both), made(store, splits=both)
+    made(store, method="sft", splits=both)
+    other = made(store, attribute="race", target="even", splits=both)
+    path = store.path.parent / "mine.yaml"
+    path.write_text("attribute: gender\ntarget: real\nseed: 7\n")
+    words = {"RUN": run.id[:8], "SEED": seed.id, "OTHER": other.id, "FILE": str(path)}
+    words["CONTEXT"] = run.spec.contexts.names[4]
+    command = ["compare", *(words.get(word, word) for word in arguments), "--db", str(store.path)]
+    assert main([*command, "--json"]) == 0
+    wanted = json.loads(capsys.readouterr().out)
+    assert main([*command, "--link"]) == 0
+    link = capsys.readouterr().out.strip()
+    assert link.startswith("?tab=compare&")
+    found, held = show(store, data, link)
+    shown = found["shown"].comparison
+    assert shown.split == wanted["split"] == held.split
+    assert {(line.entry.run.id, line.entry.phase) for line in shown.lines} == {
+        (line["run_id"], line["phase"]) for line in wanted["lines"]
+    }
+    assert set(held.methods) >= set(wanted["methods"])
+    if "CONTEXT" in arguments:
+        assert (held.context, held.prompt) == (words["CONTEXT"], 2)
+    # The page writes the same address.
+    assert parse_qs(found["address"]) == parse_qs(link.removeprefix("?tab=compare&"))
+
+
+def test_a_dataset_without_a_name_or_a_run_has_no_link(store: Store, capsys: pytest.CaptureFixture) -> None:
+    path = store.path.parent / "mine.yaml"
+    path.write_text("attribute: gender\ncontexts: [a, b]\n")
+    assert main(["compare", "--dataset", str(path), "--link", "--db", str(store.path)]) == 2
+    assert "--link: the file is none of specs/ and has no run" in capsys.readouterr().err
+
+
 def test_an_empty_database_says_what_to_do(store: Store, data: DataFolder) -> None:
     found, controls = show(store, data)
     assert "Nothing to compare yet" in found["lead"] and controls.dataset == DATASET
@@ -318,21 +438,20 @@ def comparison_of(store: Store, *runs: Run) -> Comparison:
 
 def test_every_field_that_is_drawn_is_in_every_row(store: Store) -> None:
     comparison = comparison_of(store, made(store), made(store, method="sft"), made(store, method="zero_shot"))
-    shown = compare_charts.contexts_shown(comparison, "female", False)
+    shown = compare_charts.contexts_with(comparison, "female")
     rows = compare_charts.share_rows(comparison, shown, "female")
-    assert len(shown) == compare_charts.FEW_CONTEXTS and len(rows) == 3 * len(shown)
+    assert len(rows) == 3 * len(shown) == 3 * 25
     charts = [compare_charts.error_chart(comparison), compare_charts.share_chart(rows, (0, 1, 6))]
     for chart in charts:
         spec = chart.to_dict()
         found = spec["data"].get("values") or spec["datasets"][spec["data"]["name"]]
         assert found and all(drawn_fields(spec) <= set(row) for row in found)
-    assert len(compare_charts.contexts_shown(comparison, "female", True)) == 25
 
 
 def test_the_rows_are_what_the_database_holds(store: Store) -> None:
     run = made(store)
     comparison = comparison_of(store, run)
-    shown = compare_charts.contexts_shown(comparison, "male", True)
+    shown = compare_charts.contexts_with(comparison, "male")
     stored = {run.spec.contexts.names[c.context]: c for c in store.result(run.id, "after", HELD_OUT).contexts}
     for row in compare_charts.share_rows(comparison, shown, "male"):
         own = stored[row["context"]]
@@ -345,7 +464,7 @@ def test_the_rows_are_what_the_database_holds(store: Store) -> None:
 def test_runs_of_another_attribute_are_left_out_of_its_shares(store: Store) -> None:
     comparison = comparison_of(store, made(store), made(store, attribute="race", target="even"))
     for place, category in enumerate(("male", "Asian")):
-        shown = compare_charts.contexts_shown(comparison, category, True)
+        shown = compare_charts.contexts_with(comparison, category)
         assert {row["series"] for row in compare_charts.share_rows(comparison, shown, category)} == {place}
     assert "not measured on the same" in compare_cards.lead(comparison)
     assert "da-best" not in compare_cards.measures_table(comparison)
@@ -381,7 +500,7 @@ def test_a_method_keeps_its_colour_and_shape_and_no_two_lines_share_one(store: S
 
 def test_heat_grows_with_the_ratio_and_ends(store: Store) -> None:
     comparison = comparison_of(store, made(store))
-    (result,) = next(iter(compare_charts.contexts_shown(comparison, "male", False).values()))
+    (result,) = next(iter(compare_charts.contexts_with(comparison, "male").values()))
     rows = {
         f"{times}": [replace(result, mae=times * result.noise_floor)] for times in (0.5, 1, 3.5, 6, 60)
     } | {"none": [None], "nan": [replace(result, mae=math.nan)]}
@@ -400,7 +519,7 @@ def test_what_a_model_wrote_and_a_person_named_is_escaped(store: Store) -> None:
     )
     store.add_rounds(run.id, [Round("after", HELD_OUT, 0, 0, 9, 0, None, HOSTILE)])
     comparison = comparison_of(store, run, made(store, contexts=["b", "c"], target="even", rounds=2))
-    shown = compare_charts.contexts_shown(comparison, "male", True)
+    shown = compare_charts.contexts_with(comparison, "male")
     html = (
         compare_cards.measures_table(comparison)
         + compare_cards.legend(comparison, shares=True)
@@ -410,6 +529,14 @@ def test_what_a_model_wrote_and_a_person_named_is_escaped(store: Store) -> None:
     )
     assert "<img" not in html and "&lt;img" in html
     assert "unclassified" in html
+
+
+def test_answers_that_are_not_shown_are_counted(store: Store) -> None:
+    comparison = comparison_of(store, made(store))
+    shown = [Answer("male", 0, 40, 45)]
+    html = compare_cards.answers_grid(comparison, "Who?", [shown])
+    assert "45 answers, 5 of them not shown" in html
+    assert "not shown" not in compare_cards.answers_grid(comparison, "Who?", [[Answer("male", 0, 45, 45)]])
 
 
 def test_plots_reach_gradio_as_it_takes_them(store: Store, data: DataFolder) -> None:

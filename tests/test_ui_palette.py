@@ -1,13 +1,17 @@
-"""The colours of categories: strong enough on both pages, and apart for colour-blind readers."""
+"""The colours of categories and curves: strong enough on both pages, and categories apart for colour-blind readers."""
 
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
 
 from jobs.reporting.layers import AFTER, BEFORE, PALETTE
+from ui.curves import PANELS
+from ui.overlay import COLOURS
+from ui.theme import STYLE
 
 WHITE, DARK = "#ffffff", "#0f172a"
 # Machado, Oliveira and Fernandes 2009, full severity: what a colour looks like, in linear RGB.
@@ -53,6 +57,29 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("colour", [*PALETTE, BEFORE, AFTER])
 def test_a_mark_stands_out_from_its_page(colour: str, page: str) -> None:
     assert contrast(colour, page) >= 3
+
+
+def set_by_style(selector: str) -> dict[str, str]:
+    """The colours that the page's style gives to names, in the light (":root") or in the dark (".dark")."""
+    css = "".join(path.read_text("utf-8") for path in STYLE)
+    blocks = re.findall(rf"(?:^|\n){re.escape(selector)} {{(.*?)}}", css, re.DOTALL)
+    return dict(re.findall(r"(--da-[a-z0-9-]+): *(#[0-9a-f]{6})\b", "".join(blocks)))
+
+
+# What is drawn with a name of the page itself (its text) is strong by the theme.
+CURVES = {
+    name.removeprefix("var(").removesuffix(")")
+    for name in (*COLOURS, "var(--da-after)", *(line.colour for panel in PANELS for line in panel.lines))
+    if name.startswith("var(--da-")
+}
+
+
+@pytest.mark.parametrize(("selector", "pages"), [(":root", (WHITE, "#f8fafc")), (".dark", (DARK, "#020617"))])
+def test_a_curve_stands_out_from_its_card_and_page(selector: str, pages: tuple[str, str]) -> None:
+    colours = set_by_style(selector)
+    assert len(CURVES) == 8 + 5 and set(colours) >= CURVES
+    weak = {name: colours[name] for name in CURVES for page in pages if contrast(colours[name], page) < 3}
+    assert not weak
 
 
 @pytest.mark.parametrize("who", SEEN_BY)

@@ -112,7 +112,8 @@ def test_a_run_that_is_working_is_always_read_anew(store: Store) -> None:
     sent = results.show(store, run.id, chosen, polled=True)
     assert sent[0].view.category == 1, "what was chosen stays"
     told = [is_skipped(value) for value in sent[-rounds.OUTPUTS :]]
-    assert told.count(False) == 1, "of the rounds' filters only the choice of splits grows"
+    assert told.count(False) == 2, "of the rounds' filters only the choices of phases and splits grow"
+    assert sent[-rounds.OUTPUTS]["choices"] == [("Before", "before")]
     # Another run that is selected meanwhile does not take its place.
     other = store.insert_run(parse_spec({"attribute": "gender"}), state=RunState.RUNNING)
     assert all(map(is_skipped, results.show(store, other.id, sent[0], polled=True)))
@@ -281,6 +282,15 @@ def test_another_split_has_its_own_templates(store: Store, run: Run) -> None:
     assert sent[3].of[1] == Filters("after", "seen_templates")
     again = rounds._other_split(store, lambda *_: run, sent[3], run.id, None, *astuple(filters))
     assert all(is_skipped(v) for v in again)
+
+
+@pytest.mark.parametrize(("method", "phases"), [("zero_shot", ["before"]), ("prompt", ["before", "after"])])
+def test_only_phases_that_a_run_was_measured_in_are_offered(
+    store: Store, tmp_path: Path, method: str, phases: list[str]
+) -> None:
+    run = finished_run(store, tmp_path, {"rounds": 2, "method": method}, steps=1)
+    phase, *_ = rounds.fresh(store, run, store.results(run.id), "heldout_templates")
+    assert [value for _, value in phase["choices"]] == phases and phase["value"] == phases[-1]
 
 
 def test_unseen_attributes_have_contexts_and_categories_of_their_own(store: Store, run: Run) -> None:

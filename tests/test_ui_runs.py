@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from bench.made_up import add_steps, finished_run
 from distalign.spec import parse_spec
+from distalign.yaml_text import parse_text
 from storage import ListedRun, RunState, Store, Usage
 from storage.records import Line
-from ui import cards, history, organise, overlay, runs, usage
+from ui import cards, downloads, history, organise, overlay, runs, usage
 from ui.curves import Axis, log_axis
 from ui.history import View, toggled, view_of
 from ui.runs_shown import refresh
@@ -106,6 +108,26 @@ def test_a_deleted_run_offers_nothing_but_to_undo_it(store: Store) -> None:
     assert sent[3]["visible"] is False, "its curves are taken out of the chart"
 
 
+def test_all_settings_of_a_run_are_told_as_its_file_has_them(store: Store, tmp_path: Path) -> None:
+    fields = SMALL | {"steps": 33, "learning_rate": 0.002, "temperature": 0.7, "name": HOSTILE}
+    run = finished_run(store, store.path.parent, fields, steps=4)
+    sent = refresh(store, run.id, View(), runs.Seen())
+    (yaml,) = [part for part in sent if isinstance(part, str) and "da-yaml" in part]
+    text = unescape(yaml.partition(">")[2].partition("</pre>")[0])
+    assert text == downloads.make(store, downloads.Folder(tmp_path / "files"), "spec", run.id).read_text(
+        "utf-8"
+    )
+    assert parse_spec(parse_text(text)) == run.spec and "<img" not in yaml
+    facts = html_of(sent)
+    assert "<dt>Steps</dt><dd>33</dd>" in facts and "<dt>Learning rate</dt><dd>0.002</dd>" in facts
+    # A redraw of the facts leaves an opened fold as it is.
+    store.set_timing(run.id, "train_seconds", 99.0)
+    again = refresh(store, run.id, View(), sent[0])
+    assert "da-yaml" not in html_of(again) and "Training took" in html_of(again)
+    base = finished_run(store, store.path.parent, SMALL | {"method": "zero_shot"}, steps=0)
+    assert "<dt>Steps</dt>" not in html_of(refresh(store, base.id, View(), runs.Seen()))
+
+
 # --- the chart of several runs -----------------------------------------------------------
 
 
@@ -121,6 +143,33 @@ def test_curves_of_runs_of_unlike_length_share_their_axes(store: Store) -> None:
     assert "40 steps" in part and "10 steps" in part
     assert "by step, of 2 runs" in part
     assert '<th scope="row">40</th>' in part and "–" in part
+
+
+@pytest.mark.parametrize("method", ["zero_shot", "prompt"])
+def test_a_run_of_a_method_without_training_says_so_and_draws_no_axes(store: Store, method: str) -> None:
+    run = finished_run(store, store.path.parent, SMALL | {"method": method}, steps=0)
+
+    def shown(*others: str) -> str:
+        html = html_of(refresh(store, "", View(picked=(run.id, *others), table=True), runs.Seen()))
+        return html[html.index("da-legend-runs") :]
+
+    alone = shown()
+    assert "this method does not train" in alone and "yet" not in alone
+    assert "none of these runs trained" in alone and "da-plot" not in alone
+    trained = finished_run(store, store.path.parent, SMALL, steps=4)
+    both = shown(trained.id)
+    assert "this method does not train" in both and "4 steps" in both and "da-plot" in both
+
+
+def test_a_run_that_still_trains_has_axes_before_its_first_step(store: Store) -> None:
+    run = store.insert_run(parse_spec({"attribute": "gender"}))
+
+    def shown() -> str:
+        return html_of(refresh(store, "", View(picked=(run.id,)), runs.Seen()))
+
+    assert "no training steps yet" in shown() and "da-plot" in shown()
+    store.request_cancel(run.id)
+    assert "no training steps ·" in shown() and "da-plot" not in shown()
 
 
 def test_a_logarithmic_axis_covers_its_values_in_whole_decades() -> None:

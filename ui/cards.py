@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from distalign.errors import DistalignError, SpecError
-from distalign.spec import RunSpec
+from distalign.spec import TRAINED_METHODS, RunSpec
 from jobs.datasets import compared_as
 from jobs.display import waited_for
+from jobs.export import spec_file
 from jobs.naming import METHODS_SHORT, STATES
 from storage import ListedRun
 from ui import labels
@@ -209,6 +210,7 @@ def run_facts(run: Run) -> str:
         ("Method", method_of(run)),
         ("Base model", spec.base_model),
         ("Preset", spec.preset.capitalize()),
+        *_training_facts(spec),
         ("Rounds a context", f"{spec.rounds:,}"),
         ("Seed", str(spec.seed)),
         ("Attempt", str(run.attempt)),
@@ -218,6 +220,26 @@ def run_facts(run: Run) -> str:
     body = "".join(f"<div><dt>{k}</dt><dd>{esc(v)}</dd></div>" for k, v in facts if v != NONE)
     again = f'<a class="da-inline" href="?tab=train&amp;from={esc(run.id)}" data-start="{esc(run.id)}">Set up a new run from these settings</a>'
     return f'<dl class="da-facts">{body}</dl><p class="da-quiet" style="margin-top:12px">{again}</p>'
+
+
+def _training_facts(spec: RunSpec) -> list[tuple[str, str]]:
+    if spec.method not in TRAINED_METHODS:
+        return []
+    return [("Steps", f"{spec.training.steps:,}"), ("Learning rate", f"{spec.training.learning_rate:g}")]
+
+
+def all_settings(run: Run) -> str:
+    """A run's specification as its YAML file has it; empty where this version cannot read it."""
+    try:
+        text = spec_file(run.spec, "yaml").decode()
+    except SpecError:
+        return ""
+    return (
+        f'<pre class="da-yaml" tabindex="0" role="region" aria-label="All settings">{esc(text)}</pre>'
+        + quiet(
+            "The specification, as its download has it. What it does not name is the preset’s, or the default."
+        )
+    )
 
 
 def log_html(events: Sequence[Event]) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from distalign.attributes import Attribute
 from distalign.contexts import Contexts
 from distalign.targets import Target
-from jobs.reporting.layers import MAX_CONTEXTS
 from ui.curves import PANELS, Panel, Point, thin
 from ui.present import esc, figure, percent
+from ui.target_bars import drawn_contexts
 
 MAX_STEPS = 12
 _NUMBER = ' class="n"'
@@ -23,12 +23,13 @@ def target_table(attribute: Attribute, contexts: Contexts, target: Target) -> st
             [name, percent(share, 1)] for name, share in zip(attribute.names, target.rows[0], strict=True)
         ]
         return opened_table(title, ["Category", "Every context"], rows)
+    most = drawn_contexts(attribute)
     rows = [
         [name, *(percent(share, 1) for share in row)]
-        for name, row in zip(contexts.names[:MAX_CONTEXTS], target.rows, strict=False)
+        for name, row in zip(contexts.names[:most], target.rows, strict=False)
     ]
-    if len(contexts) > MAX_CONTEXTS:
-        title += f" of the first {MAX_CONTEXTS} contexts"
+    if len(contexts) > most:
+        title += f" of the first {most:,} of {len(contexts):,} contexts"
     return opened_table(title, ["Context", *attribute.names], rows)
 
 

@@ -14,22 +14,18 @@ from distalign.folders import DataFolder
 from distalign.results import SPLITS
 from distalign.training_config import PRESETS
 from jobs.compare import known_runs
+from jobs.compare_choice import HEADLINE, MAX_TEXT, Choice, of_dataset, read_address
 from jobs.datasets import METHODS, datasets, name_of, queue_missing, spec_of
-from jobs.naming import METHODS_SHORT
 from storage import RunState, Store
-from ui import cards, compare_cards, compare_downloads, forms, labels
-from ui.compare_choice import HEADLINE, MAX_TEXT, Choice, of_dataset, read_address
-from ui.compare_view import EVERY, FEW, Controls, Shown, before, changes, look
+from ui import cards, compare_cards, compare_downloads, compare_form, forms
+from ui.compare_details import EVERY, PAGERS
+from ui.compare_view import Controls, Shown, before, changes, look
 from ui.downloads import Folder
-from ui.wiring import CHOOSE_JS, LATEST, ONE_BY_ONE, OPEN, QUIET
+from ui.wiring import LATEST, ONE_BY_ONE, QUIET
 
-POLL_SECONDS = 2.0
 ADDRESS_JS = "(query) => window.distalign.compared(query)"
 # The address is read where it is: in the browser.
 READ_ADDRESS_JS = "(...given) => [window.location.search, ...given.slice(1)]"
-# Side by side where there is room, one above the other on a phone.
-WIDE: dict[str, Any] = OPEN | {"min_width": 280}
-CONTEXT_CHOICES = [("Largest errors", FEW), ("All", EVERY)]
 
 
 @dataclass(frozen=True)
@@ -49,14 +45,14 @@ class CompareTab:
 def build(store: Store, data: DataFolder, folder: Folder, selected: gr.Textbox) -> CompareTab:
     """The tab, with the events among its own controls."""
     parts = {"address": gr.Textbox(visible="hidden", elem_id="compare-address")}
-    parts |= _build_chooser()
+    parts |= compare_form.build_chooser()
     parts["lead"] = gr.HTML(apply_default_css=False, elem_id="compare-lead")
     with gr.Column(visible=False) as body:
         parts["body"] = body
-        parts |= _build_figures()
+        parts |= compare_form.build_figures()
         with gr.Column() as details:
             parts["details"] = details
-            parts |= _build_details()
+            parts |= compare_form.build_details()
         files = compare_downloads.build()
     shown, note = gr.State(Shown()), parts.pop("note")
     controls = [parts[name] for name in Controls.__dataclass_fields__]
@@ -85,138 +81,9 @@ OUTPUTS = (
     "address", "dataset", "methods", "others", "standings", "preset", "queue_box", "queue", "timer",
     "lead", "body", "split", "error_legend", "error_chart", "table",
     "details", "category", "contexts", "contexts_box", "share_legend", "share_chart", "share_table",
-    "heat", "context", "prompt", "answers",
+    "share_position", "share_back", "share_forward",
+    "heat", "heat_position", "heat_back", "heat_forward", "context", "prompt", "answers",
 )  # fmt: skip
-
-
-def _build_chooser() -> dict[str, Any]:
-    with gr.Column(elem_classes="da-card"):
-        gr.HTML(
-            cards.heading(
-                "What to compare", "The address of this page keeps the choice: copy it to share it."
-            )
-        )
-        with gr.Row():
-            dataset = gr.Dropdown(
-                [],
-                label="Dataset or finished run",
-                info="What is asked, of whom, with which target",
-                elem_id="compare-dataset",
-                **WIDE,
-            )
-            others = gr.Dropdown(
-                [],
-                label="Other runs beside it",
-                info="Any finished runs, also of another seed or model",
-                elem_id="compare-others",
-                multiselect=True,
-                value=[],
-                **WIDE,
-            )
-        ticks = [(METHODS_SHORT[method], method) for method in METHODS]
-        methods = gr.CheckboxGroup(
-            ticks,
-            label="Methods",
-            info="Each ticked method is a run of the same dataset",
-            elem_id="compare-methods",
-            interactive=True,
-        )
-        standings = gr.HTML(js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="compare-standings")
-        with gr.Row(visible=False, elem_classes="da-actions da-queue") as box:
-            presets = [(name.capitalize(), name) for name in PRESETS]
-            preset = gr.Radio(
-                presets,
-                label="Preset of what is queued",
-                info="Quick trains shorter and follows its target less closely",
-                elem_id="compare-preset",
-                interactive=True,
-            )
-            queue = gr.Button("Queue", variant="primary", size="md", elem_id="compare-queue")
-        note = gr.HTML(elem_id="compare-note")
-    found = {"dataset": dataset, "methods": methods, "others": others, "standings": standings}
-    timer = gr.Timer(POLL_SECONDS, active=False)
-    return found | {"preset": preset, "queue_box": box, "queue": queue, "timer": timer, "note": note}
-
-
-def _build_figures() -> dict[str, Any]:
-    splits = [(labels.SPLITS[split], split) for split in labels.SPLITS if split in SPLITS]
-    with gr.Column(elem_classes="da-card"):
-        gr.HTML(
-            cards.heading(
-                "Error against the noise floor", "MAE: mean distance of the shares from the target."
-            )
-        )
-        split = gr.Radio(
-            splits,
-            label="Prompts",
-            info="Held-out ones were never trained on",
-            value=HEADLINE,
-            elem_id="compare-split",
-            interactive=True,
-        )
-        legend = gr.HTML(apply_default_css=False)
-        chart = gr.Plot(show_label=False, container=False, elem_classes="da-chart", elem_id="compare-errors")
-        table = gr.HTML(js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="compare-table")
-    return {"split": split, "error_legend": legend, "error_chart": chart, "table": table}
-
-
-def _build_details() -> dict[str, Any]:
-    parts: dict[str, Any] = {}
-    with gr.Column(elem_classes="da-card"):
-        gr.HTML(cards.heading("Realized against target", "One block a context, the largest error first."))
-        with gr.Row():
-            parts["category"] = gr.Dropdown(
-                [],
-                label="Share of",
-                info="The category that the chart counts",
-                elem_id="compare-category",
-                **WIDE,
-            )
-            with gr.Column(min_width=280) as box:
-                parts["contexts"] = gr.Radio(
-                    CONTEXT_CHOICES,
-                    label="Contexts",
-                    info="Those with the largest errors, or all",
-                    value=FEW,
-                    elem_id="compare-contexts",
-                    interactive=True,
-                )
-            parts["contexts_box"] = box
-        parts["share_legend"] = gr.HTML(apply_default_css=False)
-        parts["share_chart"] = gr.Plot(
-            show_label=False, container=False, elem_classes="da-chart", elem_id="compare-shares"
-        )
-        parts["share_table"] = gr.HTML(apply_default_css=False, elem_id="compare-shares-table")
-    with gr.Column(elem_classes="da-card"):
-        gr.HTML(
-            cards.heading(
-                "Where the error is",
-                "MAE of each context; the stronger the colour, the further above its noise floor.",
-            )
-        )
-        parts["heat"] = gr.HTML(apply_default_css=False, elem_id="compare-heat")
-    with gr.Column(elem_classes="da-card"):
-        gr.HTML(
-            cards.heading(
-                "The same prompt, answered by each",
-                "All answers to one prompt, the commonest first; the bars are shares of them. "
-                "A context's rounds are spread over its prompts.",
-            )
-        )
-        with gr.Row():
-            parts["context"] = gr.Dropdown(
-                [], label="Context", info="What the prompt asks about", elem_id="compare-context", **WIDE
-            )
-            parts["prompt"] = gr.Dropdown(
-                [],
-                label="Prompt",
-                info="Every method was asked this, word for word",
-                elem_id="compare-prompt",
-                scale=2,
-                **WIDE,
-            )
-        parts["answers"] = gr.HTML(apply_default_css=False, elem_id="compare-answers")
-    return parts
 
 
 def _wire(tab: CompareTab, store: Store, data: DataFolder, parts: dict[str, Any], inputs: list[Any]) -> None:
@@ -225,6 +92,9 @@ def _wire(tab: CompareTab, store: Store, data: DataFolder, parts: dict[str, Any]
     gr.on(chosen, partial(changed, store, data), inputs, tab.outputs, **ONE_BY_ONE).then(
         None, tab.address, None, **noted
     )
+    for pager in PAGERS:
+        for by, button in ((-1, parts[f"{pager}_back"]), (1, parts[f"{pager}_forward"])):
+            button.click(partial(turned, store, data, pager, by), inputs, tab.outputs, **QUIET)
     parts["queue"].click(partial(queue_all, store, data), inputs, tab.outputs, **QUIET)
     parts["timer"].tick(partial(polled, store, data), inputs, tab.outputs, **LATEST).then(
         None, tab.address, None, **noted
@@ -252,6 +122,15 @@ def polled(store: Store, data: DataFolder, address: str, shown: Shown, *values: 
     )
 
 
+def turned(
+    store: Store, data: DataFolder, pager: str, by: int, address: str, shown: Shown, *values: Any
+) -> list[Any]:
+    """The tab with one of its :data:`PAGERS` some pages of contexts further on."""
+    controls = Controls(*values)
+    choice = chosen_by(store, before(store, address, shown), controls)
+    return _sent(store, data, shown.turned(pager, by), choice, controls, gr.skip())
+
+
 def queue_all(store: Store, data: DataFolder, address: str, shown: Shown, *values: Any) -> list[Any]:
     """Queue a run for each ticked method that has none, or borrows one with fewer rounds."""
     controls = Controls(*values)
@@ -269,8 +148,14 @@ def queue_all(store: Store, data: DataFolder, address: str, shown: Shown, *value
 def _sent(
     store: Store, data: DataFolder, shown: Shown, choice: Choice, controls: Controls, note: Any
 ) -> list[Any]:
-    now, parts = look(store, data, shown, choice, controls)
+    """What is new on the tab, and ``note``: its text, or gr.skip() for one that stays."""
+    now, parts, doubled = look(store, data, shown, choice, controls)
     now, updates = changes({name: parts[name] for name in OUTPUTS}, now, controls)
+    if doubled:
+        note = doubled
+    elif not note and now.choice == shown.choice:
+        # A control tells the same choice twice; what was noted of it is still to be read.
+        note = gr.skip()
     return [now, note, *updates]
 
 

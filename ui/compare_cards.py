@@ -16,7 +16,6 @@ from ui.compare_charts import category_of, glyph, styles_of
 from ui.present import NONE, esc, figure, percent, plural, rough_duration
 from ui.report import interval
 
-MAX_HEAT_ROWS = 60
 # A context whose error is this many times its noise floor gets the full colour.
 HOT = 6.0
 
@@ -79,6 +78,12 @@ def queued_note(runs: Sequence[Run]) -> str:
     return cards.quiet(
         f"Queued: {names}. Each joins the comparison when it is done; you may close this page."
     )
+
+
+def doubled_note(runs: Sequence[Run]) -> str:
+    """Why runs that were chosen are not among the other runs."""
+    told = [f"run {run.id[:6]} for {METHODS_SHORT[compared_as(run)]}" for run in runs]
+    return cards.quiet(f"Compared already, as it stands for its method: {', '.join(told)}.") if told else ""
 
 
 def lead(comparison: Comparison, left_out: int = 0) -> str:
@@ -221,9 +226,8 @@ def heat_map(comparison: Comparison, contexts: Mapping[str, Sequence[ContextResu
     head = "".join(f'<th scope="col" class="n">{name}</th>' for name in _names(comparison))
     body = "".join(
         f'<tr><th scope="row">{esc(name)}</th>{"".join(map(_heat_cell, results))}</tr>'
-        for name, results in list(contexts.items())[:MAX_HEAT_ROWS]
+        for name, results in contexts.items()
     )
-    rest = len(contexts) - MAX_HEAT_ROWS
     return (
         '<div class="da-scroll" tabindex="0" role="region" aria-label="Error of each context by method">'
         f'<table class="da-table da-heat"><thead><tr><th scope="col">Context</th>{head}</tr></thead>'
@@ -231,7 +235,6 @@ def heat_map(comparison: Comparison, contexts: Mapping[str, Sequence[ContextResu
         + cards.quiet(
             f"Small print: MAE by noise floor. Plain at 1 or below, full colour at {HOT:g} and above."
         )
-        + (cards.quiet(f"{plural(rest, 'context')} with smaller errors not shown.") if rest > 0 else "")
     )
 
 
@@ -292,7 +295,7 @@ def _answers(line: Line, answers: Sequence[Answer] | None) -> str:
         for answer in answers
     )
     total, told = answers[0].of, sum(answer.times for answer in answers)
-    rest = f"; {plural(total - told, 'more')} not shown" if told < total else ""
+    rest = f", {total - told:,} of them not shown" if told < total else ""
     return f"<ol>{items}</ol>{cards.quiet(plural(total, 'answer') + rest)}"
 
 

@@ -17,7 +17,6 @@ from jobs.compare import Comparison, Line, by_context
 from jobs.reporting.layers import (
     BAND,
     INK,
-    MAX_CONTEXTS,
     PALETTE,
     finish,
     lane,
@@ -45,7 +44,6 @@ STYLES = {
 # Given to other runs first: what is seldom used beside several seeds.
 SPARE = (2, 5, 3)
 PADDING = {"left": 2, "right": 14, "top": 2, "bottom": 4}
-FEW_CONTEXTS = 10
 ERROR_LANE = 40
 # Above the marks of a lane: its name; between two lines of a lane; beneath the last.
 NAME, STEP, REST = 22, 12, 10
@@ -151,17 +149,14 @@ def _marks(
     return [rule, point.encode(x=x, tooltip=tips).properties(name=f"series{place}")]
 
 
-def contexts_shown(
-    comparison: Comparison, category: str, every: bool
-) -> dict[str, list[ContextResult | None]]:
-    """The contexts that a category was counted in, largest errors first: :data:`FEW_CONTEXTS`, or many more."""
+def contexts_with(comparison: Comparison, category: str) -> dict[str, list[ContextResult | None]]:
+    """The contexts that a category was counted in, the largest errors first."""
     known = [category_of(line, category) is not None for line in comparison.lines]
-    found = {
+    return {
         name: results
         for name, results in by_context(comparison).items()
         if any(result and knows for result, knows in zip(results, known, strict=True))
     }
-    return {name: found[name] for name in list(found)[: MAX_CONTEXTS if every else FEW_CONTEXTS]}
 
 
 def share_rows(

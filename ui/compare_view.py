@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,14 +13,16 @@ from distalign.folders import DataFolder
 from distalign.plan import estimate, read_speed
 from distalign.spec import DEFAULT_MODEL, TRAINED_METHODS
 from distalign.training_config import PRESETS
-from jobs.compare import Comparison, answers_of, by_context, compare, prompts_of, splits_of
+from jobs.compare import Comparison, compare, splits_of
+from jobs.compare_choice import Choice, Resolved, read_address, resolve, write_address
 from jobs.datasets import compared_as, datasets, in_method
 from jobs.naming import METHODS_SHORT
+from jobs.reporting.layers import MAX_CONTEXTS
 from storage import ComparableRun, Store
 from ui import cards, charts, compare_cards, compare_charts, labels
-from ui.compare_choice import Choice, Resolved, read_address, resolve, write_address
+from ui.compare_details import contexts_and_answers, looked_at, pages_of, shares
+from ui.compare_parts import Control, Part
 
-FEW, EVERY = "few", "every"
 NOTHING = (
     "Tick methods and queue what is missing, or add finished runs. Each shows here as soon as it is done."
 )
@@ -49,35 +51,25 @@ class Shown:
         choice: what is compared.
         sent: by output: a control's choices, or a key of what was drawn.
         key, comparison: what the comparison was read for, and the comparison.
+        firsts: how many contexts lie before those that are shown, by pager.
     """
 
     choice: Choice = field(default_factory=Choice)
     sent: Mapping[str, Any] = field(default_factory=dict)
     key: Any = None
     comparison: Comparison | None = None
+    firsts: Mapping[str, int] = field(default_factory=dict)
 
-
-@dataclass(frozen=True)
-class Part:
-    """A fragment: drawn anew when its key is another."""
-
-    key: Any
-    make: Callable[[], Any]
-
-
-@dataclass(frozen=True)
-class Control:
-    """A control: its value and, where they are not fixed, its choices (label and value), and whether it is there."""
-
-    value: Any
-    choices: tuple[tuple[str, Any], ...] | None = None
-    visible: bool = True
+    def turned(self, pager: str, by: int) -> Shown:
+        """The same with a pager ``by`` pages further on, maybe further than there are contexts."""
+        first = self.firsts.get(pager, 0) + by * MAX_CONTEXTS
+        return replace(self, firsts={**self.firsts, pager: first})
 
 
 def look(
     store: Store, data: DataFolder, shown: Shown, choice: Choice, controls: Controls
-) -> tuple[Shown, dict[str, Part | Control]]:
-    """What the tab shows for a choice, by output."""
+) -> tuple[Shown, dict[str, Part | Control], str]:
+    """What the tab shows for a choice, by output, and what is to be noted of the choice itself."""
     resolved = resolve(store, choice)
     splits = splits_of(store, resolved.entries)
     if splits and choice.split not in splits:
@@ -86,13 +78,16 @@ def look(
     key = (tuple(entry.key for entry in resolved.entries), choice.split)
     same = shown.comparison is not None and shown.key == key
     comparison = shown.comparison if same else compare(store, resolved.entries, choice.split, METHODS_SHORT)
-    details = _looked_at(comparison, choice)
+    details = looked_at(comparison, choice)
     resolved = replace(resolved, choice=details.choice)
-    now = replace(shown, choice=details.choice, key=key, comparison=comparison)
+    pages = pages_of(details, shown.firsts if same else {})
+    firsts = {name: page.first for name, page in pages.items()}
+    now = replace(shown, choice=details.choice, key=key, comparison=comparison, firsts=firsts)
     parts = _chooser(store, data, resolved, controls, shown)
     parts |= _figures(comparison, key, splits, resolved.left_out)
-    parts |= _details(store, comparison, key, details)
-    return now, parts
+    parts |= shares(comparison, key, details, pages["share"])
+    parts |= contexts_and_answers(store, comparison, key, details, pages["heat"])
+    return now, parts, compare_cards.doubled_note(resolved.doubled)
 
 
 def changes(parts: Mapping[str, Part | Control], shown: Shown, controls: Controls) -> tuple[Shown, list[Any]]:
@@ -207,89 +202,3 @@ def _figures(comparison: Comparison, key: Any, splits: list[str], left_out: int)
         ),
         "table": Part(key, lambda: compare_cards.measures_table(comparison) if there else ""),
     }
-
-
-@dataclass(frozen=True)
-class Details:
-    """What there is to choose from in the details, and a choice that names none but these.
-
-    Attributes:
-        choice: with empty details where the first of a list is shown, so that the address stays short.
-        category, context, prompt: those that are shown; None where there is none.
-    """
-
-    choice: Choice
-    categories: tuple[str, ...]
-    contexts: Mapping[str, Any]
-    prompts: list[str]
-    category: str | None
-    context: str | None
-    prompt: int | None
-
-
-def _looked_at(comparison: Comparison, choice: Choice) -> Details:
-    names = dict.fromkeys(name for line in comparison.lines for name in line.entry.run.spec.attribute.names)
-    contexts = by_context(comparison)
-    first_name, first_context = next(iter(names), None), next(iter(contexts), None)
-    category = choice.category if choice.category in names else first_name
-    context = choice.context if choice.context in contexts else first_context
-    prompts = _prompts(comparison, context)
-    prompt = choice.prompt if 0 <= choice.prompt < len(prompts) else 0
-    if comparison.lines:
-        # Before anything is measured, what an address asks for waits.
-        choice = replace(
-            choice,
-            category="" if category == first_name else category,
-            context="" if context == first_context else context,
-            prompt=prompt,
-        )
-    return Details(choice, tuple(names), contexts, prompts, category, context, prompt if prompts else None)
-
-
-def _details(store: Store, comparison: Comparison, key: Any, looked_at: Details) -> dict[str, Part | Control]:
-    """What is known of each context, and the answers to one prompt."""
-    contexts, prompts = looked_at.contexts, looked_at.prompts
-    category, context, prompt = looked_at.category, looked_at.context, looked_at.prompt
-    every = looked_at.choice.every
-    shown = compare_charts.contexts_shown(comparison, category or "", every)
-    many = len(contexts) > compare_charts.FEW_CONTEXTS
-    drawn = (key, category, every)
-
-    def chart() -> Any:
-        rows = compare_charts.share_rows(comparison, shown, category or "")
-        return (
-            charts.plot_data(compare_charts.share_chart(rows, compare_charts.styles_of(comparison)))
-            if rows
-            else None
-        )
-
-    def answers() -> str:
-        if prompt is None or context is None:
-            return ""
-        found = [
-            answers_of(store, line, comparison.split, context, prompts[prompt]) for line in comparison.lines
-        ]
-        return compare_cards.answers_grid(comparison, prompts[prompt], found)
-
-    return {
-        "details": Part(bool(contexts), lambda: gr.update(visible=bool(contexts))),
-        "category": Control(category, tuple((name, name) for name in looked_at.categories)),
-        "contexts": Control(EVERY if every else FEW),
-        "contexts_box": Part(many, lambda: gr.update(visible=many)),
-        "share_legend": Part(key, lambda: compare_cards.legend(comparison, shares=True)),
-        "share_chart": Part(drawn, chart),
-        "share_table": Part(drawn, lambda: compare_cards.shares_table(comparison, shown, category or "")),
-        "heat": Part(key, lambda: compare_cards.heat_map(comparison, contexts)),
-        "context": Control(context, tuple((name, name) for name in contexts)),
-        "prompt": Control(prompt, tuple((text, i) for i, text in enumerate(prompts))),
-        "answers": Part((key, context, prompt), answers),
-    }
-
-
-def _prompts(comparison: Comparison, context: str | None) -> list[str]:
-    """What the first run that knows a context asked about it."""
-    for line in comparison.lines:
-        spec = line.entry.run.spec
-        if context in spec.contexts.names:
-            return prompts_of(spec, comparison.split, spec.contexts.names.index(context))
-    return []

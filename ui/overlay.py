@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from distalign.results import SplitResult
+from distalign.spec import TRAINED_METHODS
 from jobs.curves import Point, rows_of
 from jobs.naming import METHODS_SHORT
 from storage import Run
+from ui import cards
 from ui.curves import Stroke, log_axis, plot_html, thin
 from ui.present import NONE, esc, figure
 
@@ -36,9 +38,16 @@ class Curve:
 
 def overlay_html(curves: Sequence[Curve], table: bool) -> str:
     """The runs with their figures, which are the legend; their curves; and these as a table, if wanted."""
+    if not any(curve.points or _may_train(curve.run) for curve in curves):
+        return _legend(curves) + cards.quiet("There is no curve to draw: none of these runs trained.")
     plots = "".join(_panel(curves, name, title) for name, title in PANELS.items())
     numbers = "".join(_numbers(curves, name, title) for name, title in PANELS.items()) if table else ""
     return f'{_legend(curves)}<div class="da-curves">{plots}</div>{numbers}'
+
+
+def _may_train(run: Run) -> bool:
+    """Whether steps may still come."""
+    return run.method in TRAINED_METHODS and not run.state.ended
 
 
 def _legend(curves: Sequence[Curve]) -> str:
@@ -56,14 +65,22 @@ def _legend_row(number: int, curve: Curve) -> str:
     run, last = curve.run, curve.points[-1][1] if curve.points else {}
     mae = figure(curve.result.mae.value) if curve.result else NONE
     method = METHODS_SHORT.get(run.method, run.method)
-    steps = f"{curve.points[-1][0]:,} steps" if curve.points else "no training steps yet"
     cells = "".join(f'<td class="n">{value}</td>' for value in (*(_last(last, n) for n in PANELS), mae))
     return (
         f'<tr><th scope="row">{_swatch(number)}{esc(run.title)}'
-        f"<small>{esc(method)} · {steps} · {esc(run.id[:6])}</small></th>{cells}"
+        f"<small>{esc(method)} · {_steps(curve)} · {esc(run.id[:6])}</small></th>{cells}"
         f'<td class="n"><button type="button" class="da-off" data-pick="{esc(run.id)}" '
         f'aria-label="Take {esc(curve.name)} out of the chart">✕</button></td></tr>'
     )
+
+
+def _steps(curve: Curve) -> str:
+    """How far the training came, or why there is none."""
+    if curve.points:
+        return f"{curve.points[-1][0]:,} steps"
+    if curve.run.method not in TRAINED_METHODS:
+        return "this method does not train"
+    return "no training steps yet" if _may_train(curve.run) else "no training steps"
 
 
 def _last(values: Mapping[str, float], name: str) -> str:

@@ -14,10 +14,10 @@ from distalign.summary import summarise
 from jobs.reporting import contexts, views
 from jobs.reporting.charts import ORDERS
 from jobs.reporting.convergence_charts import error_chart, shares_chart
-from jobs.reporting.layers import MAX_CONTEXTS
 from jobs.reporting.views import View
 from storage import Run, Store
-from ui import cards, charts, labels, report, round_filters
+from ui import cards, charts, labels, pager, report, round_filters
+from ui.pager import Page
 from ui.wiring import OPEN
 
 # What drawn() fills: lead, tiles, chart, position, back, forward, table, and context, convergence, legend, table.
@@ -60,13 +60,11 @@ def build_realized() -> tuple[list[Any], list[Any], tuple[gr.Button, gr.Button]]
             )  # fmt: skip
         gr.HTML(report.LEGEND, apply_default_css=False)
         chart = gr.Plot(show_label=False, container=False, elem_classes="da-chart", elem_id="realized")
-        with gr.Row(elem_classes="da-actions da-pager"):
-            back = gr.Button("Previous contexts", size="sm", elem_id="contexts-back", visible=False)
-            forward = gr.Button("Next contexts", size="sm", elem_id="contexts-next", visible=False)
-            position = gr.HTML(elem_id="contexts-position")
+        turns = pager.build("contexts")
         with gr.Accordion(AS_TABLE, open=False, elem_id="realized-as-table", elem_classes="da-fold"):
             table = gr.HTML(apply_default_css=False, elem_id="realized-table")
-    return [split, category, order], [chart, position, back, forward, table], (back, forward)
+    buttons = turns.back, turns.forward
+    return [split, category, order], [chart, turns.position, *buttons, table], buttons
 
 
 def build_convergence() -> list[Any]:
@@ -97,9 +95,7 @@ def view_of(split: object, category: object, order: object, context: object, fir
 
 def turned(view: View, by: int, results: Sequence[SplitResult]) -> View:
     """The view some pages of contexts further on, no further than there are contexts."""
-    count = _count(results, view.split)
-    last = max(0, count - 1) // MAX_CONTEXTS * MAX_CONTEXTS
-    return replace(view, first=min(max(0, view.first + by * MAX_CONTEXTS), last))
+    return replace(view, first=Page(view.first, _count(results, view.split)).turned(by).first)
 
 
 def drawn(
@@ -126,21 +122,18 @@ def _count(results: Sequence[SplitResult], split: str) -> int:
 
 
 def _realized(spec: RunSpec, results: Sequence[SplitResult], view: View) -> list[Any]:
-    count = _count(results, view.split)
-    several = gr.update(visible=count > MAX_CONTEXTS)
-    if not count:
-        return [gr.update(value=None, visible=False), cards.quiet(NO_CONTEXTS), several, several, ""]
+    page = Page(view.first, _count(results, view.split))
+    buttons = [gr.update(**button) for button in page.buttons]
+    if not page.count:
+        return [gr.update(value=None, visible=False), cards.quiet(NO_CONTEXTS), *buttons, ""]
     chart = charts.plot_data(views.realized_chart(spec, results, view))
-    last = min(view.first + MAX_CONTEXTS, count)
-    told = f"A chart shows {MAX_CONTEXTS} contexts: {view.first + 1:,} to {last:,} of {count:,}."
     table = contexts.contexts_table(
         of_split(results, view.split), spec.contexts.names, view.category, view.order, view.first
     )
     return [
         gr.update(value=chart, visible=True),
-        cards.quiet(told) if count > MAX_CONTEXTS else "",
-        several | {"interactive": view.first > 0},
-        several | {"interactive": last < count},
+        cards.quiet(page.told) if page.told else "",
+        *buttons,
         table,
     ]
 

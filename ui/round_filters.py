@@ -125,6 +125,12 @@ def build() -> dict[str, Any]:
     return {field.name: found[field.name] for field in fields(Filters)}
 
 
+def phase_choices(results: Sequence[SplitResult]) -> list[tuple[str, str]]:
+    """The phases that a run was measured in: what trains nothing has no "after"."""
+    measured = {result.phase for result in results}
+    return [(label, phase) for label, phase in PHASE_CHOICES if phase in measured]
+
+
 def split_choices(store: Store, run: Run, results: Sequence[SplitResult]) -> list[tuple[str, str]]:
     """The splits that have rounds; those on unseen attributes were not kept once."""
     kept = {r.split for r in results if r.contexts or store.measured_templates(run.id, r.phase, r.split)}

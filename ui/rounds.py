@@ -12,7 +12,7 @@ import gradio as gr
 from distalign.asked import UNSEEN, names_of
 from distalign.results import SplitResult
 from storage import Run, Store
-from ui import cards, labels, report, round_filters
+from ui import cards, report, round_filters
 from ui.round_filters import ALL, CONTROLS, GROUPED, NARROWED, UNCLASSIFIED, Filters
 from ui.wiring import LATEST, ONE_BY_ONE, QUIET
 
@@ -70,11 +70,11 @@ def build(store: Store, run_on_tab: RunOnTab, selected: gr.Textbox, shown: gr.St
 
 def fresh(store: Store, run: Run, results: Sequence[SplitResult], split: str) -> list[Any]:
     """The filters for a run, none of them set, and the first page of its last phase."""
-    phases = [p for p in labels.PHASES if any(r.phase == p for r in results)]
-    filters = Filters(phases[-1], split)
+    phases = round_filters.phase_choices(results)
+    filters = Filters(phases[-1][1], split)
     contexts, categories, templates = round_filters.choices(store, run, filters)
     return [
-        filters.phase,
+        gr.update(choices=phases, value=filters.phase),
         gr.update(choices=round_filters.split_choices(store, run, results), value=split),
         contexts,
         categories,
@@ -87,12 +87,16 @@ def fresh(store: Store, run: Run, results: Sequence[SplitResult], split: str) ->
 
 
 def more(store: Store, run: Run, results: Sequence[SplitResult]) -> list[Any]:
-    """The same where another split was measured meanwhile: it can be chosen, and all else stays."""
-    sent = [gr.skip()] * OUTPUTS
-    sent[[field.name for field in fields(Filters)].index("split")] = gr.update(
-        choices=round_filters.split_choices(store, run, results)
-    )
-    return sent
+    """The same where another split or phase was measured meanwhile: it can be chosen, and all else stays."""
+    grown = {
+        "phase": round_filters.phase_choices(results),
+        "split": round_filters.split_choices(store, run, results),
+    }
+    controls = [
+        gr.update(choices=grown[field.name]) if field.name in grown else gr.skip()
+        for field in fields(Filters)
+    ]
+    return [*controls, *[gr.skip()] * (OUTPUTS - CONTROLS)]
 
 
 def turned(

@@ -144,13 +144,17 @@ def _detail() -> tuple[dict[str, Any], dict[str, gr.Button], organise.Panel, gr.
     with gr.Column(elem_classes="da-card", visible=False) as settings:
         gr.HTML(cards.heading("Settings"))
         facts = gr.HTML(js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="run-facts")
+        with gr.Accordion(
+            "All settings", open=False, visible=False, elem_id="run-settings", elem_classes="da-fold"
+        ) as fold:
+            listed = gr.HTML(apply_default_css=False, elem_id="run-yaml")
     with gr.Column(elem_classes="da-card", visible=False) as logbox:
         gr.HTML(cards.heading("Log", "Newest first, UTC."))
         log = gr.HTML(apply_default_css=False, elem_id="log")
     # In the order of what runs_shown gives.
     detail = {
         "head": head, "live": live, "chart": chart, "used": used, "use": use, "settings": settings, "facts": facts,
-        "logbox": logbox, "log": log,
+        "fold": fold, "yaml": listed, "logbox": logbox, "log": log,
     }  # fmt: skip
     return detail, buttons, panel, note
 

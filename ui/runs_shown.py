@@ -18,7 +18,7 @@ from ui.present import plural
 from ui.trace import Trace, follow
 
 # The session's Seen, the list and its button, and what the functions below give.
-OUTPUTS = 22
+OUTPUTS = 24
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ def _shown(visible: bool) -> dict[str, Any]:
 def _run_fragments(store: Store, run: Run, trace: Trace, now: float) -> list[Any]:
     line = store.ahead_of(run.id) if run.state == RunState.QUEUED else None
     used = store.usage_summary(run.id, run.attempt)
+    settings = cards.all_settings(run)
     samples = store.usage(run.id, run.attempt, usage.MOST_SAMPLES) if used else []
     return [
         cards.run_head(run, trace.last, now, line) + organise.about_html(run, now),
@@ -97,6 +98,8 @@ def _run_fragments(store: Store, run: Run, trace: Trace, now: float) -> list[Any
         usage.usage_html(used, samples, run.state == RunState.RUNNING) if used else "",
         _shown(True),
         cards.run_facts(run),
+        _shown(bool(settings)),
+        settings,
         _shown(bool(trace.log)),
         cards.log_html(trace.log),
     ]
@@ -121,7 +124,7 @@ def _no_run(selected: str, any_runs: bool) -> list[Any]:
             "Nothing has run yet", "Set up a first run on the Train tab. It shows here while it works."
         )
     hidden = _shown(False)
-    return [head, *[hidden, ""] * 4]
+    return [head, *[hidden, ""] * 5]
 
 
 def _buttons(run: Run | None) -> list[dict[str, Any]]:

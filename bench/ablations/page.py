@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from bench.ablations.decisions import (
@@ -20,6 +21,7 @@ from bench.kept import AMONG, KEPT
 from bench.pages import TRIAL_NOTE, origin, writing
 from bench.records import Records
 from bench.sections import markdown_table
+from distalign.spec import RunSpec, load_spec
 from distalign.wording import figure, percent
 
 COMMAND = "python -m bench ablations"
@@ -58,6 +60,8 @@ def render(records: Records, grid: Grid) -> str:
         f"than {HARMFUL_KL:g} nat a token on unrelated prompts (KL(base‖tuned), beside the perplexity of reference answers), are no candidates. "
         "The lines below follow from the tables by this rule.",
     ]
+    if before := _before(grid, base):
+        blocks.append(before)
     if grid.trial:
         blocks.append(TRIAL_NOTE)
     tables = _tables(records, grid)
@@ -68,6 +72,22 @@ def render(records: Records, grid: Grid) -> str:
         blocks += [f"## {title[:1].upper()}{title[1:]}", f"`{command} --only {name}`{_stamp(records, name)}"]
         blocks += [*note, _table(rows), line] if rows else ["Not measured yet."]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _before(grid: Grid, base: RunSpec) -> str:
+    """What the preset is today, where it is no longer what its knobs were turned on."""
+    now = load_spec(grid.file, grid.overrides).training
+    then = asdict(base.training)
+    moved = [
+        f"{field} {then[field]:g} (today {value:g})"
+        for field, value in asdict(now).items()
+        if value != then[field]
+    ]
+    return (
+        f"The default here is the preset as it was when its knobs were turned: {', '.join(moved)}."
+        if moved
+        else ""
+    )
 
 
 def _tables(records: Records, grid: Grid) -> list[tuple[str, str, list[Row], str]]:

@@ -56,13 +56,8 @@ def quality(args: argparse.Namespace) -> int:
 
 
 def _settings(trial: bool) -> dict[str, Any]:
-    """What all values in a results file depend on."""
-    sets = {
-        "person": third_set.PERSON,
-        "general": third_set.GENERAL,
-        "person_stories": third_set.PERSON_STORIES,
-        "general_stories": third_set.GENERAL_STORIES,
-    }
+    """What all values in a results file depend on; templates of stories are among the settings of their cells."""
+    sets = {"person": third_set.PERSON, "general": third_set.GENERAL}
     return {"third_set": sets, "trial": TRIAL if trial else {}}
 
 

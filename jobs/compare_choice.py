@@ -46,13 +46,19 @@ class Choice:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A choice with the runs that it stands for; ``left_out`` more than can be compared."""
+    """A choice with the runs that it stands for.
+
+    Attributes:
+        left_out: how many more there are than can be compared.
+        doubled: runs that were chosen beside the dataset's, and stand for their method there already.
+    """
 
     choice: Choice
     spec: RunSpec | None
     standings: tuple[Standing, ...]
     entries: tuple[Entry, ...]
     left_out: int = 0
+    doubled: tuple[Run, ...] = ()
 
     @property
     def waiting(self) -> tuple[Run, ...]:
@@ -78,7 +84,8 @@ def resolve(store: Store, choice: Choice) -> Resolved:
         choice = replace(choice, dataset="")
     found = _pin(store, found, choice.pinned)
     own = {standing.done.id for standing in found if standing.done}
-    others = [run for run in known_runs(store, choice.others) if run.id not in own]
+    chosen = known_runs(store, choice.others)
+    others = [run for run in chosen if run.id not in own]
     entries = entries_of(found, others)
     kept = replace(
         choice,
@@ -87,7 +94,8 @@ def resolve(store: Store, choice: Choice) -> Resolved:
         others=tuple(run.id for run in others),
     )
     left_out = max(0, len(entries) - MAX_ENTRIES)
-    return Resolved(kept, spec, tuple(found), tuple(entries[:MAX_ENTRIES]), left_out)
+    doubled = tuple(run for run in chosen if run.id in own)
+    return Resolved(kept, spec, tuple(found), tuple(entries[:MAX_ENTRIES]), left_out, doubled)
 
 
 def _pin(store: Store, found: Sequence[Standing], pinned: Sequence[str]) -> list[Standing]:
@@ -127,8 +135,10 @@ def of_runs(store: Store, ids: Sequence[str], dataset: str = "", methods: Sequen
         dataset, members = "", None
     pinned: dict[str, str] = {}
     for run in runs:
-        if (method := compared_as(run)) not in pinned and identity(run.spec) == members:
-            pinned[method] = run.id
+        # A run that is not done stands for no method.
+        if run.state != RunState.DONE or identity(run.spec) != members:
+            continue
+        pinned.setdefault(compared_as(run), run.id)
     if methods:
         pinned = {method: run_id for method, run_id in pinned.items() if method in methods}
     others = tuple(run.id for run in runs if run.id not in pinned.values())
@@ -156,7 +166,10 @@ def read_address(store: Store, query: str) -> Choice | None:
 
 
 def write_address(resolved: Resolved) -> str:
-    """The address that names a choice: dataset, methods, runs and split, and what the details show."""
+    """The address that names a choice: dataset, methods, runs and split, and what the details show.
+
+    It stands behind ``?tab=compare&``; :func:`read_address` reads it.
+    """
     choice = resolved.choice
     ids = dict.fromkeys(entry.run.id for entry in resolved.entries if not entry.borrowed)
     fields = {
