@@ -52,9 +52,10 @@ def app(chromium, tmp_path_factory):
 def settle(page, tab: str) -> None:
     page.wait_for_function("() => window.distalign.ready")
     page.wait_for_selector(f"#tabs [data-tab-id='{tab}'][aria-selected='true']")
-    # On a busy machine a chart may come after the page has rested for a while.
-    page.wait_for_function("() => ![...document.querySelectorAll('.empty')].some((e) => e.offsetParent)")
-    page.evaluate(SETTLED)
+    # On a busy machine the place of a chart, and then the chart, may come after the page has rested for a while.
+    for _ in range(2):
+        page.wait_for_function("() => ![...document.querySelectorAll('.empty')].some((e) => e.offsetParent)")
+        page.evaluate(SETTLED)
 
 
 def findings(page) -> list[str]:

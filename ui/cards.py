@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from distalign.errors import DistalignError, SpecError
 from distalign.spec import TRAINED_METHODS, RunSpec
+from distalign.training_config import reads
 from jobs.datasets import compared_as
 from jobs.display import waited_for
 from jobs.export import spec_file
@@ -209,7 +210,7 @@ def run_facts(run: Run) -> str:
         ("Contexts", contexts_line(spec)),
         ("Method", method_of(run)),
         ("Base model", spec.base_model),
-        ("Preset", spec.preset.capitalize()),
+        ("Preset", spec.preset.capitalize() if reads(spec.method, "preset") else NONE),
         *_training_facts(spec),
         ("Rounds a context", f"{spec.rounds:,}"),
         ("Seed", str(spec.seed)),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from distalign import published
 from distalign.results import ContextResult, Interval
+from distalign.training_config import reads
 from jobs.compare import MAX_ENTRIES, Comparison, Line, times_floor
 from jobs.datasets import Standing, compared_as, in_passing
 from jobs.naming import METHODS_SHORT, STATES
@@ -32,9 +33,8 @@ def standings_list(found: Sequence[Standing], told: Mapping[str, Event | None], 
 
 def _state(standing: Standing, told: Mapping[str, Event | None], now: float) -> str:
     if run := standing.done:
-        return (
-            f"{cards.chip('done')}<small>{_link(run)} · {esc(run.spec.preset)}, seed {run.spec.seed}</small>"
-        )
+        preset = f"{esc(run.spec.preset)}, " if reads(run.method, "preset") else ""
+        return f"{cards.chip('done')}<small>{_link(run)} · {preset}seed {run.spec.seed}</small>"
     if run := standing.waiting:
         progress = _progress(run, told.get(run.id), now)
         return f"{cards.chip(run.state)}<small>{_link(run)} · {progress}</small>"

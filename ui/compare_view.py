@@ -12,7 +12,7 @@ import gradio as gr
 from distalign.folders import DataFolder
 from distalign.plan import estimate, read_speed
 from distalign.spec import DEFAULT_MODEL, TRAINED_METHODS
-from distalign.training_config import PRESETS
+from distalign.training_config import PRESETS, reads
 from jobs.compare import Comparison, compare, splits_of
 from jobs.compare_choice import Choice, Resolved, read_address, resolve, write_address
 from jobs.datasets import compared_as, datasets, in_method
@@ -158,7 +158,8 @@ def run_label(run: ComparableRun) -> str:
     """A finished run in a list: what tells it from the others."""
     model = [run.base_model] if run.base_model != DEFAULT_MODEL else []
     method = METHODS_SHORT.get(compared_as(run), run.method)
-    return " · ".join([run.title, method, *model, run.preset, f"seed {run.seed}", run.id[:6]])
+    preset = [run.preset] if reads(run.method, "preset") else []
+    return " · ".join([run.title, method, *model, *preset, f"seed {run.seed}", run.id[:6]])
 
 
 def _usual_preset(resolved: Resolved) -> str:

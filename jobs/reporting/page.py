@@ -12,6 +12,7 @@ import distalign
 from distalign.results import SideEffects, SplitResult, of_split
 from distalign.story_config import UNCLASSIFIED_STORIES
 from distalign.summary import Summary, summarise
+from distalign.training_config import reads
 from distalign.wording import figure, listed, percent, plural
 from jobs.reporting import contexts, measures, pictures, views
 from jobs.reporting.tables import Cell, html_table
@@ -72,7 +73,7 @@ def _byline(run: Run) -> str:
     facts = [
         f"method {spec.method.replace('_', ' ')}",
         f"base model {spec.base_model}",
-        f"preset {spec.preset}",
+        *([f"preset {spec.preset}"] if reads(spec.method, "preset") else []),
     ]
     return escape(f"Run {run.id} · {ended} {day} · {' · '.join(facts)} · Distalign {distalign.__version__}")
 
