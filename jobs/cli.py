@@ -13,6 +13,7 @@ from distalign.results import SPLITS
 from jobs import (
     commands,
     compare_command,
+    curves,
     exporting,
     gallery_commands,
     looking,
@@ -25,7 +26,6 @@ from jobs.foreground import FAILED, STOPPED, UNUSABLE, RunFailed, run_in_foregro
 from storage import RunState
 
 # What a step of training tells; see distalign.progress.
-VALUES = ("loss", "kl", "kto", "sft", "retain", "dpo", "mass", "error", "learning_rate")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -62,6 +62,11 @@ def build_parser() -> argparse.ArgumentParser:
     preview = verb("preview", planning.preview, "Show the plan, and examples that a run trains on.", "SPEC")
     preview.add_argument("--first", type=int, default=0, metavar="N", help="skip so many (default: 0)")
     preview.add_argument("--count", type=int, default=3, metavar="N", help="show so many (default: 3)")
+    preview.add_argument(
+        "--templates",
+        action="store_true",
+        help="print its templates and phrasings in full instead, to be edited",
+    )
     link = verb("link", planning.share, "Print a link that opens the page with the form filled in.", "SPEC")
     link.add_argument("--page", metavar="URL", default=planning.PAGE, help=f"default: {planning.PAGE}")
     link.add_argument("--command", action="store_true", help="print the command that makes the run instead")
@@ -127,11 +132,11 @@ def add_organising(verb: Callable[..., argparse.ArgumentParser]) -> list[argpars
     )
     verb("restore", organise.restore, "Bring a deleted or archived run back.", "RUN")
     usage = verb("usage", organise.usage, "Memory and processor that a run used.", "RUN")
-    curves = verb("curves", organise.overlay, "The loss of several runs by step, side by side.")
-    curves.add_argument("runs", metavar="RUN", nargs="+")
-    curves.add_argument("--value", default="loss", choices=VALUES, help="default: loss")
+    laid = verb("curves", organise.overlay, "The loss of several runs by step, side by side.")
+    laid.add_argument("runs", metavar="RUN", nargs="+")
+    laid.add_argument("--value", default="loss", choices=curves.VALUES, help="default: loss")
     timeleft = verb("timeleft", organise.timeleft, "How right a run's time left was, from its end.", "RUN")
-    return [usage, curves, timeleft]
+    return [usage, laid, timeleft]
 
 
 def main(argv: list[str] | None = None) -> int:

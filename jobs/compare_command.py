@@ -36,6 +36,7 @@ from jobs.datasets import (
     in_passing,
     name_of,
     queue_missing,
+    seconds_of,
     spec_of,
     standings,
 )
@@ -127,7 +128,9 @@ def compare_runs(args: argparse.Namespace) -> int:
         _print_queued(queued)
         print(link)
         return 0
-    _print(comparison, found, queued, answers)
+    lacking = [s.method for s in found if s.missing or s.improvable]
+    seconds = seconds_of(data, spec, lacking) if spec is not None else 0.0
+    _print(comparison, found, queued, answers, seconds)
     return 0
 
 
@@ -235,6 +238,7 @@ def _print(
     found: Sequence[Standing],
     queued: Sequence[Run],
     answers: Sequence[tuple[Line, list[Answer] | None]],
+    seconds: float,
 ) -> None:
     if comparison.lines:
         print(f"On {split_name(comparison.split)}:\n")
@@ -259,6 +263,8 @@ def _print(
     _print_queued(queued)
     if missing := [s.method for s in found if s.missing]:
         print(f"Missing: {', '.join(missing)}. Queue them with --queue-missing")
+    if seconds:
+        print(f"All that can be queued takes about {duration(seconds)} here.")
     for standing in found:
         if standing.improvable and (rounds := standing.borrowed_rounds):
             print(

@@ -11,6 +11,18 @@ from storage import Run, Store
 
 Point = tuple[int, Mapping[str, float]]
 MOST_POINTS = 400
+# What a step may tell, with its name to a reader.
+VALUES = {
+    "loss": "Loss (nats)",
+    "error": "Exact error, step’s prompts",
+    "kl": "KL term (nats)",
+    "kto": "KTO term",
+    "sft": "Supervised term (nats)",
+    "dpo": "DPO loss",
+    "retain": "Penalty on side effects (nats)",
+    "mass": "Probability of the steering tokens",
+    "learning_rate": "Learning rate",
+}
 
 
 def training_points(store: Store, run: Run, most: int = MOST_POINTS) -> list[Point]:

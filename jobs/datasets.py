@@ -11,6 +11,7 @@ from typing import Any
 from distalign import published
 from distalign.errors import SpecError, shown
 from distalign.folders import DataFolder
+from distalign.plan import estimate, read_speed
 from distalign.spec import TRAINED_METHODS, RunSpec, load_spec, parse_spec
 from distalign.training_config import FIELD_TYPES
 from jobs import queue
@@ -183,6 +184,12 @@ def _problem(spec: RunSpec, method: str) -> str:
     except SpecError as error:
         return str(error)
     return ""
+
+
+def seconds_of(data: DataFolder, spec: RunSpec, methods: Sequence[str], preset: str = "") -> float:
+    """How long runs of some methods of a dataset would take here, one after another."""
+    speed = read_speed(data)
+    return sum(estimate(in_method(spec, method, preset), speed).seconds for method in methods)
 
 
 def queue_missing(

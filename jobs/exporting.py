@@ -24,6 +24,7 @@ FORMATS = {
     "report": ("html",),
     "chart": ("svg", "png"),
     "convergence": ("csv", "json", "svg", "png"),
+    "log": ("txt", "json"),
     "spec": ("yaml", "json"),
     "adapter": ("zip",),
 }

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from distalign.errors import SpecError, shown
-from distalign.examples import examples
-from distalign.plan import estimate, read_speed
+from distalign.examples import Example, examples
+from distalign.plan import Plan, estimate, read_speed
 from distalign.planner import rounds_needed, visible_gaps
 from distalign.sharing import bundled, command, link
 from distalign.spec import RunSpec
 from distalign.spelling import spelling_for
+from distalign.yaml_text import yaml_of
 from jobs.display import duration, plain
 from jobs.foreground import spec_of
 from jobs.places import data_folder
@@ -20,28 +23,26 @@ PAGE = "http://127.0.0.1:7860"
 
 
 def preview(args: argparse.Namespace) -> int:
-    """Print the plan, and training examples as the model sees them."""
+    """Print the plan, and training examples as the model sees them; with ``--templates`` what they are made of."""
     spec = spec_of(args)
     data = data_folder(args.data, args.db)
     for name in ("first", "count"):
         if getattr(args, name) < 0:
             raise SpecError(f"--{name}", f"{getattr(args, name)} is out of range", "Give a number from 0")
-    found = examples(spec, spelling_for(spec.base_model, data), args.first, args.count)
-    if args.json:
-        told = [
-            {
-                "prompt": example.prompt,
-                "target": dict(example.target),
-                "answers": [vars(answer) for answer in example.answers],
-            }
-            for example in found
-        ]
-        print(json.dumps(told, ensure_ascii=False))
+    if args.templates:
+        templates = spec.templates.to_mapping(stories=spec.story.stories)
+        print(
+            yaml_of({"templates": templates}) if not args.json else json.dumps(templates, ensure_ascii=False)
+        )
         return 0
+    found = examples(spec, spelling_for(spec.base_model, data), args.first, args.count)
     plan = estimate(spec, read_speed(data))
+    if args.json:
+        print(json.dumps({"plan": _plan_object(plan), "examples": _objects(found)}, ensure_ascii=False))
+        return 0
     print(
         f"{plain(spec.title)}: {duration(plan.seconds)}, {plan.steps:,} steps, {plan.examples:,} examples, "
-        f"{plan.rounds:,} rounds"
+        f"{plan.rounds:,} rounds, {plan.memory_mb / 1024:.1f} GB"
     )
     for number, example in enumerate(found, args.first + 1):
         print(f"\n--- example {number} ---\n{plain(example.prompt)}")
@@ -49,6 +50,24 @@ def preview(args: argparse.Namespace) -> int:
             mark = "desirable  " if answer.desirable else "undesirable"
             print(f"  {mark}  {plain(answer.token + answer.response)}")
     return 0
+
+
+def _plan_object(plan: Plan) -> dict[str, float]:
+    return {
+        "seconds": round(plan.seconds, 1), "steps": plan.steps, "examples": plan.examples, "rounds": plan.rounds,
+        "memory_gb": round(plan.memory_mb / 1024, 2),
+    }  # fmt: skip
+
+
+def _objects(found: Sequence[Example]) -> list[dict[str, Any]]:
+    return [
+        {
+            "prompt": example.prompt,
+            "target": dict(example.target),
+            "answers": [vars(answer) for answer in example.answers],
+        }
+        for example in found
+    ]
 
 
 def needed(args: argparse.Namespace) -> int:

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from distalign.errors import DiskError
+from distalign.progress import Progress
 from distalign.results import Interval, Marginal, Round
 from distalign.spec import parse_spec
 from jobs import export
+from jobs.reporting.files import content
+from jobs.reporting.views import View
 from storage import Run, RunState, Store
 from tests.test_jobs_runners import SPEC, split_result
 
@@ -158,3 +161,18 @@ def test_the_parts_of_a_joint_attribute_are_in_the_results(store: Store, run: Ru
     rows = list(csv.DictReader((tmp_path / "r.csv").open()))
     assert {row["mae gender"] for row in rows if row["split"] == "heldout_contexts"} == {"0.25", ""}
     assert "target gender" not in rows[0]
+
+
+def test_the_log_has_every_line_of_all_attempts(
+    store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for attempt, message in ((1, "began"), (1, "broke"), (2, "began anew")):
+        store.add_event(run.id, attempt, Progress("log", "prepare", message=message))
+        store.add_event(run.id, attempt, Progress("step", "hybrid", 1, 2))
+    read = store.events
+    monkeypatch.setattr(store, "events", lambda run_id, after, kinds: read(run_id, after, kinds, limit=2))
+    rows = json.loads(content(store, run, View(), "log", "json"))
+    told = [(row["attempt"], row["message"]) for row in rows if row["message"]]
+    assert told[-3:] == [(1, "began"), (1, "broke"), (2, "began anew")]
+    lines = content(store, run, View(), "log", "txt").decode().splitlines()
+    assert len(lines) == len(rows) and lines[-1].endswith("attempt 2 prepare: began anew")

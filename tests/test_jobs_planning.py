@@ -33,8 +33,17 @@ def test_the_preview_prints_prompts_with_desirable_and_undesirable_answers(spec_
     assert "example 1" in out and "example 2" not in out
     assert "  desirable    1 " in out and "  undesirable  1 " in out
     assert main(["preview", spec_file, "--json", "--first", "2"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    whole = json.loads(capsys.readouterr().out)
+    found, plan = whole["examples"], whole["plan"]
+    assert plan["steps"] == parse_spec(SPEC).training.steps and plan["seconds"] > 0 and plan["memory_gb"] > 0
     assert len(found) == 3 and {"desirable", "token", "response", "category"} == set(found[0]["answers"][0])
+
+
+def test_the_preview_writes_templates_out_as_a_part_of_a_specification(spec_file, capsys) -> None:
+    assert main(["preview", spec_file, "--templates"]) == 0
+    written = parse_text(capsys.readouterr().out)
+    assert parse_spec(SPEC | written).templates == parse_spec(SPEC).templates
+    assert len(written["templates"]["seen"]) == len(parse_spec(SPEC).templates.seen)
 
 
 def test_the_rounds_that_show_a_gap(spec_file, capsys) -> None:

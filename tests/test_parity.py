@@ -15,7 +15,7 @@ from jobs.compare_files import FORMATS
 from jobs.datasets import METHODS
 from storage import RunState
 from storage.rounds import ORDERS
-from ui import compare_downloads, downloads, history, play, round_filters
+from ui import compare_downloads, downloads, history, overlay, play, round_filters
 from ui.compare_charts import STYLES
 from ui.compare_view import Controls as CompareControls
 from ui.forms import ADVANCED, Form
@@ -46,6 +46,11 @@ def test_the_page_offers_every_file_that_the_command_line_writes() -> None:
 @pytest.mark.parametrize("act", ["cancel", "resume", "archive", "restore", "delete"])
 def test_what_is_done_to_a_run_is_a_verb(act: str) -> None:
     assert act in verbs() and callable(getattr(queue, act))
+
+
+def test_curves_show_the_same_values() -> None:
+    drawn = {value for _, value in overlay.CHOICES} - {overlay.BOTH} | set(overlay.PANELS)
+    assert drawn == set(options("curves")["--value"].choices)
 
 
 def test_runs_are_listed_alike() -> None:

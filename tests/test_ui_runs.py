@@ -35,16 +35,18 @@ def html_of(sent: list) -> str:
 
 def test_another_search_begins_at_its_top_and_the_same_keeps_its_place() -> None:
     view = View(limit=150)
-    assert view_of(view, " ", "current", "", False) == view
-    assert view_of(view, "kl  only ", "current", "", False) == View(search="kl only")
-    assert view_of(view, None, "archived", "", False).limit == history.PAGE_OF_RUNS
+    assert view_of(view, " ", "current", "", False, overlay.BOTH) == view
+    assert view_of(view, "kl  only ", "current", "", False, None) == View(search="kl only")
+    assert view_of(view, None, "archived", "", False, None).limit == history.PAGE_OF_RUNS
 
 
-@pytest.mark.parametrize("sent", [("x" * 999, ["deleted"], "a," * 99, None), (7, "<b>", None, "yes")])
+@pytest.mark.parametrize(
+    "sent", [("x" * 999, ["deleted"], "a," * 99, None, "<b>"), (7, "<b>", None, "yes", ["kl"])]
+)
 def test_whatever_a_browser_sends_is_a_view(sent: tuple) -> None:
     view = view_of(View(), *sent)
     assert len(view.search) <= history.MAX_SEARCH and view.shelf == "current"
-    assert len(view.picked) <= overlay.MOST
+    assert len(view.picked) <= overlay.MOST and view.value == overlay.BOTH
 
 
 def test_runs_are_ticked_and_unticked_and_the_first_gives_way() -> None:
@@ -103,8 +105,8 @@ def test_a_deleted_run_offers_nothing_but_to_undo_it(store: Store) -> None:
     store.mark_deleted(run.id)
     sent = refresh(store, run.id, View(picked=(run.id,)), runs.Seen())
     assert "can be brought back for another 10 min" in html_of(sent)
-    buttons = sent[-7:]
-    assert [b.get("value") for b in buttons if b["visible"]] == ["Undo delete"]
+    buttons = sent[-8:]
+    assert [b.get("value") for b in buttons if b["visible"]] == ["Undo delete", None]
     assert sent[3]["visible"] is False, "its curves are taken out of the chart"
 
 

@@ -10,12 +10,11 @@ from typing import Any
 import gradio as gr
 
 from distalign.folders import DataFolder
-from distalign.plan import estimate, read_speed
 from distalign.spec import DEFAULT_MODEL, TRAINED_METHODS
 from distalign.training_config import PRESETS, reads
 from jobs.compare import Comparison, compare, splits_of
 from jobs.compare_choice import Choice, Resolved, read_address, resolve, write_address
-from jobs.datasets import compared_as, datasets, in_method
+from jobs.datasets import compared_as, datasets, seconds_of
 from jobs.naming import METHODS_SHORT
 from jobs.reporting.layers import MAX_CONTEXTS
 from storage import ComparableRun, Store
@@ -176,9 +175,7 @@ def _queue_label(data: DataFolder, resolved: Resolved, preset: str) -> Any:
     methods = (*resolved.missing, *resolved.improvable)
     if not methods or resolved.spec is None:
         return gr.skip()
-    speed = read_speed(data)
-    specs = [in_method(resolved.spec, method, preset) for method in methods]
-    seconds = sum(estimate(spec, speed).seconds for spec in specs)
+    seconds = seconds_of(data, resolved.spec, methods, preset)
     return compare_cards.queue_label(resolved.missing, resolved.improvable, seconds)
 
 

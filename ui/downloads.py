@@ -25,6 +25,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "report-html": "Report (HTML)",
         "spec": "Specification (YAML)",
         "spec-json": "Specification (JSON)",
+        "log-txt": "Log (text)",
+        "log-json": "Log (JSON)",
     },
     "Figures": {
         "results-csv": "Results (CSV)",

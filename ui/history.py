@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from distalign.results import SplitResult
+from jobs.curves import VALUES
 from storage import ListedRun, RunFilter
 from ui import cards
-from ui.overlay import COLOURS, MOST
+from ui.overlay import BOTH, COLOURS, MOST
 from ui.present import ago, esc, figure
 
 PAGE_OF_RUNS = 50
@@ -32,19 +33,22 @@ class View:
     shelf: str = "current"
     picked: tuple[str, ...] = ()
     table: bool = False
+    value: str = BOTH
 
     @property
     def which(self) -> RunFilter:
         return RunFilter(self.search, shelf=self.shelf)
 
 
-def view_of(view: View, search: object, shelf: object, picked: object, table: object) -> View:
+def view_of(view: View, search: object, shelf: object, picked: object, table: object, value: object) -> View:
     """The view that the controls say, whatever a browser sends; another search begins at its top."""
     search = " ".join(str(search or "")[:MAX_SEARCH].split())
     shelf = shelf if shelf in SHELVES.values() else "current"
     ids = dict.fromkeys(part[:20] for part in str(picked or "").split(",") if part)
     same = (search, shelf) == (view.search, view.shelf)
-    return View(view.limit if same else PAGE_OF_RUNS, search, str(shelf), tuple(ids)[:MOST], bool(table))
+    value = str(value) if str(value) in VALUES else BOTH
+    limit = view.limit if same else PAGE_OF_RUNS
+    return View(limit, search, str(shelf), tuple(ids)[:MOST], bool(table), value)
 
 
 def toggled(picked: Sequence[str], run_id: str) -> tuple[str, ...]:

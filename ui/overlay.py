@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from distalign.results import SplitResult
 from distalign.spec import TRAINED_METHODS
-from jobs.curves import Point, rows_of
+from jobs.curves import VALUES, Point, rows_of
 from jobs.naming import METHODS_SHORT
 from storage import Run
 from ui import cards
@@ -19,8 +19,10 @@ from ui.present import NONE, esc, figure
 COLOURS = tuple(f"var(--da-line-{n})" for n in range(1, 9))
 DASHES = ("", "", "", "", "6 3", "6 3", "2 3", "2 3")
 MOST = len(COLOURS)
-# What a panel shows, by its name in a step's values.
-PANELS = {"loss": "Loss (nats)", "error": "Exact error, step’s prompts"}
+# What the panels show where nothing else is chosen.
+PANELS = ("loss", "error")
+BOTH = "both"
+CHOICES = [("Loss and error", BOTH), *((title, name) for name, title in VALUES.items() if name not in PANELS)]
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,15 @@ class Curve:
         return f"{self.run.title} · {self.run.id[:6]}"
 
 
-def overlay_html(curves: Sequence[Curve], table: bool) -> str:
-    """The runs with their figures, which are the legend; their curves; and these as a table, if wanted."""
+def overlay_html(curves: Sequence[Curve], table: bool, value: str = BOTH) -> str:
+    """The runs with their figures, which are the legend; the curves of a value; and these as a table, if wanted."""
     if not any(curve.points or _may_train(curve.run) for curve in curves):
         return _legend(curves) + cards.quiet("There is no curve to draw: none of these runs trained.")
-    plots = "".join(_panel(curves, name, title) for name, title in PANELS.items())
-    numbers = "".join(_numbers(curves, name, title) for name, title in PANELS.items()) if table else ""
+    panels = {name: VALUES[name] for name in (PANELS if value == BOTH else (value,))}
+    if not any(value in values for curve in curves for _, values in curve.points) and value != BOTH:
+        return _legend(curves) + cards.quiet(f"None of these runs tells its {panels[value].lower()}.")
+    plots = "".join(_panel(curves, name, title) for name, title in panels.items())
+    numbers = "".join(_numbers(curves, name, title) for name, title in panels.items()) if table else ""
     return f'{_legend(curves)}<div class="da-curves">{plots}</div>{numbers}'
 
 

@@ -11,12 +11,12 @@ import gradio as gr
 
 from distalign.errors import DistalignError
 from distalign.folders import DataFolder
-from jobs import queue
+from jobs import queue, removal
 from storage import Store
-from ui import cards, history, organise
+from ui import cards, history, organise, overlay
 from ui.history import View
 from ui.runs_shown import OUTPUTS, Seen, refresh
-from ui.wiring import CHOOSE_JS, LATEST, QUIET
+from ui.wiring import CHOOSE_JS, LATEST, OPEN, QUIET
 
 __all__ = ["OUTPUTS", "RunsTab", "Seen", "View", "build"]
 
@@ -38,12 +38,13 @@ class Controls:
     shelf: gr.Radio
     picked: gr.Textbox
     table: gr.Checkbox
+    value: gr.Dropdown
     more: gr.Button
     clear: gr.Button
 
     @property
     def values(self) -> list[Any]:
-        return [self.search, self.shelf, self.picked, self.table]
+        return [self.search, self.shelf, self.picked, self.table, self.value]
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,10 @@ def build(store: Store, data: DataFolder, selected: gr.Textbox) -> RunsTab:
             gr.HTML(cards.heading("History"))
             listed, search, shelf, more = _list()
         with gr.Column(scale=8, min_width=320):
-            compared, table, clear = _compared()
+            compared, table, value, clear = _compared()
             detail, buttons, panel, note = _detail()
     picked = gr.Textbox(visible="hidden", elem_id="picked-runs")
-    controls = Controls(search, shelf, picked, table, more, clear)
+    controls = Controls(search, shelf, picked, table, value, more, clear)
     outputs = [gr.State(Seen()), listed, more, *compared, *detail.values(), *buttons.values()]
     timer = gr.Timer(POLL_SECONDS)
     redraw = partial(refresh, store)
@@ -105,7 +106,7 @@ def _list() -> tuple[gr.HTML, gr.Textbox, gr.Radio, gr.Button]:
     return listed, search, shelf, gr.Button("Show older runs", size="sm", visible=False, elem_id="older-runs")
 
 
-def _compared() -> tuple[list[Any], gr.Checkbox, gr.Button]:
+def _compared() -> tuple[list[Any], gr.Checkbox, gr.Dropdown, gr.Button]:
     with gr.Column(elem_classes="da-card", visible=False, elem_id="overlay-card") as card:
         title = gr.HTML(apply_default_css=False)
         chart = gr.HTML(js_on_load=history.PICK_JS, apply_default_css=False, elem_id="overlay")
@@ -117,8 +118,12 @@ def _compared() -> tuple[list[Any], gr.Checkbox, gr.Button]:
                 elem_id="overlay-table",
                 container=False,
             )
+            value = gr.Dropdown(
+                overlay.CHOICES, value=overlay.BOTH, label="Curve", info="What each step told", min_width=220,
+                elem_id="overlay-value", **OPEN,
+            )  # fmt: skip
             clear = gr.Button("Take all out", size="sm", elem_id="overlay-clear")
-    return [card, title, chart], table, clear
+    return [card, title, chart], table, value, clear
 
 
 def _detail() -> tuple[dict[str, Any], dict[str, gr.Button], organise.Panel, gr.HTML]:
@@ -133,6 +138,7 @@ def _detail() -> tuple[dict[str, Any], dict[str, gr.Button], organise.Panel, gr.
                 "edit": gr.Button("Name, tags, note", size="md", visible=False, elem_id="edit"),
                 "archive": gr.Button("Archive", size="md", visible=False, elem_id="archive"),
                 "delete": gr.Button("Delete", size="md", visible=False, elem_id="delete"),
+                "remove": gr.Button("Delete for good", size="md", visible=False, elem_id="remove"),
             }  # fmt: skip
         note = gr.HTML(elem_id="run-note")
         panel = organise.panel()
@@ -164,9 +170,9 @@ def _wire_list(tab: RunsTab, selected: gr.Textbox, controls: Controls) -> None:
     inputs = [selected, tab.view, tab.outputs[0]]
 
     def looked(
-        run_id: str, view: View, search: str, shelf: str, picked: str, table: bool, seen: Seen
+        run_id: str, view: View, search: str, shelf: str, picked: str, table: bool, value: str, seen: Seen
     ) -> list[Any]:
-        now = history.view_of(view, search, shelf, picked, table)
+        now = history.view_of(view, search, shelf, picked, table, value)
         return [gr.skip() if now == view else now, *tab.refresh(run_id, now, seen)]
 
     def ticked(run_id: str, view: View, seen: Seen, picked: tuple[str, ...]) -> list[Any]:
@@ -182,7 +188,13 @@ def _wire_list(tab: RunsTab, selected: gr.Textbox, controls: Controls) -> None:
 
     looking = [selected, tab.view, *controls.values, tab.outputs[0]]
     # A box of text tells of typed, pasted and deleted letters alike only when it changes.
-    for event in (tab.timer.tick, controls.search.change, controls.shelf.input, controls.table.input):
+    for event in (
+        tab.timer.tick,
+        controls.search.change,
+        controls.shelf.input,
+        controls.table.input,
+        controls.value.input,
+    ):
         event(looked, looking, [tab.view, *tab.outputs], **LATEST)
     for chart in (tab.history, tab.overlay):
         chart.pick(picked, inputs, [controls.picked, tab.view, *tab.outputs], **EACH_CLICK)
@@ -210,7 +222,7 @@ def _wire_run(
     tab.history.choose(chosen, inputs[1:], outputs, **LATEST).then(None, selected, None, **note_address)
     acts = {
         "cancel": queue.cancel, "resume": queue.resume, "archive": queue.archive,
-        "restore": queue.restore, "delete": queue.delete,
+        "restore": queue.restore, "delete": queue.delete, "remove": removal.remove,
     }  # fmt: skip
     for name, act in acts.items():
         buttons[name].click(partial(acted, act), inputs, outputs, **QUIET)

@@ -18,7 +18,7 @@ from ui.present import plural
 from ui.trace import Trace, follow
 
 # The session's Seen, the list and its button, and what the functions below give.
-OUTPUTS = 24
+OUTPUTS = 25
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _overlay(store: Store, view: View, seen: Seen) -> tuple[tuple[Trace, ...], l
     ]
     hint = "Tick another run to lay its curves over these." if len(runs) == 1 else ""
     title = cards.heading(f"Curves of {plural(len(runs), 'run')}", hint)
-    return traces, [_shown(True), title, overlay.overlay_html(found, view.table)]
+    return traces, [_shown(True), title, overlay.overlay_html(found, view.table, view.value)]
 
 
 def _find(store: Store, run_id: str) -> Run | None:
@@ -130,9 +130,14 @@ def _no_run(selected: str, any_runs: bool) -> list[Any]:
 def _buttons(run: Run | None) -> list[dict[str, Any]]:
     """Which of them are there, in their order."""
     if run is None:
-        return [_shown(False)] * 7
+        return [_shown(False)] * 8
     if run.deleted_at is not None:
-        return [_shown(False), gr.update(visible=True, value="Undo delete"), *[_shown(False)] * 5]
+        return [
+            _shown(False),
+            gr.update(visible=True, value="Undo delete"),
+            *[_shown(False)] * 5,
+            _shown(True),
+        ]
     state, away = run.state, run.archived_at is not None
     return [
         _shown(state == RunState.DONE),
@@ -142,4 +147,5 @@ def _buttons(run: Run | None) -> list[dict[str, Any]]:
         _shown(True),
         _shown(state.ended and not away),
         _shown(state != RunState.RUNNING),
+        _shown(False),
     ]

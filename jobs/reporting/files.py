@@ -8,27 +8,46 @@ from collections.abc import Sequence
 
 from distalign.errors import shown
 from distalign.results import SplitResult, of_split
+from jobs.display import moment
 from jobs.export import spec_file, write_csv
 from jobs.report import finite
 from jobs.reporting import pictures, views
 from jobs.reporting.page import report_page
 from jobs.reporting.views import View
-from storage import Run, Store, StoreError
+from storage import Event, Run, Store, StoreError
+
+LOGGED = ("stage", "log")
 
 
 def content(store: Store, run: Run, view: View, what: str, ending: str) -> bytes:
-    """The file of ``what`` ("spec", "report", "convergence" or "chart"), in the format of the ending.
+    """The file of ``what`` ("spec", "log", "report", "convergence" or "chart"), in the format of the ending.
 
     Raises:
         StoreError: when the run has not been measured so far that there is something to tell.
     """
     if what == "spec":
         return spec_file(run.spec, ending)
+    if what == "log":
+        return log_file(store, run, ending)
     if what == "report":
         return report_html(store, run, view)
     if ending in ("png", "svg"):
         return chart_file(store, run, view, what, ending)
     return convergence_file(store, run, view, ending)
+
+
+def log_file(store: Store, run: Run, ending: str) -> bytes:
+    """All that a run told in words, of all its attempts: "txt" or "json"."""
+    found: list[Event] = []
+    while page := store.events(run.id, found[-1].seq if found else 0, LOGGED):
+        found += page
+    if ending == "json":
+        rows = [
+            {"at": moment(e.at), "attempt": e.attempt, "stage": e.stage, "message": e.message} for e in found
+        ]
+        return (json.dumps(rows, ensure_ascii=False, indent=1) + "\n").encode()
+    lines = [f"{moment(e.at)} attempt {e.attempt} {e.stage}: {e.message}" for e in found]
+    return ("\n".join(lines) + "\n").encode()
 
 
 def report_html(store: Store, run: Run, view: View) -> bytes:
