@@ -14,13 +14,14 @@ from distalign.folders import DataFolder
 from distalign.sheets import decoded
 from distalign.stated import STATED
 from storage import Store
-from ui import cards, forms, starts, train_fit, train_form, train_settings, train_side
+from ui import cards, forms, starts, table_row, train_fit, train_form, train_settings, train_side
 from ui.downloads import Folder
 from ui.train_fit import read_form
 from ui.train_form import Controls
 from ui.wiring import EACH, OPEN, QUIET
 
-SHOWN = ("joint_box", "custom_box", "pasted_box", "table_box")
+TABLE = ("table_box", "table_note", "table_grid")
+SHOWN = ("joint_box", "custom_box", "pasted_box", *TABLE)
 # What is typed next is ready for it, as soon as its box is there.
 FOCUS_JS = """(value) => {
   if (value !== "{value}") return;
@@ -226,13 +227,14 @@ def _wire_tables(c: Controls) -> None:
         [*asked, c["contexts"].input, c["pasted"].change],
         train_fit.fit_shares, c.inputs, [c["row"], c["parts"]], **EACH,
     )  # fmt: skip
-    fitted = [c["target"], c["table"], c["table_box"]]
+    fitted = [c["target"], c["table"], *(c[name] for name in TABLE)]
     gr.on(
         [*asked, c["contexts"].input, c["target"].input],
         train_fit.fit, c.inputs, fitted, **EACH,
     )  # fmt: skip
     from_table = partial(train_fit.fit, pasted=True)
     c["pasted"].change(from_table, c.inputs, fitted, **EACH)
+    table_row.wire(c)
     c["normalise"].click(train_fit.normalise, c["table"], [c["table"], c["table_sum"]], **QUIET)
     gr.on(
         [c[name].change for name in ("pasted", "contexts", "attribute", "custom_categories")],
@@ -243,7 +245,9 @@ def _wire_tables(c: Controls) -> None:
         [c["paste"].change, c["rescale"].change],
         train_fit.preview_paste, pasting, c["paste_preview"], trigger_mode="always_last", **QUIET,
     )  # fmt: skip
-    c["fill_table"].click(train_fit.fill_table, pasting, [c["table"], c["paste_preview"]], **QUIET)
+    c["fill_table"].click(
+        train_fit.fill_table, pasting, [c["table"], c["paste_preview"], c["pasted"]], **QUIET
+    )
     c["target_file"].upload(_file_text, c["target_file"], [c["paste"], c["paste_preview"]], **QUIET)
     c["contexts_file"].upload(_file_text, c["contexts_file"], [c["pasted"], c["contexts_preview"]], **QUIET)
 
