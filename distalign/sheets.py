@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from distalign.targets import check_row, normalise
 MAX_CSV_BYTES = 2_000_000
 CONTEXT = "context"
 TAB = "\t"
+THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 # A row is in percent if it sums to 100 but for rounding.
 PERCENT_TOLERANCE = 0.5
 
@@ -162,7 +164,9 @@ def _columns(cells: Sequence[str], contexts_first: bool, field: str) -> tuple[li
 
 
 def _plain(cell: str, separator: str) -> str:
-    """A number as it is written where commas separate no cells: 0,5 is 0.5."""
+    """A number as it is written where commas separate no cells: 0,5 is 0.5, and 1,200 is 1200."""
+    if separator != "," and THOUSANDS.fullmatch(cell):
+        return cell.replace(",", "")
     swapped = cell.replace(",", ".", 1)
     return swapped if separator != "," and _is_number(swapped.removesuffix("%")) else cell
 

@@ -18,6 +18,7 @@ from distalign.sheets import is_sheet, probabilities, read_csv, read_sheet, targ
         ("Context;male;female\nbakers;0,3;0,7", {"male": "0.3", "female": "0.7"}),
         ("male,context,female\n30,bakers,70", {"male": "0.3", "female": "0.7"}),
         ("context,male,female\nbakers,3,7", {"male": "3", "female": "7"}),
+        ("context\tmale\tfemale\nbakers\t1,200\t1,002,300.5", {"male": "1200", "female": "1002300.5"}),
         ("context\nbakers", {}),
         ("occupation,male,female\nbakers,0.3,0.7", {"male": "0.3", "female": "0.7"}),
         ("Beruf;male;female\nbakers;0,3;0,7\n", {"male": "0.3", "female": "0.7"}),

@@ -284,6 +284,24 @@ def test_a_fitted_row_keeps_what_was_typed():
     assert tables.fit_row(["a", "b", "c"], typed) == {"a": "0.2", "b": "0.8", "c": "0"}
     assert tables.fit_row(["a", "b", "c"], {"a": "0.5", "b": "0.5"}) == tables.even_row(["a", "b", "c"])
     assert tables.fit_row(["x", "y"], {}) == {"x": "0.5", "y": "0.5"}
+    # What is no number, or does not sum to 1 by itself, is left for the person to see.
+    assert tables.fit_row(["a"], {"a": "half", "b": "0.5"}) == {"a": "half"}
+    assert tables.fit_row(["a", "b", "c"], {"a": "0.5", "b": "0.4"}) == {"a": "0.5", "b": "0.4", "c": "0"}
+
+
+def test_what_remains_of_a_row_is_rescaled_and_even_where_nothing_does():
+    typed = {"low": "0.5", "medium": "0.3", "high": "0.2"}
+    assert tables.fit_row(["low", "medium"], typed) == {"low": "0.625", "medium": "0.375"}
+    five = ["a", "b", "c", "d", "e"]
+    assert tables.fit_row(five, {"male": "0.3", "female": "0.7"}) == tables.even_row(five)
+    assert tables.fit_row(["low", "medium"], {"low": "0", "medium": "0", "high": "1"}) == tables.even_row(
+        ["low", "medium"]
+    )
+    # "Make even" leaves the last hundredth to one of three.
+    thirds = {"low": "0.3334", "medium": "0.3333", "high": "0.3333"}
+    assert tables.fit_row(five, thirds) == tables.even_row(five)
+    table = tables.fit_table(["one"], ["low", "medium"], {"one": typed}, {}, {})
+    assert table == {"one": {"low": "0.625", "medium": "0.375"}}
 
 
 def test_a_fitted_table_prefers_what_was_typed_then_the_file_then_the_rest():
@@ -296,6 +314,35 @@ def test_a_fitted_table_prefers_what_was_typed_then_the_file_then_the_rest():
         {"a": "0.5", "b": "0.5"},
     )
     assert [row["a"] for row in table.values()] == ["0.1", "0.2", "0.5"]
+
+
+def test_rows_that_were_pasted_stand_under_their_own_names():
+    start = {"bakers": {"female": "0.7", "male": "0.3"}}
+    table = tables.fit_table(["bakers"], ["male", "female"], {}, start, {})
+    assert list(table["bakers"].items()) == [("male", "0.3"), ("female", "0.7")]
+
+
+LARGE = {
+    "attribute": {"name": "size", "categories": list("abcdefg")},
+    "contexts": [f"place {n}, “{n}”" for n in range(1000)],
+    "target": {
+        f"place {n}, “{n}”": dict.fromkeys("bcdefg", 0.1) | {"a": 0.4 - n / 1e5, "g": 0.1 + n / 1e5}
+        for n in range(1000)
+    },
+}
+
+
+def test_a_table_that_is_too_large_to_edit_comes_from_what_is_pasted():
+    spec = parse_spec(LARGE)
+    form = form_from_spec.from_spec(spec)
+    assert (dict(form.table), form.more) == ({}, "") and form.pasted.startswith("context\ta\tb")
+    assert forms.spec_of(form) == spec
+    # Rows of a smaller table that was edited before do not count.
+    stale = replace(form, table={"place 1, “1”": {"male": "0.5", "female": "0.5"}})
+    assert forms.spec_of(stale) == spec
+    with pytest.raises(SpecError, match="too many cells to edit here") as caught:
+        forms.spec_of(replace(form, pasted="\n".join(LARGE["contexts"])))
+    assert caught.value.field == "target" and "1,000 contexts × 7 categories" in caught.value.problem
 
 
 def test_even_rows_of_any_size_stay_within_the_tolerance():

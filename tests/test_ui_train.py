@@ -94,6 +94,33 @@ def test_a_joint_attribute_of_two_parts_is_a_matrix() -> None:
     assert shares.read_row(shares.row_value(attribute, {"male, neutral": "1"}))["male, neutral"] == "1"
 
 
+def test_a_joint_attribute_of_more_parts_is_a_matrix_for_each_category_of_those_before() -> None:
+    size = {"name": "size", "categories": ["big", "small"]}
+    three = parse_spec({"attribute": ["gender", "sentiment", size]}).attribute
+    (group,) = json.loads(shares.row_value(three, tables.even_row(three.names)))["groups"]
+
+    assert group["blocks"] == ["male", "female"]
+    assert (group["rows"], group["columns"]) == (["positive", "negative", "neutral"], ["big", "small"])
+    # The names are in the order of the matrices, row by row.
+    assert group["names"] == [
+        f"{b}, {r}, {c}" for b in group["blocks"] for r in group["rows"] for c in group["columns"]
+    ]
+    four = parse_spec(
+        {"attribute": ["gender", {"name": "age", "categories": ["young", "old"]}, "sentiment", size]}
+    )
+    (group,) = json.loads(shares.row_value(four.attribute, {}))["groups"]
+    assert group["blocks"] == ["male, young", "male, old", "female, young", "female, old"]
+
+
+def test_a_part_that_loses_a_category_keeps_the_shares_of_the_others() -> None:
+    size = {"name": "size", "categories": ["big", "small"]}
+    attribute = parse_spec({"attribute": ["gender", size]}).attribute
+    before = {"gender": "even", "size": {"big": "0.5", "small": "0.3", "huge": "0.2"}}
+
+    value = shares.parts_value(attribute, before, {})
+    assert shares.read_parts(value) == {"gender": "even", "size": {"big": "0.625", "small": "0.375"}}
+
+
 def test_parts_are_even_real_or_shares() -> None:
     attribute = parse_spec({"attribute": ["gender", "sentiment"]}).attribute
     row = {"positive": "0.5", "negative": "0.25", "neutral": "0.25"}
@@ -122,6 +149,50 @@ def test_a_pasted_table_becomes_the_target_of_each_context() -> None:
 
     assert radio["value"] == "table"
     assert table == {"headers": ["Context", "male", "female"], "data": [["bakers", "0.3", "0.7"]]}
+
+
+def test_pasted_columns_in_another_order_are_not_swapped_and_other_categories_are_no_target() -> None:
+    form = Form(contexts="list", pasted="context\tfemale\tmale\nbakers\t30\t70\n", target="even")
+    table = train_fit.fit(*values_of(form), pasted=True)[1]
+    assert table == {"headers": ["Context", "male", "female"], "data": [["bakers", "0.7", "0.3"]]}
+
+    other = replace(form, pasted=form.pasted.replace("female", "women"))
+    radio, table, *_ = train_fit.fit(*values_of(other), pasted=True)
+    assert "value" not in radio and isinstance(table, dict) and "data" not in table
+
+
+SEVEN = Form(
+    attribute="custom",
+    custom_categories="\n".join("abcdefg"),
+    custom_name="size",
+    contexts="list",
+    pasted="\n".join(f"place {n}" for n in range(1000)),
+    target="even",
+)
+
+
+def test_a_table_that_is_too_large_to_show_is_used_and_said_to_be() -> None:
+    rows = "".join(f"place {n}\t40\t10\t10\t10\t10\t10\t10\n" for n in range(1000))
+    form = replace(SEVEN, pasted="context\t" + "\t".join("abcdefg") + "\n" + rows)
+    radio, table, box, note, grid = train_fit.fit(*values_of(form), pasted=True)
+
+    assert radio["value"] == "table" and "data" not in table
+    assert (box["visible"], note["visible"], grid["visible"]) == (True, True, False)
+    assert "1,000 contexts × 7 categories" in note["value"] and "It is used all the same" in note["value"]
+    spec = forms.spec_of(replace(form, target="table"))
+    assert spec.target.rows[-1] == pytest.approx((0.4, *[0.1] * 6))
+    *_, note, _ = train_fit.fit(*values_of(replace(SEVEN, target="table")))
+    assert "Paste the contexts as a table" in note["value"]
+
+
+def test_rules_for_a_table_that_is_too_large_to_show_go_into_the_box_of_contexts() -> None:
+    form = replace(SEVEN, target="table")
+    text = "context\t" + "\t".join("abcdefg") + "\n*9\t1\t0\t0\t0\t0\t0\t0\n*\t0\t0\t0\t0\t0\t0\t1\n"
+    table, _, pasted = train_fit.fill_table(text, False, *values_of(form))
+
+    assert "data" not in table
+    rows = forms.spec_of(replace(form, pasted=pasted)).target.rows
+    assert rows[9][0] == 1 and rows[10][6] == 1
 
 
 @pytest.mark.parametrize(
@@ -212,7 +283,7 @@ def test_rules_fill_the_table_and_contexts_without_a_row_keep_theirs() -> None:
     old = {"bakers": {"male": "0.9", "female": "0.1"}}
     form = Form(contexts="list", pasted="bakers\nnurses\npilots", target="table", table=old)
     text = "context\tmale\tfemale\n*nurse*\t10 %\t90 %\n*lots\t80 %\t20 %"
-    table, preview = train_fit.fill_table(text, False, *values_of(form))
+    table, preview, _ = train_fit.fill_table(text, False, *values_of(form))
 
     assert table["data"] == [["bakers", "0.9", "0.1"], ["nurses", "0.1", "0.9"], ["pilots", "0.8", "0.2"]]
     assert "2 of 3 contexts get a row, 2 of them by a rule" in preview and "bakers" in preview
@@ -326,6 +397,14 @@ def test_a_form_starts_from_a_run_a_bundled_specification_a_file_or_a_link(tmp_p
     assert starts.from_address(store, {"run": run.id}) is None
 
 
+def test_what_is_typed_among_the_starts_must_be_one_of_them(tmp_path) -> None:
+    store = Store(tmp_path / "runs.db")
+    starts.require_choice(store, "spec:weekday")
+    for typed in ("", "weekday", "run:gone"):
+        with pytest.raises(SpecError, match="not in the list"):
+            starts.require_choice(store, typed)
+
+
 @pytest.mark.parametrize("chosen", ["spec:../../etc/passwd", "run:gone"])
 def test_a_start_that_is_not_there_is_an_error(chosen: str, tmp_path) -> None:
     with pytest.raises(Exception, match=r"gone|not bundled"):
@@ -352,6 +431,18 @@ def test_the_saved_file_is_the_forms_specification(tmp_path) -> None:
     path, note = train_side.save(folder, *values_of(Form(seed="3")))
 
     assert note == "" and load_spec(tmp_path / path) == forms.spec_of(Form(seed="3"))
+
+
+@pytest.mark.parametrize(
+    "button",
+    ["normalise-table", "use-for-all", "fill-table", "target-csv", "csv", "more-examples", "copy-link"],
+)
+def test_a_sentence_beside_a_button_says_what_it_does(button: str, tmp_path) -> None:
+    built = page.build(Store(tmp_path / "runs.db"), DataFolder(tmp_path))
+    row = next(block.parent for block in built.blocks.values() if block.elem_id == button)
+    near = [*row.children, *row.parent.children] if button == "copy-link" else row.children
+
+    assert any("da-quiet" in str(getattr(block, "value", "")) for block in near)
 
 
 def test_no_event_of_the_page_has_two_handlers_that_repeat_each_other(tmp_path) -> None:

@@ -96,6 +96,7 @@ def field_label(field: str) -> str:
         "templates.story_heldout": "Held-out story templates",
         "more": "Further fields",
         "gap": "Gap to see",
+        "start": "Start from",
         "SPEC": "The file",
         "spec": "The link",
         "heldout_contexts": "Held-out contexts",

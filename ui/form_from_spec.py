@@ -20,6 +20,7 @@ from ui.form_text import (
     parse_heldout,
     parse_templates,
     parts_text,
+    rows_text,
     templates_text,
 )
 from ui.forms import (
@@ -32,7 +33,9 @@ from ui.forms import (
     Form,
     attribute_of,
     contexts_of,
+    is_large,
     knobs_in_use,
+    pasted_rows,
 )
 
 PRODUCT = "product"
@@ -49,7 +52,7 @@ def from_spec(spec: RunSpec) -> Form:
         target="even" if "target" in more else PARTS if spec.target.kind == PRODUCT else spec.target.kind,
         row=mapping["target"] if spec.target.kind == "mapping" else {},
         parts=mapping["target"] if spec.target.kind == PRODUCT and "target" not in more else {},
-        table=mapping["target"] if spec.target.kind == "table" else {},
+        table=mapping["target"] if spec.target.kind == "table" and not _is_large(spec) else {},
         method=spec.method,
         preset=spec.preset,
         rounds=spec.rounds,
@@ -71,7 +74,15 @@ def _contexts_fields(spec: RunSpec) -> dict[str, Any]:
     """The controls that hold the contexts."""
     if spec.contexts.source in SOURCES:
         return {"contexts": spec.contexts.source}
+    if _is_large(spec):
+        rows = spec.target.to_mapping(spec.attribute, spec.contexts)
+        return {"contexts": PASTED, "pasted": rows_text(spec.attribute.names, rows)}
     return {"contexts": PASTED, "pasted": "\n".join(spec.contexts.names)}
+
+
+def _is_large(spec: RunSpec) -> bool:
+    """Whether the rows of the target are in the box of contexts, as they are too many to be edited."""
+    return spec.target.kind == "table" and not spec.target.given and is_large(spec.attribute, spec.contexts)
 
 
 def _attribute_fields(spec: RunSpec) -> dict[str, Any]:
@@ -107,7 +118,8 @@ def _not_shown(mapping: Mapping[str, Any], spec: RunSpec) -> dict[str, Any]:
     if not _reads_as(contexts_of, _contexts_fields(spec), spec.contexts):
         more["contexts"] = mapping["contexts"]
     # The table of the form has a row for each context, and no rules.
-    if spec.target.given or not all(map(_is_simple, spec.target.factors)):
+    unread = _is_large(spec) and not _reads_as(pasted_rows, _contexts_fields(spec), _texts(mapping["target"]))
+    if unread or spec.target.given or not all(map(_is_simple, spec.target.factors)):
         more["target"] = mapping["target"]
     if spec.heldout_contexts:
         held = mapping["heldout_contexts"]
@@ -120,6 +132,10 @@ def _not_shown(mapping: Mapping[str, Any], spec: RunSpec) -> dict[str, Any]:
     used = knobs_in_use(spec.method, spec.story.stories)
     names = [*ADVANCED, *([] if spec.story.stories else ["judge"])]
     return more | {n: mapping[n] for n in names if n in mapping and n not in used}
+
+
+def _texts(rows: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, str]]:
+    return {context: {name: str(cell) for name, cell in row.items()} for context, row in rows.items()}
 
 
 def _reads_as(read: Callable[[Form], Any], fields: Mapping[str, Any], wanted: Any) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distalign.attributes import BUILT_IN, Attribute
@@ -80,6 +82,15 @@ def parse_heldout(text: str) -> int | float | list[str] | None:
 
 def heldout_text(held: int | tuple[str, ...]) -> str:
     return "\n".join(held) if isinstance(held, tuple) else str(held or "")
+
+
+def rows_text(names: Sequence[str], rows: Mapping[str, Mapping[str, object]]) -> str:
+    """Contexts and their shares as a spreadsheet copies them, which ``read_sheet`` reads."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(["context", *names])
+    writer.writerows([context, *(row[name] for name in names)] for context, row in rows.items())
+    return text.getvalue()
 
 
 def parse_templates(text: str) -> list[str]:

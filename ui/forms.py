@@ -25,6 +25,8 @@ PARTS = "parts"
 STORY_KNOBS = ("story_tokens", "story_rounds")
 ADVANCED = (*FIELD_TYPES, *SAMPLING_FIELDS, *STORY_KNOBS, "few_shot")
 AS_PRESET = "as the preset"
+# A table with more cells than this is not edited on the page: its rows are those pasted with the contexts.
+MAX_CELLS = 6000
 # What a custom attribute without a name is called in its prompts.
 UNNAMED = "category"
 
@@ -204,9 +206,31 @@ def _target(form: Form, attribute: Attribute, contexts: Contexts) -> Any:
     if form.target == PARTS:
         return {part.name: form.parts.get(part.name, "even") for part in attribute.parts}
     if form.target == "table":
-        # Rows typed for contexts that are gone are kept in the form, and left out here.
-        return {name: dict(form.table[name]) for name in contexts.names if name in form.table}
+        return _table(form, attribute, contexts)
     return form.target
+
+
+def _table(form: Form, attribute: Attribute, contexts: Contexts) -> dict[str, Cells]:
+    large = is_large(attribute, contexts)
+    rows = pasted_rows(form) if large else form.table
+    if large and not rows:
+        raise SpecError(
+            "target",
+            f"{cells_of(attribute, contexts)} are too many cells to edit here, and no shares are pasted with the contexts",
+            "Paste the contexts as a table with a column for each category",
+        )
+    # Rows typed for contexts that are gone are kept in the form, and left out here.
+    return {name: dict(rows[name]) for name in contexts.names if name in rows}
+
+
+def is_large(attribute: Attribute, contexts: Contexts) -> bool:
+    """Whether a table of these has more cells than are edited on the page."""
+    return len(contexts) * len(attribute) > MAX_CELLS
+
+
+def cells_of(attribute: Attribute, contexts: Contexts) -> str:
+    """The size of a table in words."""
+    return f"{len(contexts):,} contexts × {len(attribute)} categories"
 
 
 def _templates(form: Form) -> dict[str, list[str]]:

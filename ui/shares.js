@@ -1,68 +1,11 @@
 // The editor of shares. Gradio gives `element`, `props` and `watch`; the value is JSON text:
-// {groups: [{name, names, cells, mode, modes, rows, columns}], sliders}. Shares are kept as whole
-// hundredths of a percent, so that they sum to 100 % exactly.
-const TOTAL = 10000;
+// {groups: [{name, names, cells, mode, modes, blocks, rows, columns}], sliders, of}. shares_rules.js and
+// shares_paste.js stand before this in one script.
 const EMIT_MS = 120;
 const LOCK = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 7V5a4 4 0 0 1 8 0v2h.5A1.5 1.5 0 0 1 14 8.5v5a1.5 1.5 0 0 1-1.5 1.5h-9A1.5 1.5 0 0 1 2 13.5v-5A1.5 1.5 0 0 1 3.5 7zm1.6 0h4.8V5a2.4 2.4 0 0 0-4.8 0z"/></svg>';
 const OPEN = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 7V5a4 4 0 0 1 7.7-1.5l-1.5.7A2.4 2.4 0 0 0 5.6 5v2h6.9A1.5 1.5 0 0 1 14 8.5v5a1.5 1.5 0 0 1-1.5 1.5h-9A1.5 1.5 0 0 1 2 13.5v-5A1.5 1.5 0 0 1 3.5 7zm-.4 1.6v4.8h8.8V8.6z"/></svg>';
 
-// Whole numbers in proportion to weights that sum to `rest`: rounded down, the largest remainders up.
-function spread(weights, rest) {
-  const sum = weights.reduce((a, b) => a + b, 0);
-  const exact = weights.map((w) => (sum > 0 ? (w * rest) / sum : rest / weights.length));
-  const whole = exact.map(Math.floor);
-  const left = Math.round(rest - whole.reduce((a, b) => a + b, 0));
-  const order = exact.map((x, k) => k).sort((a, b) => exact[b] - whole[b] - (exact[a] - whole[a]) || a - b);
-  order.slice(0, left).forEach((k) => { whole[k] += 1; });
-  return whole;
-}
-
-// Share `index` becomes `value`; the unlocked others give way in proportion, locked ones stay, the sum stays.
-function giveWay(shares, index, value, locked) {
-  const free = shares.map((_, k) => k).filter((k) => k !== index && !locked[k]);
-  if (!free.length || locked[index]) return [...shares];
-  const most = TOTAL - shares.reduce((sum, s, k) => sum + (k !== index && locked[k] ? s : 0), 0);
-  const mine = Math.min(most, Math.max(0, Math.round(value) || 0));
-  const given = spread(free.map((k) => shares[k]), most - mine);
-  const next = [...shares];
-  next[index] = mine;
-  free.forEach((k, i) => { next[k] = given[i]; });
-  return next;
-}
-
-// A typed figure: figures typed before stay as well, the oldest ones only until they must give way.
-function giveWayTyped(shares, index, value, locked, typed) {
-  const kept = typed.filter((k) => k !== index);
-  for (;;) {
-    const held = locked.map((l, k) => l || kept.includes(k));
-    held[index] = locked[index];
-    const next = giveWay(shares, index, value, held);
-    if (!kept.length || next[index] === Math.min(TOTAL, Math.max(0, Math.round(value) || 0))) return next;
-    kept.shift();
-  }
-}
-
-// What a spreadsheet copies: names and figures, or figures alone from `start` on. Null for a single figure.
-function pasted(text, names, start) {
-  const lines = text.trim().split(/\r?\n/).map((line) => line.split("\t").map((c) => c.trim()));
-  if (lines.length === 1 && lines[0].length === 1) return null;
-  const found = new Map();
-  const figure = (cell) => Number(cell.replace("%", "").replace(",", ".").trim());
-  const cells = lines.length === 1 ? lines[0].map((c) => [c]) : lines;
-  for (const line of cells) {
-    const at = names.findIndex((n) => n.toLowerCase() === line[0].toLowerCase());
-    const x = figure(line[line.length - 1] || "x");
-    if (!Number.isFinite(x) || x < 0) continue;
-    const k = at >= 0 && line.length > 1 ? at : start + found.size;
-    if (k < names.length) found.set(k, x);
-  }
-  const sum = [...found.values()].reduce((a, b) => a + b, 0);
-  if (!found.size || sum <= 0) return null;
-  const scale = found.size === names.length ? TOTAL / sum : sum <= 1.005 ? TOTAL : 100;
-  return new Map([...found].map(([k, x]) => [k, x * scale]));
-}
-
-if (window.distalign) Object.assign(window.distalign, { giveWay, giveWayTyped, spreadShares: spread, pastedShares: pasted });
+if (window.distalign) Object.assign(window.distalign, { giveWay, giveWayTyped, pastedShares: pasted });
 
 const root = element.querySelector(".da-shares");
 let state = { groups: [] };
@@ -84,9 +27,9 @@ const percent = (units) => String(units / 100);
 function emit(soon) {
   clearTimeout(timer);
   const tell = () => {
-    const groups = state.groups.map(({ name, names, cells, mode, modes, rows, columns }) =>
-      ({ name, names, cells, mode, modes, rows, columns }));
-    sent = JSON.stringify({ groups, sliders: state.sliders });
+    const groups = state.groups.map(({ name, names, cells, mode, modes, blocks, rows, columns }) =>
+      ({ name, names, cells, mode, modes, blocks, rows, columns }));
+    sent = JSON.stringify({ groups, sliders: state.sliders, of: state.of });
     props.value = sent;
   };
   if (soon) timer = setTimeout(tell, EMIT_MS); else tell();
@@ -102,16 +45,20 @@ function read() {
     return {
       ...group,
       units: spread(cells, TOTAL),
+      given: cells.reduce((a, b) => a + b, 0),
+      told: "",
       locked: group.names.map((name) => Boolean(old.locked[old.names.indexOf(name)])),
       typed: [],
     };
   });
-  state = { groups, sliders: given.sliders || 8, fitted: Boolean(given.fitted) };
+  state = { groups, sliders: given.sliders || 8, fitted: Boolean(given.fitted), of: given.of };
 }
 
-function set(group, units, soon) {
+function set(group, units, soon, told = "") {
   group.units = units;
   group.cells = units.map((u) => String(u / TOTAL));
+  group.given = 1;
+  group.told = told;
   group.refresh();
   emit(soon);
 }
@@ -147,11 +94,14 @@ function figureInput(group, k) {
     const found = pasted(event.clipboardData.getData("text"), group.names, k);
     if (!found) return;
     event.preventDefault();
+    const { shares } = found;
     let units = group.units;
-    if (found.size === group.names.length) units = spread(group.names.map((_, i) => found.get(i)), TOTAL);
-    else for (const [i, x] of found) units = giveWayTyped(units, i, x, group.locked, [...found.keys()]);
+    if (shares.size === group.names.length) units = spread(group.names.map((_, i) => shares.get(i)), TOTAL);
+    else for (const [i, x] of shares) units = giveWayTyped(units, i, x, group.locked, [...shares.keys()]);
     input.blur();
-    set(group, units, false);
+    if (shares.size) return set(group, units, false, found.told);
+    group.told = found.told;
+    group.refresh();
   });
   return input;
 }
@@ -206,13 +156,20 @@ function list(group) {
   return [box, () => paints.forEach((paint) => paint())];
 }
 
-function matrix(group) {
+// The cells of two parts from `start` on; `title` is what they have in common, where there are other cells.
+function matrix(group, start, title) {
   // The part with more categories goes downwards, where there is room.
   const turned = group.columns.length > group.rows.length;
   const [rows, columns] = turned ? [group.columns, group.rows] : [group.rows, group.columns];
-  const at = (r, c) => (turned ? c * rows.length + r : r * columns.length + c);
+  const at = (r, c) => start + (turned ? c * rows.length + r : r * columns.length + c);
   const paints = [];
-  const table = node("table", { class: "da-matrix" });
+  const total = (cells) => {
+    const sum = node("td", { class: "sum" });
+    paints.push(() => { sum.textContent = `${percent(cells.reduce((s, k) => s + group.units[k], 0))} %`; });
+    return sum;
+  };
+  const each = (found) => rows.flatMap((_, r) => columns.map((_, c) => [r, c])).filter(found).map(([r, c]) => at(r, c));
+  const table = node("table", { class: "da-matrix" }, ...(title ? [node("caption", {}, title)] : []));
   table.append(node("tr", {}, node("td"), ...columns.map((name) => node("th", { scope: "col" }, name)), node("th", { class: "sum" }, "Sum")));
   rows.forEach((name, r) => {
     const line = node("tr", {}, node("th", { scope: "row" }, name));
@@ -221,20 +178,19 @@ function matrix(group) {
       paints.push(paint);
       line.append(node("td", {}, node("span", { class: "da-figure" }, figure, lock)));
     });
-    const sum = node("td", { class: "sum" });
-    paints.push(() => { sum.textContent = `${percent(columns.reduce((s, _, c) => s + group.units[at(r, c)], 0))} %`; });
-    line.append(sum);
+    line.append(total(each(([i]) => i === r)));
     table.append(line);
   });
-  const foot = node("tr", {}, node("th", { class: "sum", scope: "row" }, "Sum"));
-  columns.forEach((_, c) => {
-    const sum = node("td", { class: "sum" });
-    paints.push(() => { sum.textContent = `${percent(rows.reduce((s, _, r) => s + group.units[at(r, c)], 0))} %`; });
-    foot.append(sum);
-  });
-  foot.append(node("td", { class: "sum" }, "100 %"));
-  table.append(foot);
-  return [node("div", { class: "da-matrix-scroll", tabindex: 0 }, table), () => paints.forEach((paint) => paint())];
+  const sums = columns.map((_, c) => total(each(([, i]) => i === c)));
+  table.append(node("tr", {}, node("th", { class: "sum", scope: "row" }, "Sum"), ...sums, total(each(() => true))));
+  return [table, () => paints.forEach((paint) => paint())];
+}
+
+function matrices(group) {
+  const titles = group.blocks && group.blocks.length ? group.blocks : [""];
+  const made = titles.map((title, b) => matrix(group, b * group.rows.length * group.columns.length, title));
+  const box = node("div", { class: "da-scroll da-matrix-scroll", tabindex: 0 }, ...made.map(([table]) => table));
+  return [box, () => made.forEach(([, paint]) => paint())];
 }
 
 function modeChoice(group) {
@@ -245,9 +201,14 @@ function modeChoice(group) {
   return choice;
 }
 
+function footText(group) {
+  if (Math.abs(group.given - 1) < 0.005) return "Sums to 100 %. Move one, the others give way; lock those that stay.";
+  return `Given as ${percent(Math.round(group.given * TOTAL))} % in all: move one, and they sum to 100 %.`;
+}
+
 function build() {
   root.replaceChildren(...state.groups.map((group) => {
-    const [body, paint] = group.rows && group.rows.length ? matrix(group) : list(group);
+    const [body, paint] = group.rows && group.rows.length ? matrices(group) : list(group);
     const even = node("button", { type: "button", class: "da-even" }, "Make even");
     even.addEventListener("click", () => {
       group.typed = [];
@@ -257,10 +218,12 @@ function build() {
       spread(free.map(() => 1), rest).forEach((u, i) => { units[free[i]] = u; });
       set(group, units, false);
     });
-    const foot = node("div", { class: "da-share-foot" },
-      node("span", {}, "Sums to 100 %. Move one, the others give way; lock those that stay."), even);
+    const sum = node("span"), told = node("p", { class: "da-share-told", role: "status" });
+    const foot = node("div", { class: "da-share-foot" }, sum, even, told);
     group.refresh = () => {
       paint();
+      sum.textContent = footText(group);
+      if (told.textContent !== group.told) told.textContent = group.told;
       body.hidden = foot.hidden = group.mode !== "shares";
     };
     const head = group.name ? [node("div", { class: "da-share-head" }, node("strong", {}, group.name), modeChoice(group))] : [];
@@ -270,15 +233,19 @@ function build() {
   }));
 }
 
+// What the controls are built for; figures and chosen targets are shown by those that are there.
+const built = () => JSON.stringify(state.groups.map(({ name, names, modes, blocks, rows }) => [name, names, modes, blocks, rows]));
+
 read();
 build();
 watch("value", () => {
   if (props.value === sent) return;
-  const before = JSON.stringify(state.groups.map(({ name, names, modes, rows }) => [name, names, modes, rows]));
+  const before = built();
   const old = state.groups;
   read();
-  const after = JSON.stringify(state.groups.map(({ name, names, modes, rows }) => [name, names, modes, rows]));
+  const after = built();
   sent = props.value;
+  clearTimeout(timer);
   if (before === after && state.fitted) {
     // An answer to what was typed before: the figures may have been moved since.
     state.groups = old;
@@ -288,7 +255,8 @@ watch("value", () => {
   if (before === after) {
     // The same shares with other figures: the controls stay, and with them the focus.
     state.groups.forEach((group, i) => {
-      Object.assign(old[i], { units: group.units, cells: group.cells, mode: group.mode, typed: [] });
+      const { units, cells, mode, given, told } = group;
+      Object.assign(old[i], { units, cells, mode, given, told, typed: [] });
     });
     state.groups = old;
     old.forEach((group) => group.refresh());

@@ -1,11 +1,12 @@
 """The editor of shares: linked sliders, a table or a matrix of percentages that always sum to 100.
 
-Moving one share makes the others give way, in the browser (``shares.js``); what comes from there
-is read with care, as anybody can send anything.
+Moving one share makes the others give way, in the browser (``shares.js`` by the rules of ``shares_rules.js``, with
+``shares_paste.js`` for what is pasted); what comes from there is read with care, as anybody can send anything.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,9 +16,12 @@ from typing import Any
 import gradio as gr
 
 from distalign.attributes import Attribute
-from ui.tables import Row, even_row
+from ui.tables import Row, fit_row
 
-SCRIPT = Path(__file__).with_name("shares.js").read_text("utf-8")
+SCRIPT = "\n".join(
+    Path(__file__).with_name(name).read_text("utf-8")
+    for name in ("shares_rules.js", "shares_paste.js", "shares.js")
+)
 # With more categories than this there are no sliders, only figures.
 MAX_SLIDERS = 8
 SHARES = "shares"
@@ -33,8 +37,9 @@ class Group:
         cells: their probabilities, as typed.
         mode: "shares", or a target without any to set, one of ``modes``.
         modes: values and labels of what may be chosen; empty where nothing is.
-        rows: where the categories are cells of two parts, the first's categories.
-        columns: and the second's.
+        rows: where the categories are cells of several parts, the categories of the last but one.
+        columns: and those of the last.
+        blocks: what names the cells of each matrix of rows and columns, where there are further parts before.
     """
 
     name: str
@@ -44,13 +49,14 @@ class Group:
     modes: tuple[tuple[str, str], ...] = ()
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
 
 
-def editor(value: str, elem_id: str) -> gr.HTML:
-    """The control; its value is what :func:`value_of` makes."""
+def editor(value: str, elem_id: str, label: str = "Target shares") -> gr.HTML:
+    """The control; its value is what :func:`value_of` makes, its label a plain text."""
     return gr.HTML(
         value,
-        html_template='<div class="da-shares" role="group" aria-label="Target shares"></div>',
+        html_template=f'<div class="da-shares" role="group" aria-label="{label}"></div>',
         js_on_load=SCRIPT,
         elem_id=elem_id,
         apply_default_css=False,
@@ -69,10 +75,17 @@ def value_of(groups: Sequence[Group], fitted: bool = False) -> str:
 
 
 def row_value(attribute: Attribute, row: Row, fitted: bool = False) -> str:
-    """One group for all categories; a matrix where they are the cells of two parts."""
-    rows, columns = (part.names for part in attribute.parts) if len(attribute.parts) == 2 else ((), ())
-    group = Group("", attribute.names, _cells(row, attribute.names), rows=rows, columns=columns)
-    return value_of([group], fitted)
+    """One group for all categories; matrices of the last two parts where they are the cells of several."""
+    rows, columns, blocks = _matrices(attribute)
+    cells = _cells(row, attribute.names)
+    return value_of([Group("", attribute.names, cells, rows=rows, columns=columns, blocks=blocks)], fitted)
+
+
+def _matrices(attribute: Attribute) -> tuple[tuple[str, ...], ...]:
+    if not attribute.parts:
+        return (), (), ()
+    *first, rows, columns = (part.names for part in attribute.parts)
+    return rows, columns, tuple(map(", ".join, itertools.product(*first))) if first else ()
 
 
 def row_as_typed(row: Row) -> str:
@@ -90,7 +103,7 @@ def parts_value(
         modes = [("even", "Even"), (SHARES, "Shares")]
         if real.get(part.name):
             modes.insert(1, ("real", "Real-world"))
-        row = even_row(part.names) if isinstance(given, str) else given
+        row = fit_row(part.names, {} if isinstance(given, str) else given)
         mode = given if isinstance(given, str) and given in dict(modes) else SHARES
         mode = "even" if isinstance(given, str) and mode == SHARES else mode
         groups.append(Group(part.name, part.names, _cells(row, part.names), mode, tuple(modes)))

@@ -39,8 +39,22 @@ def start(store: Store, chosen: str) -> tuple[Form, str]:
             raise SpecError("SPEC", f"{shown(name)} is not bundled", "Choose another")
         return listed(load_spec(bundled()[name])), name
     if chosen != DEFAULT:
-        raise SpecError("start", f"{shown(chosen)} is not in the list", "Choose from the list")
+        raise _not_listed(chosen)
     return Form(), "the default settings"
+
+
+def require_choice(store: Store, chosen: str) -> None:
+    """What is typed must be one of :func:`choices`.
+
+    Raises:
+        SpecError: where it is not.
+    """
+    if chosen not in [value for _, value in choices(store)]:
+        raise _not_listed(chosen)
+
+
+def _not_listed(chosen: str) -> SpecError:
+    return SpecError("start", f"{shown(chosen)} is not in the list", "Choose from the list")
 
 
 def from_file(data: bytes) -> Form:

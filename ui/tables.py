@@ -25,15 +25,20 @@ def fit_row(names: Sequence[str], previous: Row) -> dict[str, object]:
     """A row for these categories that keeps what was typed.
 
     Categories keep their cells by name; renamed ones by position where the
-    count is the same; new ones get 0. A row that was still even stays even.
+    count is the same; new ones get 0, and where others are gone, what remains is
+    rescaled to sum to 1. A row that was still even, or of which nothing remains, is even.
     """
     old = list(previous.items())
-    if not old or dict(previous) == even_row(list(previous)):
-        return dict(even_row(names))
     if len(old) == len(names):
         spare = [value for name, value in old if name not in names]
         return {name: previous[name] if name in previous else spare.pop(0) for name in names}
-    return {name: previous.get(name, "0") for name in names}
+    if not old or _is_even(previous):
+        return dict(even_row(names))
+    row = {name: previous.get(name, "0") for name in names}
+    # What is no number is told where it stands, and not lost.
+    if set(previous) <= set(names) or _total(row) is None:
+        return row
+    return dict(normalise_row(row))
 
 
 def fit_table(
@@ -43,11 +48,15 @@ def fit_table(
     start: Mapping[str, Row],
     rest: Row,
 ) -> dict[str, dict[str, object]]:
-    """A row for each context: what was typed, else that of ``start``, else ``rest``."""
-    return {
-        context: fit_row(names, previous[context]) if context in previous else dict(start.get(context, rest))
-        for context in contexts
-    }
+    """A row for each context: what was typed, else that of ``start``, else ``rest``, in the order of the categories."""
+
+    def row_of(context: str) -> dict[str, object]:
+        if context in previous:
+            return fit_row(names, previous[context])
+        row = start.get(context, rest)
+        return {name: row.get(name, "") for name in names}
+
+    return {context: row_of(context) for context in contexts}
 
 
 def table_from_cells(
@@ -109,6 +118,15 @@ def check_sums(table: Mapping[str, Row]) -> SumCheck:
         elif len(table) == 1:
             shown_total = total
     return SumCheck(len(table), off, first, shown_total)
+
+
+def _is_even(row: Row) -> bool:
+    """Whether all cells are the same but for what the last decimal rounds, and sum to 1, or to 0."""
+    total = _total(row)
+    if total is None or 0 < total < 1 - SUM_TOLERANCE or total > 1 + SUM_TOLERANCE:
+        return False
+    values = [float(str(value)) for value in row.values()]
+    return max(values) - min(values) < 1.5e-4
 
 
 def _total(row: Row) -> float | None:

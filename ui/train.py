@@ -14,13 +14,14 @@ from distalign.folders import DataFolder
 from distalign.sheets import decoded
 from distalign.stated import STATED
 from storage import Store
-from ui import cards, forms, starts, train_fit, train_form, train_settings, train_side
+from ui import cards, forms, starts, table_row, train_fit, train_form, train_settings, train_side
 from ui.downloads import Folder
 from ui.train_fit import read_form
 from ui.train_form import Controls
-from ui.wiring import EACH, OPEN, QUIET
+from ui.wiring import EACH, OPEN, QUIET, SELECT_JS
 
-SHOWN = ("joint_box", "custom_box", "pasted_box", "table_box")
+TABLE = ("table_box", "table_note", "table_grid")
+SHOWN = ("joint_box", "custom_box", "pasted_box", *TABLE)
 # What is typed next is ready for it, as soon as its box is there.
 FOCUS_JS = """(value) => {
   if (value !== "{value}") return;
@@ -83,9 +84,10 @@ def on_load(tab: TrainTab, store: Store, data: DataFolder, page: gr.Blocks) -> N
     c = tab.controls
 
     def opened(request: gr.Request, *values: Any) -> list[Any]:
-        return [gr.update(choices=starts.choices(store)), *_from_address(store, request, values)]
+        choices = gr.update(choices=starts.choices(store))
+        return [starts.DEFAULT, choices, *_from_address(store, request, values)]
 
-    page.load(opened, c.inputs, [c["start"], *_filled(c)], **QUIET)
+    page.load(opened, c.inputs, [c["started"], c["start"], *_filled(c)], **QUIET)
     drawing = [c["drawn"], c["first_example"], c["gap"], *c.inputs]
     page.load(partial(train_side.redraw, data), drawing, train_side.drawn_outputs(c), **QUIET)
 
@@ -111,7 +113,7 @@ def _start(c: Controls) -> None:
             [("The default settings", starts.DEFAULT)],
             value=starts.DEFAULT,
             label="Start from",
-            info="What the form begins with; all of it can be changed",
+            info="A run, an example or a saved file; all of it can be changed",
             scale=5,
             min_width=180,
             elem_id="start-from",
@@ -129,25 +131,27 @@ def _start(c: Controls) -> None:
         )
     with gr.Row(elem_classes="da-actions", visible=False) as c.others["start_box"]:
         c.others["start_note"] = gr.HTML(elem_id="start-note")
-        c.others["undo"] = gr.Button("Undo", size="sm", elem_id="undo-start")
+        c.others["undo"] = gr.Button("Undo", size="sm", visible=False, elem_id="undo-start")
     # The form before it was filled in.
     c.others["before"] = gr.State(None)
+    # What was chosen last; None where a restart of the app has forgotten it.
+    c.others["started"] = gr.State(None)
 
 
 def _filled(c: Controls) -> list[Any]:
     """What is filled in from a start: the whole form, the note with its way back, and its boxes."""
     return [
-        c["before"], c["start_box"], c["start_note"], *c.inputs, *(c[name] for name in SHOWN),
+        c["before"], c["start_box"], c["start_note"], c["undo"], *c.inputs, *(c[name] for name in SHOWN),
     ]  # fmt: skip
 
 
 def _fill(before: forms.Form | None, form: forms.Form, name: str) -> list[Any]:
     note = cards.quiet(f"Filled in from {name}.")
-    return [before, gr.update(visible=True), note, *train_fit.fill(form)]
+    return [before, gr.update(visible=True), note, gr.update(visible=True), *train_fit.fill(form)]
 
 
 def _not_filled(error: DistalignError | None) -> list[Any]:
-    rest = [gr.skip()] * (len(forms.ALL_FIELDS) + len(SHOWN))
+    rest = [gr.skip()] * (1 + len(forms.ALL_FIELDS) + len(SHOWN))
     if error is None:
         return [gr.skip()] * 3 + rest
     return [gr.skip(), gr.update(visible=True), cards.error_note(error), *rest]
@@ -170,7 +174,19 @@ def _from_start(store: Store, name: str, values: tuple[Any, ...]) -> list[Any]:
 
 def _wire_start(c: Controls, store: Store) -> None:
     def chosen(name: str, *values: Any) -> list[Any]:
-        return _from_start(store, name or starts.DEFAULT, values)
+        return [name, gr.skip(), *_from_start(store, name or starts.DEFAULT, values)]
+
+    def entered(name: str, started: str | None, *values: Any) -> list[Any]:
+        if name == started:
+            return [gr.skip(), gr.skip(), *_not_filled(None)]
+        try:
+            starts.require_choice(store, name or "")
+        except SpecError as error:
+            return [gr.skip(), started or starts.DEFAULT, *_not_filled(error)]
+        if started is None:
+            # The app was restarted, and this may be the blur that follows a former choice.
+            return [name, gr.skip(), *_not_filled(None)]
+        return chosen(name, *values)
 
     def uploaded(data: bytes | None, *values: Any) -> list[Any]:
         try:
@@ -181,10 +197,15 @@ def _wire_start(c: Controls, store: Store) -> None:
     def undone(before: forms.Form | None) -> list[Any]:
         if before is None:
             return _not_filled(None)
-        return [None, gr.update(visible=False), "", *train_fit.fill(before)]
+        return [None, gr.update(visible=False), "", gr.update(visible=False), *train_fit.fill(before)]
 
-    # A choice, and not the blur that follows it: that would undo what was typed since.
-    c["start"].select(chosen, [c["start"], *c.inputs], _filled(c), **QUIET)
+    c["start"].focus(None, js=SELECT_JS, **QUIET)
+    # The mouse chooses with a select, and an input follows; the keyboard with an input alone. Every blur is one
+    # more input, which must not undo what was typed since: one by one, it finds the choice among those that were made.
+    started = [c["started"], c["start"], *_filled(c)]
+    once = QUIET | {"concurrency_limit": 1, "concurrency_id": "start"}
+    c["start"].select(chosen, [c["start"], *c.inputs], started, **once)
+    c["start"].input(entered, [c["start"], c["started"], *c.inputs], started, **once)
     c["upload"].upload(uploaded, [c["upload"], *c.inputs], _filled(c), **QUIET)
     c["undo"].click(undone, c["before"], _filled(c), **QUIET)
 
@@ -231,13 +252,14 @@ def _wire_tables(c: Controls) -> None:
         [*asked, c["contexts"].input, c["pasted"].change],
         train_fit.fit_shares, c.inputs, [c["row"], c["parts"]], **EACH,
     )  # fmt: skip
-    fitted = [c["target"], c["table"], c["table_box"]]
+    fitted = [c["target"], c["table"], *(c[name] for name in TABLE)]
     gr.on(
         [*asked, c["contexts"].input, c["target"].input],
         train_fit.fit, c.inputs, fitted, **EACH,
     )  # fmt: skip
     from_table = partial(train_fit.fit, pasted=True)
     c["pasted"].change(from_table, c.inputs, fitted, **EACH)
+    table_row.wire(c)
     c["normalise"].click(train_fit.normalise, c["table"], [c["table"], c["table_sum"]], **QUIET)
     gr.on(
         [c[name].change for name in ("pasted", "contexts", "attribute", "custom_categories")],
@@ -248,7 +270,9 @@ def _wire_tables(c: Controls) -> None:
         [c["paste"].change, c["rescale"].change],
         train_fit.preview_paste, pasting, c["paste_preview"], trigger_mode="always_last", **QUIET,
     )  # fmt: skip
-    c["fill_table"].click(train_fit.fill_table, pasting, [c["table"], c["paste_preview"]], **QUIET)
+    c["fill_table"].click(
+        train_fit.fill_table, pasting, [c["table"], c["paste_preview"], c["pasted"]], **QUIET
+    )
     c["target_file"].upload(_file_text, c["target_file"], [c["paste"], c["paste_preview"]], **QUIET)
     c["contexts_file"].upload(_file_text, c["contexts_file"], [c["pasted"], c["contexts_preview"]], **QUIET)
 

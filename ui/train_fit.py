@@ -14,12 +14,10 @@ from distalign.targets import parse_target
 from distalign.templates import PHRASINGS, built_in_templates
 from distalign.training_config import CHOICES, FIELD_TYPES, reads, recipe
 from ui import cards, forms, labels, shares, sheet_preview, tables
-from ui.form_text import templates_text
+from ui.form_text import rows_text, templates_text
 from ui.forms import Form
 from ui.train_settings import KNOB_GROUPS, template_info
 
-# A table with more cells than this is edited in a spreadsheet and uploaded.
-MAX_CELLS = 6000
 # The controls that read_form reads otherwise than as they are.
 EDITED = ("row", "parts", "table")
 
@@ -109,19 +107,20 @@ def _statistics(attribute: Attribute, contexts: Contexts) -> dict[str, bool]:
 def fit(*values: Any, pasted: bool = False) -> list[Any]:
     """Fit the target's choices and its table to the attribute and the contexts, keeping what was typed.
 
-    Outputs: target, table, the table's box.
+    Outputs: target, table, then the table's box with what it shows (``table_boxes``).
     """
     form = read_form(values)
     try:
         attribute, contexts = forms.attribute_of(form), forms.contexts_of(form)
-        start = forms.pasted_rows(form)
+        # Shares of other categories than these are no target; the preview of the contexts says so.
+        start = {c: row for c, row in forms.pasted_rows(form).items() if set(row) == set(attribute.names)}
     except SpecError:
         # Half-typed categories or contexts: nothing to fit to yet.
-        return [gr.skip(), gr.skip(), table_box(form.target)]
+        return [gr.skip(), gr.skip(), table_box(form.target), gr.skip(), gr.skip()]
     real = forms.real_exists(attribute, contexts)
     target = _possible("table" if pasted and start else form.target, attribute, real)
     table: Any = gr.skip()
-    if target == "table" and len(contexts) * len(attribute) <= MAX_CELLS:
+    if target == "table" and not forms.is_large(attribute, contexts):
         if not start and real:
             start = _real_rows(attribute, contexts)
         typed = {} if pasted and start else form.table
@@ -135,7 +134,7 @@ def fit(*values: Any, pasted: bool = False) -> list[Any]:
     radio: dict[str, Any] = {"elem_classes": target_classes(attribute, real)}
     if target != form.target:
         radio["value"] = target
-    return [gr.update(**radio), table, table_box(target)]
+    return [gr.update(**radio), table, *table_boxes(target, attribute, contexts, bool(start))]
 
 
 def _possible(target: str, attribute: Attribute, real: bool) -> str:
@@ -162,6 +161,25 @@ def table_box(target: str) -> Any:
     return gr.update(visible=target == "table")
 
 
+def table_boxes(target: str, attribute: Attribute, contexts: Contexts, pasted: bool) -> list[Any]:
+    """The table's box, and in it the table, or in its place a note that it is too large to be shown.
+
+    Args:
+        pasted: whether the contexts came with shares, which are the target of a table that is too large.
+    """
+    large = forms.is_large(attribute, contexts)
+    note = f"{forms.cells_of(attribute, contexts)} are too large a table to show here. " + (
+        "It is used all the same: each context has the shares that stand in the box “Your contexts”."
+        if pasted
+        else "Paste the contexts as a table with a column for each category, and it is used all the same."
+    )
+    return [
+        table_box(target),
+        gr.update(value=cards.quiet(note), visible=large),
+        gr.update(visible=not large),
+    ]
+
+
 def normalise(frame: Any) -> list[Any]:
     """Rescale every row of the table to sum to 1. Outputs: table, what is said of its sums."""
     rows = tables.table_from_cells(headers_of(frame), frame.values.tolist())
@@ -180,16 +198,20 @@ def preview_paste(text: str, rescale: bool, *values: Any) -> str:
 def fill_table(text: str, rescale: bool, *values: Any) -> list[Any]:
     """Put a pasted target into the table; contexts that it has no row for keep theirs.
 
-    Outputs: table, preview.
+    Outputs: table, preview, the box of contexts, which has the rows of a table that is too large to be shown.
     """
     form = read_form(values)
     rows, preview = _pasted(text or "", rescale, form)
     if not rows:
-        return [gr.skip(), preview]
+        return [gr.skip(), preview, gr.skip()]
     attribute, contexts = forms.attribute_of(form), forms.contexts_of(form)
+    large = forms.is_large(attribute, contexts)
+    old = forms.pasted_rows(form) if large else form.table
     rest = tables.fit_row(attribute.names, form.row)
-    table = tables.fit_table(contexts.names, attribute.names, {**form.table, **rows}, {}, rest)
-    return [table_value(attribute.names, table), preview]
+    table = tables.fit_table(contexts.names, attribute.names, {**old, **rows}, {}, rest)
+    if large:
+        return [gr.skip(), preview, rows_text(attribute.names, table)]
+    return [table_value(attribute.names, table), preview, gr.skip()]
 
 
 def _pasted(text: str, rescale: bool, form: Form) -> tuple[dict[str, dict[str, str]], str]:
@@ -226,15 +248,17 @@ def write_out(*values: Any) -> list[Any]:
 def fill(form: Form) -> list[Any]:
     """The values that make the controls say what a form says.
 
-    Outputs: the fields, then the boxes of attribute (two), contexts and table.
+    Outputs: the fields, then the boxes of attribute (two), contexts and table (``table_boxes``).
     """
     row: Any = gr.skip()
+    boxes = [table_box(form.target), gr.skip(), gr.skip()]
     parts, table, classes = shares.value_of([]), {"headers": ["Context"], "data": []}, ["no-parts"]
     try:
         attribute, contexts = forms.attribute_of(form), forms.contexts_of(form)
         row = shares.row_value(attribute, tables.fit_row(attribute.names, form.row))
         parts = shares.parts_value(attribute, form.parts, _statistics(attribute, contexts))
         classes = target_classes(attribute, forms.real_exists(attribute, contexts))
+        boxes = table_boxes(form.target, attribute, contexts, bool(forms.pasted_rows(form)))
         if form.table:
             cells = {c: {n: str(v) for n, v in r.items()} for c, r in form.table.items()}
             table = table_value(
@@ -253,7 +277,7 @@ def fill(form: Form) -> list[Any]:
         gr.update(visible=form.attribute == forms.CUSTOM),
         gr.update(visible=form.contexts == forms.PASTED),
     )
-    return [*fields, joint, custom, listed, table_box(form.target)]
+    return [*fields, joint, custom, listed, *boxes]
 
 
 def _value(form: Form, name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from distalign.attributes import BUILT_IN, GENDER
-from ui import cards, forms, shares, tables
+from ui import cards, forms, shares, table_row, tables
 from ui.forms import Form
 
 START = Form()
@@ -118,7 +118,9 @@ def contexts(c: Controls) -> None:
                 max_lines=14,
                 elem_id="pasted",
             )
-            c.others["contexts_file"] = _csv_button("csv")
+            with gr.Row(elem_classes="da-actions"):
+                c.others["contexts_file"] = _csv_button("csv")
+                gr.HTML(cards.quiet("Its lines take the place of those in the box."), elem_classes="da-hint")
             c.others["contexts_preview"] = gr.HTML(elem_id="contexts-preview", apply_default_css=False)
         c.error("contexts")
 
@@ -171,6 +173,19 @@ def target(c: Controls) -> None:
 
 
 def _table(c: Controls) -> None:
+    c.others["table_note"] = gr.HTML(visible=False, elem_id="table-note", apply_default_css=False)
+    with gr.Column(elem_classes="da-plain") as c.others["table_grid"]:
+        _grid(c)
+    _paste(c)
+
+
+def _grid(c: Controls) -> None:
+    gr.HTML(
+        cards.quiet(
+            "A row a context, each summing to 1. Move a row’s shares here, or change its cells in the table."
+        )
+    )
+    table_row.build(c)
     c.fields["table"] = gr.Dataframe(
         value=[],
         headers=["Context", *GENDER.names],
@@ -189,11 +204,15 @@ def _table(c: Controls) -> None:
     with gr.Row(elem_classes="da-actions"):
         c.others["normalise"] = gr.Button("Normalise", size="sm", elem_id="normalise-table")
         c.others["table_sum"] = gr.HTML(elem_id="sum-table")
+        gr.HTML(cards.quiet("Rescales every row to sum to 1."), elem_classes="da-hint")
+
+
+def _paste(c: Controls) -> None:
     with gr.Accordion("Paste from a spreadsheet, or set by rules", open=False, elem_id="paste-box"):
         c.others["paste"] = gr.Textbox(
             label="Rows",
-            info="A column “context”, then one a category. A row `*nurse*` is a rule for all contexts with "
-            "nurse in them, and `*` one for all others.",
+            info="A column “context”, then one a category. A star in a context’s name stands for any text: "
+            "such a row is a rule, and a star alone is one for all others.",
             placeholder="context\tmale\tfemale\n*nurse*\t10 %\t90 %\n*\t50 %\t50 %",
             lines=4,
             max_lines=12,
@@ -206,3 +225,9 @@ def _table(c: Controls) -> None:
         with gr.Row(elem_classes="da-actions"):
             c.others["fill_table"] = gr.Button("Fill the table", size="sm", elem_id="fill-table")
             c.others["target_file"] = _csv_button("target-csv")
+            gr.HTML(
+                cards.quiet(
+                    "A file’s rows go into the box. Those in the box fill the table; contexts without one keep theirs."
+                ),
+                elem_classes="da-hint",
+            )

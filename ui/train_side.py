@@ -54,9 +54,9 @@ def build(c: Controls) -> None:
     ) as box:
         c.others["examples_box"] = box
         c.others["examples"] = gr.HTML(elem_id="examples", apply_default_css=False)
-        c.others["more_examples"] = gr.Button(
-            "Show others", size="sm", elem_id="more-examples", elem_classes="da-fit"
-        )
+        with gr.Row(elem_classes="da-actions"):
+            c.others["more_examples"] = gr.Button("Show others", size="sm", elem_id="more-examples")
+            gr.HTML(cards.quiet("The next examples of the same training."), elem_classes="da-hint")
     with gr.Accordion("Save and share", open=False, elem_classes="da-card", elem_id="share-box"):
         _share(c)
     c.others["drawn"] = gr.State("")
@@ -71,6 +71,12 @@ def _share(c: Controls) -> None:
         c.others["save"] = gr.Button("Download YAML", size="sm", elem_id="save-spec")
         c.others["link"] = gr.Button("Copy link", size="sm", elem_id="copy-link")
         c.others["command"] = gr.Button("Copy as command line", size="sm", elem_id="copy-command")
+    gr.HTML(
+        cards.quiet(
+            "The file is the specification, which Open a file reads. The link opens this form, filled in. The command "
+            "makes the same run from a shell."
+        )
+    )
     c.others["share_note"] = gr.HTML(elem_id="share-note")
     c.others["shared"] = gr.Textbox(
         label="Link", lines=1, max_lines=12, buttons=["copy"], visible=False, elem_id="shared"
