@@ -259,6 +259,8 @@ def test_the_planner_answers_and_sets_the_rounds(app, chromium):
         page.locator("#use-alone").click()
         page.locator("#planned", has_text="The 197 rounds that are set").wait_for()
         assert page.locator("#rounds textarea, #rounds input").first.input_value() == "197"
+        page.locator("#power textarea, #power input").fill("90")
+        page.locator("#planned", has_text="263 rounds").wait_for()
 
 
 def test_examples_follow_what_is_typed(app, chromium):

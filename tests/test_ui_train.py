@@ -12,6 +12,7 @@ import pytest
 
 from distalign.errors import SpecError
 from distalign.folders import DataFolder
+from distalign.planner import rounds_needed
 from distalign.sharing import bundled, pack
 from distalign.spec import METHODS, STEERED_METHODS, TRAINED_METHODS, RunSpec, load_spec, parse_spec
 from distalign.spelling import Spelling
@@ -319,10 +320,13 @@ def test_the_preview_of_pasted_contexts_is_for_tables_only() -> None:
 # --- what follows from the form ------------------------------------------------------
 
 
-def redraw(form: Form, tmp_path, first: int = -1, gap: str = "5") -> dict:
+def redraw(
+    form: Form, tmp_path, first: int = -1, gap: str = "5", confidence: str = "95", power: str = "80"
+) -> dict:
+    asked = (gap, confidence, power)
     names = [*train_side.DRAWN, *train_cards.SECTIONS]
     return dict(
-        zip(names, train_side.redraw(DataFolder(tmp_path), "", first, gap, *values_of(form)), strict=True)
+        zip(names, train_side.redraw(DataFolder(tmp_path), "", first, *asked, *values_of(form)), strict=True)
     )
 
 
@@ -358,6 +362,14 @@ def test_the_planner_answers_for_the_target_and_its_buttons_set_its_figures(tmp_
     for gap in ("0", "100", "1e-15"):
         assert "out of range" in redraw(form, tmp_path, gap=gap)["planned"]
     assert "show a gap of 0.0001 points" in redraw(form, tmp_path, gap="0.0001")["planned"]
+    stricter = redraw(form, tmp_path, confidence="99", power="90")
+    assert stricter["planned_rounds"][0] > alone and "99 % confidence, 90 % power" in stricter["planned"]
+    assert stricter["planned_rounds"][0] == rounds_needed(((1 / 3,) * 3,), 0.05, 0.99, 0.9).per_context
+    for wrong in ("100", "0", "-5"):
+        assert (
+            "Confidence" in (told := redraw(form, tmp_path, confidence=wrong)["planned"])
+            and "out of range" in told
+        )
 
 
 def test_examples_are_drawn_only_while_they_are_open_and_escape_what_was_typed(tmp_path) -> None:

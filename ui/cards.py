@@ -96,6 +96,8 @@ def field_label(field: str) -> str:
         "templates.story_heldout": "Held-out story templates",
         "more": "Further fields",
         "gap": "Gap to see",
+        "confidence": "Confidence",
+        "power": "Power",
         "start": "Start from",
         "SPEC": "The file",
         "spec": "The link",

@@ -88,7 +88,7 @@ def on_load(tab: TrainTab, store: Store, data: DataFolder, page: gr.Blocks) -> N
         return [starts.DEFAULT, choices, *_from_address(store, request, values)]
 
     page.load(opened, c.inputs, [c["started"], c["start"], *_filled(c)], **QUIET)
-    drawing = [c["drawn"], c["first_example"], c["gap"], *c.inputs]
+    drawing = train_side.drawn_inputs(c)
     page.load(partial(train_side.redraw, data), drawing, train_side.drawn_outputs(c), **QUIET)
 
 

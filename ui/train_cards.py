@@ -80,14 +80,19 @@ def _answer(answer: Answer) -> str:
     )
 
 
-def planner_html(spec: RunSpec, points: object) -> tuple[str, int, int]:
-    """The planner's answer, and the rounds it names: for each context, and for the mean over all."""
+def planner_html(spec: RunSpec, points: object, confidence: object, power: object) -> tuple[str, int, int]:
+    """The planner's answer, and the rounds it names: for each context, and for the mean over all.
+
+    Raises:
+        SpecError: for a gap in points, or a confidence or power in per cent, that is out of range.
+    """
     gap = number(points, "gap")
     if not LEAST_GAP <= gap / 100 < 1:
         least = f"{100 * LEAST_GAP:.4f}"
         raise SpecError("gap", f"{gap:g} points are out of range", f"Give a number from {least} to below 100")
+    sure, able = _percentage(confidence, "confidence"), _percentage(power, "power")
     rows, rounds = spec.target.rows, spec.rounds
-    needed, seen = rounds_needed(rows, gap / 100), visible_gaps(rows, rounds)
+    needed, seen = rounds_needed(rows, gap / 100, sure, able), visible_gaps(rows, rounds, sure, able)
     over = f"the mean over all {len(rows):,} contexts" if len(rows) > 1 else "the one context"
     answer = (
         f"<p><b>{plural(needed.per_context, 'round')}</b> a context show a gap of {gap:g} points in any one "
@@ -95,9 +100,16 @@ def planner_html(spec: RunSpec, points: object) -> tuple[str, int, int]:
     )
     now = (
         f"The {plural(rounds, 'round')} that are set show {_points(seen.per_context)} in one context and "
-        f"{_points(seen.overall)} over all. 95 % confidence, 80 % power, by the χ² test that results report."
+        f"{_points(seen.overall)} over all. {100 * sure:g} % confidence, {100 * able:g} % power, by the χ² test that results report."
     )
     return f'<div class="da-planner">{answer}{cards.quiet(now)}</div>', needed.per_context, needed.overall
+
+
+def _percentage(given: object, field: str) -> float:
+    percent = number(given, field)
+    if not 0 < percent < 100:
+        raise SpecError(field, f"{percent:g} % is out of range", "Give a number between 0 and 100")
+    return percent / 100
 
 
 def _points(gap: float) -> str:

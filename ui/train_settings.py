@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from distalign.models import ALLOWED
+from distalign.planner import CONFIDENCE, POWER
 from distalign.spec import DEFAULT_MODEL, METHODS, STEERING_POOLS
 from distalign.story_config import JUDGES
 from distalign.training_config import CHOICES, FIELD_TYPES, PRESETS, reads
@@ -90,6 +91,19 @@ def training(c: Controls) -> None:
         c.error("training")
 
 
+# What the planner is asked, beside the target: name, first value, label, and what it is.
+PLANNER = (
+    ("gap", "5", "Gap to see, in points", "How far a share may be off before you must know"),
+    (
+        "confidence",
+        f"{100 * CONFIDENCE:g}",
+        "Confidence, in %",
+        "How rarely a perfect model may raise an alarm",
+    ),
+    ("power", f"{100 * POWER:g}", "Power, in %", "How often such a gap must be found"),
+)
+
+
 def template_info(name: str, method: str) -> str:
     """The sentence beneath a box of templates or phrasings: what a method takes them for."""
     if not reads(method, forms.TEMPLATE_BOXES[name]):
@@ -100,13 +114,11 @@ def template_info(name: str, method: str) -> str:
 
 def _planner(c: Controls) -> None:
     with gr.Accordion("How many rounds do I need?", open=False, elem_id="planner"):
-        c.others["gap"] = gr.Textbox(
-            "5",
-            label="Gap to see, in points",
-            info="How far a category’s share may be off before you must know",
-            max_lines=1,
-            elem_id="gap",
-        )
+        with gr.Row():
+            for name, value, label, info in PLANNER:
+                c.others[name] = gr.Textbox(
+                    value, label=label, info=info, max_lines=1, min_width=150, elem_id=name
+                )
         c.others["planned"] = gr.HTML(elem_id="planned", apply_default_css=False)
         with gr.Row(elem_classes="da-actions"):
             c.others["use_alone"] = gr.Button("Set it for each context", size="sm", elem_id="use-alone")

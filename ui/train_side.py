@@ -23,6 +23,7 @@ from ui.forms import Form
 from ui.target_bars import target_bars
 from ui.train_fit import read_form
 from ui.train_form import Controls
+from ui.train_settings import PLANNER
 from ui.wiring import QUIET, hands_over
 
 FRESH, STALE = [], ["da-stale"]
@@ -84,10 +85,9 @@ def _share(c: Controls) -> None:
 
 
 def wire(c: Controls, data: DataFolder, folder: Folder) -> None:
-    drawing = [c["drawn"], c["first_example"], c["gap"], *c.inputs]
     gr.on(
-        [component.change for component in [*c.inputs, c["gap"]]],
-        partial(redraw, data), drawing, drawn_outputs(c), trigger_mode="always_last", **QUIET,
+        [component.change for component in [*c.inputs, *(c[name] for name, *_ in PLANNER)]],
+        partial(redraw, data), drawn_inputs(c), drawn_outputs(c), trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     box: gr.Accordion = c["examples_box"]
     shown = [c["first_example"], c["examples"]]
@@ -104,13 +104,20 @@ def wire(c: Controls, data: DataFolder, folder: Folder) -> None:
         made.success(None, c["shared"], c["shared"], js=COPY_JS, **QUIET)
 
 
+def drawn_inputs(c: Controls) -> list[Any]:
+    return [c["drawn"], c["first_example"], *(c[name] for name, *_ in PLANNER), *c.inputs]
+
+
 def drawn_outputs(c: Controls) -> list[Any]:
     return [*(c[name] for name in DRAWN), *(c[f"error-{name}"] for name in train_cards.SECTIONS)]
 
 
-def redraw(data: DataFolder, drawn: str, first: int, gap: object, *values: Any) -> list[Any]:
-    """The plan (or what is wrong, also beside its section), the target's chart, and what follows from them."""
-    form = read_form(values)
+def redraw(data: DataFolder, drawn: str, first: int, *values: Any) -> list[Any]:
+    """The plan (or what is wrong, also beside its section), the target's chart, and what follows from them.
+
+    ``values`` are the planner's, then the form's.
+    """
+    asked, form = values[: len(PLANNER)], read_form(values[len(PLANNER) :])
     sums = cards.sum_line(tables.check_sums(_rows_in_use(form)))
     try:
         spec = forms.spec_of(form)
@@ -129,13 +136,23 @@ def redraw(data: DataFolder, drawn: str, first: int, gap: object, *values: Any) 
         table = target_table(spec.attribute, spec.contexts, spec.target)
     examples = gr.skip() if first < 0 else train_cards.examples_html(spec, _spelling(spec, data), first)
     no_errors = train_cards.section_errors(None)
-    return [key, card, chart, table, source_note(form), sums, *plan_rounds(spec, gap), examples, *no_errors]
+    return [
+        key,
+        card,
+        chart,
+        table,
+        source_note(form),
+        sums,
+        *plan_rounds(spec, *asked),
+        examples,
+        *no_errors,
+    ]
 
 
-def plan_rounds(spec: RunSpec, gap: object) -> list[Any]:
-    """The planner's answer, and the rounds that its buttons set."""
+def plan_rounds(spec: RunSpec, *asked: object) -> list[Any]:
+    """The planner's answer to a gap, confidence and power, and the rounds that its buttons set."""
     try:
-        answer, alone, overall = train_cards.planner_html(spec, gap)
+        answer, alone, overall = train_cards.planner_html(spec, *asked)
     except SpecError as error:
         return [cards.error_note(error, "todo"), (0, 0)]
     return [answer, (alone, overall)]
