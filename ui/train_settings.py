@@ -127,7 +127,11 @@ def _planner(c: Controls) -> None:
 
 def templates(c: Controls) -> None:
     with gr.Accordion("Templates and phrasings", open=False, elem_classes="da-card", elem_id="templates"):
-        gr.HTML(cards.quiet("One a line (\\n is a line break). A blank box takes the built-in ones; the button writes these out, to be changed."))
+        gr.HTML(
+            cards.quiet(
+                "One a line (\\n is a line break). A blank box takes the built-in ones; the button writes these out, to be changed."
+            )
+        )
         c.others["write_out"] = gr.Button(
             "Write out the built-in ones", size="sm", elem_id="write-out", elem_classes="da-fit"
         )
