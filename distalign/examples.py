@@ -89,19 +89,24 @@ def _steered(spec: RunSpec, spelling: Spelling) -> Iterator[Example]:
 
 def _stories(spec: RunSpec, tokens: SteeringTokens) -> list[tuple[int, Any]]:
     """What stands for stories, which are there only when the training has begun: one of each category."""
-    longest = spec.story.story_tokens
-    return [
-        (DESIRABLE, (tokens.ids[k], f" … a {name} story of at most {longest} tokens, by the base model …"))
-        for k, name in enumerate(spec.attribute.names)
-    ]
+    return [(DESIRABLE, (tokens.ids[k], _story(spec, name))) for k, name in enumerate(spec.attribute.names)]
+
+
+def _story(spec: RunSpec, name: str) -> str:
+    return f" … a {name} story of at most {spec.story.story_tokens} tokens, by the base model …"
 
 
 def _drawn(spec: RunSpec, spelling: Spelling) -> Iterator[Example]:
     rng = random.Random(spec.seed)
-    prompts = training_prompts(spec, cast(Any, spelling), rng)
-    phrasings = response_ids(cast(Any, spelling), spec, lead="")
+    asking = asking_for_stories(spec) if spec.story.stories else 0
+    prompts = training_prompts(spec, cast(Any, spelling), rng, spec.training.distinct_prompts - asking)
     names = spec.attribute.names
-    for drawn in draw_answers(spec, prompts, phrasings, rng):
+    texts: list[Any] = [response_ids(cast(Any, spelling), spec, lead="")] * len(prompts)
+    if asking:
+        further, _ = story_prompts(spec, cast(Any, spelling), rng, 0)
+        prompts += further
+        texts += [[[_story(spec, name).lstrip()] for name in names]] * len(further)
+    for drawn in draw_answers(spec, prompts, texts, rng):
         answers = [Answer(True, "", _text(drawn.answer), names[drawn.chosen])]
         if spec.method == "dpo":
             answers.append(Answer(False, "", _text(drawn.other), names[drawn.rejected]))

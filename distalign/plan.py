@@ -142,11 +142,11 @@ def _units(spec: RunSpec, layers: int) -> dict[str, float]:
     config, step_tokens = spec.training, _step_tokens(spec)
     adapted = min(layers, config.adapted_layers or layers)
     units = {"prepare": 1.0, "base": _rounds_of_work(spec, "before")}
+    if spec.story.stories and spec.method in TRAINED_METHODS:
+        units["write"] = float(WRITTEN * spec.story.story_tokens)
+        step_tokens += STORIES_A_STEP * spec.story.story_tokens / 2
     if spec.method in STEERED_METHODS:
         units["cache"] = _prompts(spec) * _prompt_tokens(spec) * (layers - adapted) / 1000
-        if spec.story.stories:
-            units["write"] = float(WRITTEN * spec.story.story_tokens)
-            step_tokens += STORIES_A_STEP * spec.story.story_tokens / 2
         units["train"] = config.steps * step_tokens * adapted / 1000
     elif spec.method in TRAINED_METHODS:
         # In the second half of DPO the reference runs, too.

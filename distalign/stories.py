@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from distalign.errors import DistalignError
-from distalign.judges import Judge
+from distalign.judges import Judge, judge_of
 from distalign.measuring import Subject, stop_ids
+from distalign.precision import training_dtype, weights_in
 from distalign.prefixes import Ids
+from distalign.progress import Emit, Progress
 from distalign.prompts import chat_ids
 from distalign.sampling import sample_answers
 from distalign.sampling_config import Sampling
@@ -64,6 +66,25 @@ class Draft:
     category: int
     prompt: str
     opening: str
+
+
+def stories_for_training(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, spec: RunSpec, emit: Emit
+) -> list[Story]:
+    """The stories that a run trains on, whatever its method; none where it tells none.
+
+    Raises:
+        DistalignError: when a category has no story at all.
+    """
+    if not spec.story.stories:
+        return []
+    emit(Progress("stage", "write", message="The base model writes stories to train on"))
+
+    def told(done: int, total: int, part: float, message: str) -> None:
+        emit(Progress("log" if message else "step", "write", done, total, message=message, part=part))
+
+    with weights_in(model, training_dtype(spec.training)):
+        return write_stories(model, tokenizer, spec, judge_of(spec), told)
 
 
 def write_stories(

@@ -12,13 +12,12 @@ from transformers import TrainerCallback
 
 from distalign.adapter import lora_config, lowest_adapted
 from distalign.decoder import is_known
-from distalign.judges import judge_of
 from distalign.policy import UpperPolicy, WholePolicy
 from distalign.precision import training_dtype, weights_in
 from distalign.progress import Emit, Progress
 from distalign.spec import RunSpec
 from distalign.steering import SteeringTokens
-from distalign.stories import Story, write_stories
+from distalign.stories import stories_for_training
 from distalign.trainer import HybridTrainer, trainer_arguments
 from distalign.training_config import ABLATIONS
 from distalign.training_set import build_training_set
@@ -63,7 +62,7 @@ def train_adapter(
         the model with its adapter, in evaluation mode, all weights in float32.
     """
     config = replace(spec.training, **ABLATIONS.get(spec.method, {}))
-    stories = _stories(model, tokenizer, spec, emit) if spec.story.stories else []
+    stories = stories_for_training(model, tokenizer, spec, emit)
     emit(Progress("stage", "cache", message="Laying out the training set"))
     training_set = build_training_set(spec, tokenizer, steering, stories)
     dtype = training_dtype(config)
@@ -95,18 +94,6 @@ def train_adapter(
     # TRL puts a fused head in front of the model's own forward; nobody else needs it.
     model.__dict__.pop("forward", None)
     return trainer.model.eval()
-
-
-def _stories(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, spec: RunSpec, emit: Emit
-) -> list[Story]:
-    emit(Progress("stage", "write", message="The base model writes stories to train on"))
-
-    def told(done: int, total: int, part: float, message: str) -> None:
-        emit(Progress("log" if message else "step", "write", done, total, message=message, part=part))
-
-    with weights_in(model, training_dtype(spec.training)):
-        return write_stories(model, tokenizer, spec, judge_of(spec), told)
 
 
 def _caching(tokens: int, layers: int, dtype: torch.dtype) -> str:

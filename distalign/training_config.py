@@ -150,9 +150,9 @@ ABLATIONS: dict[str, dict[str, float]] = {
 # groups of its templates. tests/test_distalign_reads.py holds the table to the code.
 _ADAPTER = (
     "preset", "steps", "prompts_per_step", "answers_per_step", "optimizer", "learning_rate", "lora_rank",
-    "adapted_layers", "retain_weight", "precision", "exact_epsilon", "phrasings",
+    "adapted_layers", "retain_weight", "precision", "exact_epsilon", "phrasings", "story_seen",
 )  # fmt: skip
-_STEERED = (*_ADAPTER, "steering", "story_seen", "warmup_steps", "sft_weight")
+_STEERED = (*_ADAPTER, "steering", "warmup_steps", "sft_weight")
 READS: dict[str, tuple[str, ...]] = {
     "hybrid": (*_STEERED, "kl_weight", "kto_weight", "beta", "kto_over", "anchor_weight"),
     "kl_only": (*_STEERED, "kl_weight"),

@@ -15,10 +15,12 @@ from peft import PeftModel, get_peft_model
 from trl import SFTConfig, SFTTrainer
 
 from distalign.adapter import lora_config
+from distalign.answers import asking_for_stories
 from distalign.baselines import loop
 from distalign.baselines.drawn import Source
 from distalign.baselines.draws import others
 from distalign.baselines.instruction import instruction, percentage, prefaces
+from distalign.dealing import stories_for
 from distalign.errors import Cancelled, SpecError
 from distalign.folders import DataFolder
 from distalign.methods import TRAINERS
@@ -27,6 +29,8 @@ from distalign.prompts import chat_ids, split_prompts
 from distalign.runner import execute
 from distalign.spec import METHODS, TRAINED_METHODS, RunSpec, parse_spec
 from distalign.steering import choose_steering_tokens
+from distalign.stories import Story
+from distalign.templates import SEEN_STORIES
 from distalign.training_config import BASELINES
 from distalign.training_set import build_training_set, collate
 from jobs.report import finite, report, splits
@@ -111,6 +115,28 @@ class TestDrawn:
 
         assert source.tokens == whole
         assert tokens == pytest.approx(whole, abs=3.5 * source.row_tokens)
+
+    def test_stories_are_drawn_for_the_prompts_that_ask_for_them(self) -> None:
+        fields = {"steps": 6, "warmup_steps": 2, "target": TABLE, "contexts": list(TABLE)}
+        spec = tiny_spec(fields | {"stories": True, "story_tokens": 30, "templates": None})
+        stories = [
+            Story(c, k, (*TOKENIZER.encode(f" {k}{name}."), *[TOKENIZER.eos_token_id] * (k == 0)))
+            for c, name in enumerate(spec.contexts.names)
+            for k in range(len(spec.attribute))
+        ]
+        source = Source(spec, TOKENIZER, stories)
+        asked = {p.ids for p in split_prompts(spec, TOKENIZER, SEEN_STORIES)}
+        drawn = source.take(len(source.prompts))
+        told = [d for d in drawn if d.prompt.ids in asked]
+        assert len(told) == asking_for_stories(spec) < len(drawn) == spec.training.distinct_prompts
+        for d in told:
+            name = spec.contexts.names[d.prompt.context]
+            texts = [TOKENIZER.decode(ids, skip_special_tokens=True) for ids in (d.answer, d.other)]
+            assert texts == [f"{d.chosen}{name}.", f"{d.rejected}{name}."]
+            assert (d.answer[-1] == TOKENIZER.eos_token_id) == (d.chosen == 0), (
+                "one that breaks off does not end"
+            )
+        assert source.tokens > Source(spec, TOKENIZER).tokens
 
     def test_the_same_seed_draws_the_same(self) -> None:
         first, second = (Source(tiny_spec({"seed": 3}), TOKENIZER).take(50) for _ in range(2))
@@ -232,6 +258,30 @@ class TestTraining:
         for name, value in before.items():
             tuned = name.replace("_proj.weight", "_proj.base_layer.weight")
             assert torch.equal(after[tuned if tuned in after else name], value), name
+
+    @pytest.mark.parametrize("method", BASELINES)
+    def test_stories_are_written_first_and_trained_on(
+        self, method: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spec = tiny_spec(
+            {"method": method, "steps": 4, "stories": True, "story_tokens": 30, "templates": None}
+        )
+        stories = [
+            Story(c, k, tuple(TOKENIZER.encode(f" story {k} of {name}")))
+            for c, name in enumerate(spec.contexts.names)
+            for k in range(len(spec.attribute))
+        ]
+        taken: list[Any] = []
+        monkeypatch.setattr("distalign.stories.write_stories", lambda *_: stories)
+        monkeypatch.setattr(
+            "distalign.baselines.drawn.stories_for",
+            lambda told, *more: taken.append(told) or stories_for(told, *more),
+        )
+        _, told = train(spec)
+        assert next(p.stage for p in told if p.kind == "stage") == "write"
+        assert [[TOKENIZER.decode(story.ids)[0] for story in told] for told in taken] == [
+            ["s"] * len(stories)
+        ]
 
     def test_the_shape_of_the_adapter_is_the_hybrids(self) -> None:
         spec = tiny_spec({"method": "sft", "steps": 2, "warmup_steps": 1})

@@ -245,8 +245,8 @@ def test_the_other_settings_are_hidden_or_say_what_they_do_for_the_method() -> N
     assert [method for method in METHODS if told[method]["preset"]["visible"]] == list(TRAINED_METHODS)
     assert "120 steps" in told["dpo"]["line"] and "trains nothing" in told["prompt"]["line"]
     trained = [method for method in METHODS if told[method]["stories"]["info"].startswith("Train on")]
-    assert trained == list(STEERED_METHODS)
-    for box, methods in {"phrasings": METHODS[:-1], "story_seen": STEERED_METHODS}.items():
+    assert trained == list(TRAINED_METHODS)
+    for box, methods in {"phrasings": METHODS[:-1], "story_seen": TRAINED_METHODS}.items():
         assert [method for method in METHODS if "reads none" not in told[method][box]["info"]] == [*methods]
     assert "few-shot examples" in told["prompt"]["phrasings"]["info"]
     assert all(told[method][name]["visible"] for method in METHODS for name in ("judge", "story_heldout"))

@@ -17,6 +17,7 @@ from distalign.baselines.drawn import Source
 from distalign.baselines.loop import ProgressCallback, arguments, optimizers, run
 from distalign.baselines.sft import fine_tune
 from distalign.progress import Emit, Progress
+from distalign.stories import stories_for_training
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -54,7 +55,7 @@ def train_dpo(
         the model with its adapter, in evaluation mode, all weights in float32.
     """
     config = spec.training
-    source = Source(spec, tokenizer)
+    source = Source(spec, tokenizer, stories_for_training(model, tokenizer, spec, emit))
     first = config.steps // 2
     policy = fine_tune(model, tokenizer, spec, source, first, emit)
     pairs = max(1, round(source.rows_per_step(config.steps) / 2))

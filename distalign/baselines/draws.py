@@ -42,16 +42,21 @@ class Drawn:
 
 
 def draw_answers(
-    spec: RunSpec, prompts: Sequence[Prompt], phrasings: Sequence[Sequence[Ids]], rng: random.Random
+    spec: RunSpec, prompts: Sequence[Prompt], texts: Sequence[Sequence[Sequence[Ids]]], rng: random.Random
 ) -> Iterator[Drawn]:
-    """Without end: every prompt once, in random order, with a drawn answer; then all again."""
+    """Without end: every prompt once, in random order, with a drawn answer; then all again.
+
+    Args:
+        texts: of each prompt, what may be said for each category.
+    """
     categories = range(len(spec.attribute))
     while True:
-        for prompt in rng.sample(prompts, len(prompts)):
+        for index in rng.sample(range(len(prompts)), len(prompts)):
+            prompt = prompts[index]
             row = prompt.target or spec.target.rows[prompt.context]
             (chosen,) = rng.choices(categories, row)
             (rejected,) = rng.choices(categories, others(row, chosen))
-            answer, other = (rng.choice(phrasings[k]) for k in (chosen, rejected))
+            answer, other = (rng.choice(texts[index][k]) for k in (chosen, rejected))
             yield Drawn(prompt, chosen, answer, rejected, other)
 
 

@@ -14,6 +14,7 @@ from distalign.adapter import lora_config
 from distalign.baselines.drawn import Source
 from distalign.baselines.loop import ProgressCallback, arguments, optimizers, run
 from distalign.progress import Emit, Progress
+from distalign.stories import stories_for_training
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -35,7 +36,7 @@ def train_sft(
     Returns:
         the model with its adapter, in evaluation mode, all weights in float32.
     """
-    source = Source(spec, tokenizer)
+    source = Source(spec, tokenizer, stories_for_training(model, tokenizer, spec, emit))
     return fine_tune(model, tokenizer, spec, source, spec.training.steps, emit)
 
 
