@@ -246,6 +246,10 @@ def test_histograms_fill_while_rounds_come(store: Store, run: Run) -> None:
     assert "10 of 20 rounds each" in sent[3][0] and "width:50%" in sent[3][0]
     assert sent[3][1].count("10 rounds") == 4
     assert "20 rounds each" in sent[-1][0] and "Seed 0" in sent[-1][0]
+    (play,) = store.plays()
+    assert (first[5], sent[0][5], sent[2][5], sent[3][5]) == ("", SKIP, play.id, SKIP)
+    assert f"Kept as play {play.id[:6]}" in sent[-1][0]
+    assert [row[6] for row in (first, sent[2], sent[-1])] == [SKIP, SKIP, play.id]
     assert sent[-1][-2:] == [gr.update(interactive=True), gr.update(interactive=False)]
 
 
@@ -257,5 +261,9 @@ def test_a_stop_and_an_error_keep_what_came_and_free_the_button(store: Store, ru
 
     assert "Stopped at 10 of 20 rounds each" in stopped[0]
     assert "&lt;b&gt;gone" in failed[0] and failed[1] == SKIP
+    assert [
+        f"Kept as play {play.id[:6]}" in last[0]
+        for play, last in zip(store.plays(), (failed, stopped), strict=True)
+    ] == [True, True]
     for last in (stopped, failed):
         assert last[-2:] == [gr.update(interactive=True), gr.update(interactive=False)]

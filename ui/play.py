@@ -227,10 +227,13 @@ def _wire_answers(
         ids = [voice.run for voice in played.voices if voice.run]
         asking = asked[request.session_hash] = desk.ask(question, ids, **asked_base)
         beside = store.count_runs(RunState.RUNNING) > 0
+        coming = kept(store, played, asking)
         try:
-            yield from streamed(
-                kept(store, played, asking), played, partial(play_kept.earlier, store), beside=beside
-            )
+            for sent in streamed(coming, played, partial(play_kept.earlier, store), beside=beside):
+                if asked.get(request.session_hash) is not asking:
+                    # Another play was opened in its place.
+                    return
+                yield sent
         finally:
             # Also when the page is left.
             asking.stop()
@@ -243,19 +246,23 @@ def _wire_answers(
             asking.stop()
 
     def choose(place: Place, run_id: str, event: gr.EventData, request: gr.Request) -> list[Any]:
-        stop(request)
-        return _opened(store, str(event.play), run_id, place)
+        try:
+            sent = _opened(store, str(event.play), run_id, place)
+        except DistalignError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        if (asking := asked.pop(request.session_hash, None)) is not None:
+            asking.stop()
+        return sent
 
     outputs = [
         place, c.runs, c.template, c.context, c.prompt, c.note, c.base, c.rounds, c.tokens, c.seed, *results,
     ]  # fmt: skip
-    sampled = gr.on(
+    gr.on(
         [c.sample.click, c.prompt.submit], sample, [c.runs, c.base, c.prompt, c.rounds, c.tokens, c.seed], results,
         js=SAMPLE_JS, concurrency_limit=MAX_WAITING, trigger_mode="once", **QUIET,
     )  # fmt: skip
     c.stop.click(stop, None, None, **QUIET)
-    # Another play takes the place of the one whose answers still come.
-    r.earlier.choose(choose, [place, selected], outputs, js=SAMPLE_JS, cancels=[sampled], **QUIET)
+    r.earlier.choose(choose, [place, selected], outputs, js=SAMPLE_JS, **QUIET)
     inputs = [r.kept, selected, place, c.runs, c.prompt, r.kept]
     return PlayTab(inputs, outputs, partial(show, store), r.kept)
 
@@ -265,16 +272,18 @@ def show(
 ) -> list[Any]:
     """The runs to choose from and what follows from them, and the play that the address names; what is new of it."""
     play_id = parse_qs(str(query or "").lstrip("?")).get("play", [""])[-1]
+    told: Any = gr.skip()
     if play_id and play_id != kept_id:
-        return _opened(store, play_id, selected, place)
-    return [*play_prompt.show(store, selected, place, runs, prompt), *[gr.skip()] * (FORM - 6 + RESULTS)]
+        try:
+            return _opened(store, play_id, selected, place)
+        except DistalignError as error:
+            told = cards.error_note(error)
+    form = play_prompt.show(store, selected, place, runs, prompt)
+    return [*form, *[gr.skip()] * (FORM - len(form)), told, *[gr.skip()] * (RESULTS - 1)]
 
 
 def _opened(store: Store, play_id: str, selected: str, place: Place) -> list[Any]:
-    """The whole tab for a kept play; where there is none it says so, and all else stays."""
-    try:
-        played = play_kept.opened(store, play_id)
-    except DistalignError as error:
-        return [*[gr.skip()] * FORM, cards.error_note(error), *[gr.skip()] * (RESULTS - 1)]
+    """The whole tab for a kept play; StoreError where there is none."""
+    played = play_kept.opened(store, play_id)
     buttons = [gr.update(interactive=True), gr.update(interactive=False)]
     return [*play_kept.form_of(store, selected, place, played), *whole(played), gr.skip(), *buttons]

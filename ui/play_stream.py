@@ -12,7 +12,7 @@ from distalign.play import Drawn, Question
 from jobs.play import Played
 from jobs.play_desk import Status, Told, Waiting
 from ui import cards, play_view
-from ui.present import plural, stamp
+from ui.present import moment, plural
 
 
 def question_of(prompt: str, rounds: str, tokens: str, seed: str) -> Question:
@@ -108,4 +108,4 @@ def ended(played: Played) -> str:
 
 def kept_as(played: Played) -> str:
     """The beginning of a play's id, by which the command line finds it too, and when it was asked."""
-    return f"Kept as play {played.id[:6]}, {stamp(played.created_at)}"
+    return f"Kept as play {played.id[:6]}, {moment(played.created_at).strftime('%-d %b %Y')}"

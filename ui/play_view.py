@@ -105,10 +105,10 @@ def _panel(played: Played, histogram: Histogram, v: int, fit: Fit | None, colour
     # The foot has its room from the start, so that nothing moves when it comes.
     foot = f'<p class="foot">{foot or "&nbsp;"}</p>' if histogram.target else ""
     since = SINCE.get(played.runs_now[v] or "")
-    who = f"{_who(voice)} · {plural(rounds, 'round')}" + (f" · {since}" if since else "")
+    lost = f' · <span class="da-none">{esc(since)}</span>' if since else ""
     return (
         f'<section class="da-voice" style="--voice:{colour}"><h3>{esc(title_of(voice))}</h3>'
-        f'<p class="da-quiet">{esc(who)}</p>'
+        f'<p class="da-quiet">{esc(_who(voice))} · {plural(rounds, "round")}{lost}</p>'
         f"<ul>{''.join(bars)}</ul>{foot}</section>"
     )
 
