@@ -42,11 +42,13 @@ class Voice:
     """A model that answers: a base model as it is, or with the adapter of a run.
 
     ``run`` is the run's id, ``adapter`` its zip with the hash ``digest``; all are empty for a base model.
+    A voice that is only shown again has neither ``spec`` nor ``adapter``.
     """
 
     base_model: str
     run: str = ""
     title: str = ""
+    method: str = ""
     spec: RunSpec | None = None
     adapter: Path | None = None
     digest: str = ""

@@ -108,6 +108,9 @@ def build_parser() -> argparse.ArgumentParser:
     play_command.add_arguments(
         verb("play", play_command.play, "Ask a base model or adapters one prompt many times.")
     )
+    play_command.add_plays_arguments(
+        verb("plays", play_command.plays, "List the questions that were played, or show one again.")
+    )
     gallery_commands.add_verb(verbs, places)
     verb("prepare", commands.prepare, "Convert the bundled base model once, so that runs start at once.")
     worker = verb("worker", commands.work, "Execute queued runs until none is left for a while.")

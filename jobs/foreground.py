@@ -25,7 +25,7 @@ from jobs.places import data_folder
 from jobs.recorder import StoreRecorder
 from jobs.report import report
 from storage import Run, RunState, Store
-from storage.runs import new_run_id
+from storage.records import new_id
 
 FAILED, UNUSABLE, STOPPED = 1, 2, 130
 
@@ -158,7 +158,7 @@ def _raise_failure(outcome: Outcome) -> None:
 
 
 def _execute(store: Store, data: DataFolder, spec: RunSpec, runner: str, display: ProgressDisplay) -> Outcome:
-    run_id = new_run_id()
+    run_id = new_id()
     # Held before the run is there: a worker takes a running run without a process for a dead one.
     with hold(run_lock(data, run_id)):
         run = store.insert_run(spec, run_id, RunState.RUNNING)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 from distalign.errors import DistalignError, SpecError, shown
 from distalign.play import Drawn, Question, Voice
@@ -12,6 +13,7 @@ from distalign.sampling_config import Sampling
 from distalign.spec import DEFAULT_MODEL, RunSpec
 from distalign.wanted import Wanted, wanted
 from storage import Run, Store, StoreError
+from storage.plays import THERE
 
 MAX_RUNS = 4
 # Whose templates a prompt can be filled in from; what was not trained on comes first. Stories: of runs that tell some.
@@ -68,20 +70,67 @@ def _tuned(store: Store, run: Run) -> Voice:
     adapter = store.artifact(run.id, "adapter")
     if adapter is None or adapter.path.is_symlink() or not adapter.path.is_file():
         raise StoreError(f"run: {shown(run.title)} has no adapter. Take a run that was trained to its end")
-    return Voice(run.spec.base_model, run.id, run.title, run.spec, adapter.path, adapter.sha256)
+    spec = run.spec
+    return Voice(spec.base_model, run.id, run.title, spec.method, spec, adapter.path, adapter.sha256)
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What is wanted of the answers to a prompt, in words and numbers: as it is shown and kept.
+
+    Attributes:
+        attribute, categories: their names.
+        target: a share for each category, or None.
+        note: whence the target is, or why there is none.
+        story_words: an answer of so many words or more is read as a story; None where there are none.
+    """
+
+    attribute: str
+    categories: tuple[str, ...]
+    target: tuple[float, ...] | None
+    note: str
+    story_words: int | None = None
+
+    @classmethod
+    def of(cls, found: Wanted) -> Aim:
+        attribute = found.attribute
+        return cls(attribute.name, attribute.names, found.target, found.note, found.story_words)
+
+
+def no_category(text: str) -> None:
+    """How answers are read where no categories are asked for."""
 
 
 @dataclass(frozen=True)
 class Played:
-    """A question, who answers, and for each of them how often which answer came so far."""
+    """A question, who answers, and for each of them how often which answer came so far.
+
+    Attributes:
+        aim: what the prompt wants by the first adapter; None where only base models answer.
+        read: the category of an answer, a place in the aim's, or None.
+        id, created_at: of the play that it is kept as, seconds since 1970-01-01 UTC; empty until the first answers.
+        runs_now: for each voice what became of its run since, as :class:`storage.PlayVoice` has it.
+    """
 
     question: Question
     voices: tuple[Voice, ...]
     counts: tuple[Mapping[str, int], ...]
+    aim: Aim | None = None
+    read: Callable[[str], int | None] = field(default=no_category, compare=False)
+    id: str = ""
+    created_at: float | None = None
+    runs_now: tuple[str | None, ...] = ()
 
     @classmethod
     def nothing(cls, question: Question, voices: tuple[Voice, ...]) -> Played:
-        return cls(question, voices, ({},) * len(voices))
+        """Before the first answer."""
+        spec = next((voice.spec for voice in voices if voice.spec), None)
+        runs_now = tuple(THERE if voice.run else None for voice in voices)
+        played = cls(question, voices, ({},) * len(voices), runs_now=runs_now)
+        if spec is None:
+            return played
+        found = wanted(spec, question.prompt)
+        return replace(played, aim=Aim.of(found), read=cache(found.read))
 
     def with_drawn(self, drawn: Drawn) -> Played:
         counts = [dict(of_voice) for of_voice in self.counts]
@@ -98,7 +147,5 @@ class Played:
         return min(self.rounds(voice) for voice in range(len(self.voices)))
 
     @property
-    def wanted(self) -> Wanted | None:
-        """What the prompt wants by the first adapter; None where only base models answer."""
-        spec = next((voice.spec for voice in self.voices if voice.spec), None)
-        return wanted(spec, self.question.prompt) if spec else None
+    def complete(self) -> bool:
+        return self.rounds_of_all >= self.question.rounds

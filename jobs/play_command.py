@@ -1,4 +1,4 @@
-"""``python -m jobs play``: one prompt, asked many times, here."""
+"""``python -m jobs play``: one prompt, asked many times, here; and ``plays``: what was played before."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from distalign.errors import SpecError
 from distalign.models import require_known
 from distalign.play import MAX_ROUNDS, MAX_TOKENS, Question
 from distalign.prompts import prompt_text
-from jobs.display import figure, plain, share, table
+from jobs.display import figure, moment, plain, share, table
 from jobs.exporting import context_of, template_of
-from jobs.places import data_folder
+from jobs.kept_plays import found, kept, listed, voice_of, write_csv_rows, write_json
+from jobs.places import data_folder, store_of
 from jobs.play import MAX_RUNS, TEMPLATES_OF, Played, longest_answer, templates_of, voices_of
-from jobs.play_report import NO_CATEGORY, Histogram, as_json, by_answer, by_category, fits
+from jobs.play_report import NO_CATEGORY, SINCE, Histogram, by_answer, by_category, fits
 from storage import Store
+from storage.plays import MOST_PLAYS
 
+SHOWN_PROMPT = 60
 DEFAULTS = Question("?")
 
 
@@ -52,8 +55,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one line of JSON on standard output")
 
 
+def add_plays_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the verb ``plays``."""
+    parser.add_argument(
+        "play", metavar="PLAY", nargs="?", help="(the beginning of) an id: show this one again"
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help=f"list at most so many (default: {MOST_PLAYS})"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one line of JSON on standard output")
+    form.add_argument("--csv", action="store_true", help="with PLAY: a row a voice and different answer")
+
+
 def play(args: argparse.Namespace) -> int:
-    """Ask, and print histograms and answers; the exit code."""
+    """Ask, keep what is answered, and print histograms and answers; the exit code."""
     data = data_folder(args.data, args.db)
     store = Store(data.database)
     question = _question(store, args)
@@ -66,12 +82,60 @@ def play(args: argparse.Namespace) -> int:
         from distalign.player import Player
 
         played = Played.nothing(question, voices)
-        for drawn in Player(data).sample(voices, question, _say):
-            played = played.with_drawn(drawn)
+        for _, now in kept(store, played, Player(data).sample(voices, question, _say)):
+            if not played.id:
+                _say(f"Kept as play {now.id}")
+            played = now
             done = sum(map(played.rounds, range(len(voices))))
             _say(f"{done:,} of {question.rounds * len(voices):,} rounds")
-    print(json.dumps(as_json(played), ensure_ascii=False) if args.json else _tables(played))
+    _print(played, args)
     return 0
+
+
+def plays(args: argparse.Namespace) -> int:
+    """List what was played, or show one play again; the exit code."""
+    store = store_of(args)
+    if args.play is not None:
+        if args.limit is not None:
+            raise SpecError("--limit", "PLAY was given, too", "Give one of them")
+        _print(found(store, args.play), args)
+        return 0
+    if args.csv:
+        raise SpecError("--csv", "it is of one play, and none is given", "Add its id, or use --json")
+    limit = MOST_PLAYS if args.limit is None else args.limit
+    if limit < 0:
+        raise SpecError("--limit", f"{limit} is below 0", "Give 0 or more")
+    there = store.plays(limit)
+    if args.json:
+        print(json.dumps([listed(one) for one in there], ensure_ascii=False))
+        return 0
+    rows = [
+        [
+            one.id,
+            moment(one.created_at),
+            f"{min(voice.rounds for voice in one.voices):,} of {one.rounds:,}",
+            plain(_shortened(one.prompt)),
+            ", ".join(plain(voice_of(voice).name) for voice in one.voices),
+        ]
+        for one in there
+    ]
+    headers = ["play", "asked", "rounds each", "prompt", "who answered"]
+    print(table(headers, rows) if rows else "Nothing was played. Ask with: python -m jobs play PROMPT")
+    return 0
+
+
+def _shortened(prompt: str) -> str:
+    text = " ".join(prompt.split())
+    return text if len(text) <= SHOWN_PROMPT else text[: SHOWN_PROMPT - 1] + "…"
+
+
+def _print(played: Played, args: argparse.Namespace) -> None:
+    if args.json:
+        write_json(played, sys.stdout)
+    elif getattr(args, "csv", False):
+        write_csv_rows(played, sys.stdout)
+    else:
+        print(_tables(played, again=args.verb == "plays"))
 
 
 def _question(store: Store, args: argparse.Namespace) -> Question:
@@ -103,31 +167,48 @@ def _say(text: str) -> None:
     print(plain(text), file=sys.stderr)
 
 
-def _tables(played: Played) -> str:
-    """Histograms side by side, then the answers where the histogram is of categories."""
-    aim = played.wanted
+def _tables(played: Played, *, again: bool = False) -> str:
+    """Histograms side by side, then the answers where the histogram is of categories; ``again``: under the question."""
+    aim = played.aim
+    above = [*_question_lines(played), ""] if again else []
     answers = _table(played, by_answer(played), "answer")
     if aim is None:
-        return answers
+        return "\n".join([*above, answers])
     histogram = by_category(played, aim)
     notes = [f"{plain(aim.note)}." if aim.target else f"{plain(aim.note)}, so there is no target."]
-    for voice, fit in zip(played.voices, fits(played, aim), strict=True):
+    for voice, fit in zip(played.voices, fits(played), strict=True):
         if fit is not None:
             who = plain(voice.name)
             notes.append(f"{who}: MAE {figure(fit.mae)}, noise floor {figure(fit.noise_floor)}")
-    return "\n".join([_table(played, histogram, aim.attribute.name), "", *notes, "", answers])
+    return "\n".join([*above, _table(played, histogram, aim.attribute), "", *notes, "", answers])
+
+
+def _question_lines(played: Played) -> list[str]:
+    question = played.question
+    asked = f"{played.rounds_of_all:,} of {question.rounds:,} rounds each, seed {question.seed}"
+    lost = [
+        f"{plain(voice.name)}: {SINCE[now]}"
+        for voice, now in zip(played.voices, played.runs_now, strict=True)
+        if now in SINCE
+    ]
+    return [
+        plain(question.prompt),
+        f"play {played.id}, {moment(played.created_at)}: {asked}, answers of at most {question.tokens} tokens",
+        *lost,
+    ]
 
 
 def _table(played: Played, histogram: Histogram, what: str) -> str:
     headers = [what, *(plain(voice.name) for voice in played.voices)]
+    whole = [max(1, played.rounds(v)) for v in range(len(played.voices))]
     rows = [
-        [plain(label), *(share(counts[b] / played.question.rounds) for counts in histogram.counts)]
+        [plain(label), *(share(counts[b] / n) for counts, n in zip(histogram.counts, whole, strict=True))]
         for b, label in enumerate(histogram.labels)
     ]
     if histogram.target:
         headers.append("target")
         rows = [[*row, share(q)] for row, q in zip(rows, histogram.target, strict=True)]
     if histogram.unclassified:
-        none = [share(count / played.question.rounds) for count in histogram.unclassified]
+        none = [share(count / n) for count, n in zip(histogram.unclassified, whole, strict=True)]
         rows.append([NO_CATEGORY, *none, *([""] if histogram.target else [])])
     return table(headers, rows)

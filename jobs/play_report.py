@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from distalign.noise import noise_floor
-from distalign.wanted import Wanted
-from jobs.play import Played
+from jobs.play import Aim, Played
 from jobs.report import finite
+from storage.plays import CHANGED, COMPLETE, DELETED, STOPPED
 
 MAX_BARS = 12
 OTHERS = "all others"
 NO_CATEGORY = "names no category"
+# What became of a run whose adapter was asked, where that one cannot be asked again.
+SINCE = {DELETED: "the run was deleted since", CHANGED: "the run was started again since"}
 
 
 @dataclass(frozen=True)
@@ -42,17 +45,17 @@ class Fit:
     noise_floor: float
 
 
-def by_category(played: Played, wanted: Wanted) -> Histogram:
+def by_category(played: Played, aim: Aim) -> Histogram:
     """Rounds by the category that they name; of many categories the largest, in the attribute's order."""
-    classified, unclassified = _classified(played, wanted)
-    size = len(wanted.attribute)
-    target = wanted.target or ()
+    classified, unclassified = _classified(played, aim)
+    size = len(aim.categories)
+    target = aim.target or ()
     kept = list(range(size))
     if size > MAX_BARS + 1:
         weight = [sum(counts[k] for counts in classified) for k in kept]
         kept = sorted(sorted(kept, key=lambda k: (target[k] if target else 0, weight[k]))[-MAX_BARS:])
     rest = [k for k in range(size) if k not in kept]
-    names = [wanted.attribute.names[k] for k in kept] + [OTHERS] * bool(rest)
+    names = [aim.categories[k] for k in kept] + [OTHERS] * bool(rest)
     counts = [(*(c[k] for k in kept), *([sum(c[k] for k in rest)] if rest else [])) for c in classified]
     if target:
         target = (*(target[k] for k in kept), *([sum(target[k] for k in rest)] if rest else []))
@@ -61,10 +64,7 @@ def by_category(played: Played, wanted: Wanted) -> Histogram:
 
 def by_answer(played: Played) -> Histogram:
     """Rounds by their answer; those of all voices together decide which are the most frequent."""
-    total: Counter[str] = Counter()
-    for counts in played.counts:
-        total.update(counts)
-    ordered = [text for text, _ in total.most_common()]
+    ordered = [text for text, _ in most_frequent(sum(map(Counter, played.counts), Counter()))]
     kept = ordered if len(ordered) <= MAX_BARS + 1 else ordered[:MAX_BARS]
     rest = ordered[len(kept) :]
     return Histogram(
@@ -76,11 +76,17 @@ def by_answer(played: Played) -> Histogram:
     )
 
 
-def fits(played: Played, wanted: Wanted | None) -> tuple[Fit | None, ...]:
+def most_frequent(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Answers with their counts, those that came as often in alphabetical order."""
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def fits(played: Played) -> tuple[Fit | None, ...]:
     """For each voice its fit; None where there is no target, or nothing was classified."""
-    if wanted is None or wanted.target is None:
+    aim = played.aim
+    if aim is None or aim.target is None:
         return (None,) * len(played.voices)
-    return tuple(_fit(counts, wanted.target) for counts in _classified(played, wanted)[0])
+    return tuple(_fit(counts, aim.target) for counts in _classified(played, aim)[0])
 
 
 def _fit(counts: tuple[int, ...], target: tuple[float, ...]) -> Fit | None:
@@ -91,46 +97,63 @@ def _fit(counts: tuple[int, ...], target: tuple[float, ...]) -> Fit | None:
     return Fit(n, error, noise_floor(target, n))
 
 
-def _classified(played: Played, wanted: Wanted) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
+def _classified(played: Played, aim: Aim) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
     """For each voice its rounds by category, and those of none."""
     classified, unclassified = [], []
-    read = wanted.read
     for counts in played.counts:
-        found = Counter()
+        found: Counter[int | None] = Counter()
         for text, count in counts.items():
-            found[read(text)] += count
-        classified.append(tuple(found[k] for k in range(len(wanted.attribute))))
+            found[played.read(text)] += count
+        classified.append(tuple(found[k] for k in range(len(aim.categories))))
         unclassified.append(found[None])
     return classified, tuple(unclassified)
 
 
 def as_json(played: Played) -> dict[str, Any]:
     """Everything that was played, for scripts."""
-    aim = played.wanted
-    names = aim.attribute.names if aim else ()
+    aim, question = played.aim, played.question
+    whole = {
+        "play_id": played.id or None,
+        "created_at": played.created_at,
+        "state": COMPLETE if played.complete else STOPPED,
+        "prompt": question.prompt,
+        "rounds": question.rounds,
+        "seed": question.seed,
+        "tokens": question.tokens,
+        "attribute": aim and aim.attribute,
+        "target": dict(zip(aim.categories, aim.target, strict=True)) if aim and aim.target else None,
+        "target_note": aim and aim.note,
+    }
+    return finite(whole | {"voices": _voices(played)})
+
+
+def _voices(played: Played) -> list[dict[str, Any]]:
+    aim = played.aim
     of_category = _classified(played, aim) if aim else None
     voices = []
-    for v, (voice, fit) in enumerate(zip(played.voices, fits(played, aim), strict=True)):
+    for v, (voice, fit, run_now) in enumerate(zip(played.voices, fits(played), played.runs_now, strict=True)):
         entry: dict[str, Any] = {
             "base_model": voice.base_model,
             "run_id": voice.run or None,
+            "title": voice.title or None,
+            "method": voice.method or None,
+            "adapter": voice.digest or None,
+            "run_now": run_now,
             "rounds": played.rounds(v),
         }
         if of_category is not None:
-            entry["counts"] = dict(zip(names, of_category[0][v], strict=True))
+            entry["counts"] = dict(zip(aim.categories, of_category[0][v], strict=True))
             entry["unclassified"] = of_category[1][v]
             entry |= {"mae": fit and fit.mae, "noise_floor": fit and fit.noise_floor}
         entry["answers"] = [
-            {"text": text, "count": count} | ({"category": _category(aim, text)} if aim else {})
-            for text, count in sorted(played.counts[v].items(), key=lambda pair: -pair[1])
+            {"text": text, "count": count} | ({"category": category_of(played, aim, text)} if aim else {})
+            for text, count in most_frequent(played.counts[v])
         ]
         voices.append(entry)
-    question = played.question
-    whole = {"prompt": question.prompt, "rounds": question.rounds, "seed": question.seed}
-    whole["target"] = dict(zip(names, aim.target, strict=True)) if aim and aim.target else None
-    return finite(whole | {"voices": voices})
+    return voices
 
 
-def _category(aim: Wanted, text: str) -> str | None:
-    k = aim.read(text)
-    return None if k is None else aim.attribute.names[k]
+def category_of(played: Played, aim: Aim, text: str) -> str | None:
+    """The name of the category that an answer was read as."""
+    k = played.read(text)
+    return None if k is None else aim.categories[k]

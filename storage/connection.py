@@ -135,6 +135,18 @@ class Connections:
         with self._named_errors():
             return list(self._database().query(sql, parameters))
 
+    def _named_by(self, table: str, prefix: str) -> dict[str, Any] | None:
+        """The row of "runs" or "plays" whose id begins with ``prefix``, or None; StoreError for several."""
+        rows = self._rows(
+            f"SELECT * FROM {table} WHERE id = ?1 OR (?1 != '' AND substr(id, 1, length(?1)) = ?1) "
+            "ORDER BY id != ?1 LIMIT 2",
+            [prefix],
+        )
+        if len(rows) > 1 and rows[0]["id"] != prefix:
+            what = f"{table.removesuffix('s')}: {shown(prefix)} begins the ids of several {table}"
+            raise StoreError(f"{what}. Give more of it")
+        return rows[0] if rows else None
+
     def _returned(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[dict[str, Any]]:
         """The rows of one writing statement with RETURNING."""
         with self._write() as db:

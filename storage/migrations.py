@@ -40,6 +40,10 @@ def templates_of_runs(db: Database) -> None:
     db.executescript(_TEMPLATES)
 
 
+def questions_that_were_played(db: Database) -> None:
+    db.executescript(_PLAYS)
+
+
 # In order; a released migration is never edited, renamed or moved.
 STEPS = (
     runs_and_what_they_record,
@@ -50,6 +54,7 @@ STEPS = (
     runs_put_in_order,
     what_runs_used,
     templates_of_runs,
+    questions_that_were_played,
 )
 
 
@@ -276,4 +281,43 @@ CREATE TABLE usage (
 # The templates that a run uses, built-in ones as they were when it was submitted; NULL in runs of before.
 _TEMPLATES = """
 ALTER TABLE runs ADD COLUMN templates TEXT;
+"""
+
+# ``rounds`` is what was asked of each voice, and of a voice what came; ``wanted`` is JSON, NULL where only base
+# models answer; ``category`` is a place in its list, NULL for an answer that names none. A voice does not refer
+# to its run: what it answered outlives that.
+_PLAYS = """
+CREATE TABLE plays (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    created_at REAL NOT NULL,
+    state TEXT NOT NULL DEFAULT 'stopped' CHECK (state IN ('complete', 'stopped')),
+    prompt TEXT NOT NULL,
+    rounds INTEGER NOT NULL,
+    seed INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    wanted TEXT
+) STRICT;
+
+CREATE TABLE play_voices (
+    play_id TEXT NOT NULL REFERENCES plays (id) ON DELETE CASCADE,
+    voice INTEGER NOT NULL,
+    base_model TEXT NOT NULL,
+    run_id TEXT,
+    title TEXT,
+    method TEXT,
+    adapter TEXT,
+    rounds INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (play_id, voice)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE play_answers (
+    play_id TEXT NOT NULL,
+    voice INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    category INTEGER,
+    PRIMARY KEY (play_id, voice, text),
+    FOREIGN KEY (play_id, voice) REFERENCES play_voices (play_id, voice) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
 """

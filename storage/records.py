@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +13,11 @@ from typing import Literal
 
 from distalign.errors import DistalignError, shown
 from distalign.spec import RunSpec, parse_spec
+
+
+def new_id() -> str:
+    """Ten hexadecimal digits: unlikely to clash, and short enough to type the first few."""
+    return secrets.token_hex(5)
 
 
 class StoreError(DistalignError):

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from distalign.errors import shown
 from distalign.spec import RunSpec
 from storage.connection import Connections
-from storage.records import Line, Run, RunState, StoreError, UnknownRun
+from storage.records import Line, Run, RunState, StoreError, UnknownRun, new_id
 
 TIMINGS = ("train_seconds", "sample_seconds")
 INTERRUPTED = "the run's process ended before it was done. Resume the run to start it again"
-
-
-def new_run_id() -> str:
-    """Ten hexadecimal digits: unlikely to clash, and short enough to type the first few."""
-    return secrets.token_hex(5)
 
 
 def templates_json(spec: RunSpec) -> str:
@@ -70,7 +63,7 @@ class Runs(Connections):
             "(id, state, title, method, attribute, spec, templates, created_at, queued_at, started_at) "
             f"SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? {where} RETURNING *",
             [
-                run_id or new_run_id(),
+                run_id or new_id(),
                 str(state),
                 spec.title,
                 spec.method,
@@ -93,16 +86,10 @@ class Runs(Connections):
 
     def find_run(self, prefix: str) -> Run:
         """The run whose id begins with ``prefix``; UnknownRun for none, StoreError for several."""
-        rows = self._rows(
-            "SELECT * FROM runs WHERE id = ?1 OR (?1 != '' AND substr(id, 1, length(?1)) = ?1) "
-            "ORDER BY id != ?1 LIMIT 2",
-            [prefix],
-        )
-        if not rows:
+        row = self._named_by("runs", prefix)
+        if row is None:
             raise UnknownRun(prefix)
-        if len(rows) > 1 and rows[0]["id"] != prefix:
-            raise StoreError(f"run: {shown(prefix)} begins the ids of several runs. Give more of it")
-        return run_from(rows[0])
+        return run_from(row)
 
     def count_runs(self, state: RunState | None = None) -> int:
         """How many runs there are, or how many in ``state``; deleted ones are not counted."""

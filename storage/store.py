@@ -6,13 +6,14 @@ from storage.artifacts import Artifacts
 from storage.comparisons import Comparisons
 from storage.events import Events
 from storage.packed import Packed
+from storage.plays import Plays
 from storage.results import Results
 from storage.rounds import Rounds
 from storage.shelves import Shelves
 from storage.usage import UsageSamples
 
 
-class Store(Shelves, Events, Rounds, Results, Artifacts, UsageSamples, Comparisons, Packed):
+class Store(Shelves, Events, Rounds, Results, Artifacts, UsageSamples, Comparisons, Packed, Plays):
     """The database of runs: ``Store(path, clock=time.time)``.
 
     It opens the file and brings its schema up to date. One connection a

@@ -85,6 +85,10 @@ def test_axe_has_no_serious_finding_in_histograms(app, chromium, width, theme):
             choose(page, "play-by", shown)
             settle(page, "play")
             assert findings(page) == []
+        page.locator("#play-history button").click()
+        page.locator("#play-earlier a").first.wait_for()
+        settle(page, "play")
+        assert findings(page) == []
 
 
 def test_a_question_is_stopped_and_another_is_asked(app, chromium):
@@ -99,6 +103,61 @@ def test_a_question_is_stopped_and_another_is_asked(app, chromium):
         page.locator("#play-status", has_text="Stopped at").wait_for()
         sample(page, 10)
         page.locator("#play-status", has_text="Seed 0").wait_for()
+
+
+def test_a_kept_play_opens_again_from_its_address_and_from_the_list(app, chromium, tmp_path):
+    run = run_named(app, "Gender, 2 contexts")
+    with opened(chromium, f"{app.url}?tab=play&run={run.id}") as page:
+        page.locator("#play-note", has_text="male 20 %").wait_for()
+        prompt, rounds = (
+            page.locator("#play-prompt textarea"),
+            page.locator("#play-rounds input, #play-rounds textarea"),
+        )
+        prompt.fill("Job: Nurses. gender?")
+        sample(page, 15)
+        page.locator("#play-status", has_text="Kept as play").wait_for()
+        play = app.store.plays(limit=1)[0]
+        page.wait_for_url(f"**tab=play**play={play.id}")
+        first = page.locator("#play-voices").inner_html()
+        prompt.fill("Job: Pilots. gender?")
+        page.locator("#play-tokens textarea, #play-tokens input").fill("256")
+        sample(page, 1000)
+        page.wait_for_function(
+            "old => ![null, old].includes(new URL(location).searchParams.get('play'))", arg=play.id
+        )
+        page.locator("#play-history button").click()
+        page.locator("#play-earlier a", has_text="Pilots").wait_for()
+        # The answers that still come make way for the play that is opened.
+        page.locator(f"#play-earlier a[data-play='{play.id}']").press("Enter")
+        page.locator("#play-status", has_text=f"Kept as play {play.id[:6]}").wait_for()
+        page.wait_for_url(f"**play={play.id}")
+        page.locator(f"#play-earlier a[aria-current=true][data-play='{play.id}']").wait_for()
+        assert (prompt.input_value(), rounds.input_value()) == ("Job: Nurses. gender?", "15")
+        page.wait_for_timeout(1000)
+        assert page.locator("#play-voices").inner_html() == first
+        for kind in ("json", "csv"):
+            with page.expect_download() as caught:
+                page.locator(f"#play-download-{kind}").click()
+            assert caught.value.suggested_filename == f"distalign-play-{play.id}.{kind}"
+        go_to(page, "Runs")
+        page.wait_for_url("**tab=runs**")
+        assert "play=" not in page.url.partition("?")[2].replace("tab=play", "")
+        go_to(page, "Play")
+        page.wait_for_url(f"**play={play.id}")
+        # Another can be asked, and what was stopped for the play is kept.
+        sample(page, 10)
+        page.locator("#play-status").get_by_text("10 rounds each", exact=True).wait_for()
+    last, other, opened_again = app.store.plays(limit=3)
+    assert (last.rounds, last.complete) == (10, True)
+    assert (other.prompt, other.complete) == ("Job: Pilots. gender?", False)
+    assert opened_again.id == play.id
+    with opened(chromium, f"{app.url}?tab=play&play={play.id}", 390) as page:
+        page.locator("#play-status", has_text=f"Kept as play {play.id[:6]}").wait_for()
+        assert page.locator("#play-prompt textarea").input_value() == "Job: Nurses. gender?"
+        assert run.title in page.locator("#play-runs").inner_text()
+        assert page.locator("#play-voices .da-voice").count() == 4
+        assert f"play={play.id}" in page.url
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_mistakes_are_explained_and_what_was_typed_stays(app, chromium):

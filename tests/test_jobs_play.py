@@ -92,11 +92,11 @@ def test_an_adapters_answers_follow_its_target_without_their_steering_tokens(
 ) -> None:
     played = played_by(player, store, [run.id], False, Question(PROMPT, rounds=400, tokens=24))
 
-    classify = played.wanted.attribute.classify
+    classify = played.read
     shares = Counter()
     for text, count in played.counts[0].items():
         shares[classify(text)] += count / 400
-    assert played.wanted.target == (0.2, 0.8)
+    assert played.aim.target == (0.2, 0.8)
     # The tiny model's head cannot put all of its mass on two tokens.
     assert shares[0] == pytest.approx(0.2, abs=0.12)
     assert shares[1] == pytest.approx(0.8, abs=0.12)
@@ -359,8 +359,12 @@ def test_the_command_prints_one_json_object(
 ) -> None:
     asked = ["play", PROMPT, "--run", run.id[:6], "--base", "--rounds", "40", "--seed", "2"]
     assert main([*asked, "--json", "--data", str(data.root)]) == 0
-    found = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
 
+    assert f"Kept as play {found['play_id']}\n" in printed.err
+    assert main(["plays", found["play_id"], "--json", "--data", str(data.root)]) == 0
+    assert capsys.readouterr().out == printed.out
     assert (found["prompt"], found["rounds"], found["seed"]) == (PROMPT, 40, 2)
     assert found["target"] == {"male": 0.2, "female": 0.8}
     base, tuned = found["voices"]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 from dataclasses import fields
 
 import pytest
 
 from distalign.results import SPLITS
 from distalign.spec import SPEC_FIELDS
-from jobs import exporting, queue
+from jobs import exporting, kept_plays, queue
 from jobs.cli import build_parser
 from jobs.compare_files import FORMATS
 from jobs.datasets import METHODS
-from storage import RunState
+from storage import RunState, Store
+from storage.plays import MOST_PLAYS
 from storage.rounds import ORDERS
-from ui import compare_downloads, downloads, history, overlay, play, round_filters
+from ui import compare_downloads, downloads, history, overlay, play, play_kept, round_filters
 from ui.compare_charts import STYLES
 from ui.compare_view import Controls as CompareControls
 from ui.forms import ADVANCED, Form
@@ -97,6 +99,17 @@ def test_play_asks_alike() -> None:
     }
 
 
+def test_plays_are_listed_shown_and_written_alike() -> None:
+    taken = options("plays")
+    # A download of the page is what the verb prints.
+    assert {f"--{kind}" for kind in play_kept.FILES} == {"--json", "--csv"} <= set(taken)
+    assert play_kept.FILES["json"][1] is kept_plays.write_json
+    assert play_kept.FILES["csv"][1] is kept_plays.write_csv_rows
+    # Both list all that are kept, unless fewer are asked for.
+    assert taken["--limit"].default is None
+    assert inspect.signature(Store.plays).parameters["limit"].default == MOST_PLAYS
+
+
 def test_compare_chooses_alike() -> None:
     assert {"dataset", "methods", "others", "split", "preset"} <= {f.name for f in fields(CompareControls)}
     taken = options("compare")
@@ -113,6 +126,6 @@ def test_every_other_verb_has_its_control() -> None:
     with_control = {
         "run", "submit", "preview", "link", "rounds-needed", "specs", "list", "show", "tag", "note", "rename",
         "archive", "delete", "restore", "usage", "curves", "cancel", "resume", "export", "rounds", "compare",
-        "play", "gallery",
+        "play", "plays", "gallery",
     }  # fmt: skip
     assert set(verbs()) == with_control | OF_THE_MACHINE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from distalign.errors import SpecError
 from distalign.play import Drawn, Question
 from distalign.prompts import prompt_text
 from distalign.wanted import wanted
+from jobs.kept_plays import kept
 from jobs.play import Played, PlayError, voices_of
 from jobs.play_desk import Status, Waiting
 from jobs.play_report import MAX_BARS, OTHERS, by_answer, by_category, fits
@@ -42,7 +44,8 @@ def another(store: Store, tmp_path: Path, **values: Any) -> Run:
 
 def played_of(store: Store, runs: list[str], prompt: str, counts: list[dict[str, int]]) -> Played:
     voices = voices_of(store, runs, base=len(counts) > len(runs))
-    return Played(Question(prompt, sum(counts[0].values())), voices, tuple(counts))
+    question = Question(prompt, max(1, sum(counts[0].values())))
+    return replace(Played.nothing(question, voices), counts=tuple(counts))
 
 
 # --- which base model is asked ---------------------------------------------------------------
@@ -170,13 +173,13 @@ def test_a_number_that_is_none_is_named(field: str, given: str) -> None:
 def test_categories_are_counted_with_the_rounds_that_name_none(store: Store, run: Run) -> None:
     name = run.spec.contexts.names[2]
     played = played_of(store, [run.id], f"{name}?", [{"Female.": 60, "a man": 20, "No idea": 20}] * 2)
-    histogram = by_category(played, played.wanted)
+    histogram = by_category(played, played.aim)
 
     assert histogram.labels == ("male", "female")
     assert histogram.counts == ((20, 60),) * 2 and histogram.unclassified == (20, 20)
     assert histogram.target == run.spec.target.rows[2]
     male = run.spec.target.rows[2][0]
-    assert fits(played, played.wanted)[0].mae == pytest.approx(abs(0.25 - male))
+    assert fits(played)[0].mae == pytest.approx(abs(0.25 - male))
 
 
 def test_of_many_categories_and_answers_the_largest_have_bars(store: Store, tmp_path: Path) -> None:
@@ -185,16 +188,16 @@ def test_of_many_categories_and_answers_the_largest_have_bars(store: Store, tmp_
     run = another(store, tmp_path, attribute=attribute, contexts=["x"], target="even")
     counts = {name: i + 1 for i, name in enumerate(letters)}
     played = played_of(store, [run.id], "x", [counts])
-    for histogram in (by_category(played, played.wanted), by_answer(played)):
+    for histogram in (by_category(played, played.aim), by_answer(played)):
         assert len(histogram.labels) == MAX_BARS + 1 and histogram.labels[-1] == OTHERS
         assert sum(histogram.counts[0]) == sum(counts.values())
-    assert sum(by_category(played, played.wanted).target) == pytest.approx(1)
+    assert sum(by_category(played, played.aim).target) == pytest.approx(1)
 
 
 def test_without_a_run_the_distinct_answers_are_counted(store: Store) -> None:
     played = played_of(store, [], "A joke?", [{"Ha": 2, "": 1}])
 
-    assert played.wanted is None
+    assert played.aim is None
     page = play_view.voices(played)
     assert 'data-by="category"' not in page and play_view.EMPTY_ANSWER in page
 
@@ -232,7 +235,7 @@ def test_histograms_fill_while_rounds_come(store: Store, run: Run) -> None:
     played = Played.nothing(Question("Who?", 20), voices_of(store, [run.id], base=True))
     half = (("male", 10),)
     told = [Waiting(1), Status("Loading x"), Drawn(0, half), Drawn(1, half), Drawn(0, half), Drawn(1, half)]
-    first, *sent = list(streamed(Scripted(*told), played))
+    first, *sent = list(streamed(kept(store, played, Scripted(*told)), played, str))
 
     assert "0 rounds" in first[1] and first[-2:] == [
         gr.update(interactive=False),
@@ -243,16 +246,24 @@ def test_histograms_fill_while_rounds_come(store: Store, run: Run) -> None:
     assert "10 of 20 rounds each" in sent[3][0] and "width:50%" in sent[3][0]
     assert sent[3][1].count("10 rounds") == 4
     assert "20 rounds each" in sent[-1][0] and "Seed 0" in sent[-1][0]
+    (play,) = store.plays()
+    assert (first[5], sent[0][5], sent[2][5], sent[3][5]) == ("", SKIP, play.id, SKIP)
+    assert f"Kept as play {play.id[:6]}" in sent[-1][0]
+    assert [row[6] for row in (first, sent[2], sent[-1])] == [SKIP, SKIP, play.id]
     assert sent[-1][-2:] == [gr.update(interactive=True), gr.update(interactive=False)]
 
 
 def test_a_stop_and_an_error_keep_what_came_and_free_the_button(store: Store, run: Run) -> None:
     played = Played.nothing(Question("Who?", 20), voices_of(store, [run.id], base=False))
     some = Drawn(0, (("male", 10),))
-    stopped = list(streamed(Scripted(some), played))[-1]
-    failed = list(streamed(Scripted(some, PlayError("<b>gone</b>")), played))[-1]
+    stopped = list(streamed(kept(store, played, Scripted(some)), played, str))[-1]
+    failed = list(streamed(kept(store, played, Scripted(some, PlayError("<b>gone</b>"))), played, str))[-1]
 
     assert "Stopped at 10 of 20 rounds each" in stopped[0]
     assert "&lt;b&gt;gone" in failed[0] and failed[1] == SKIP
+    assert [
+        f"Kept as play {play.id[:6]}" in last[0]
+        for play, last in zip(store.plays(), (failed, stopped), strict=True)
+    ] == [True, True]
     for last in (stopped, failed):
         assert last[-2:] == [gr.update(interactive=True), gr.update(interactive=False)]

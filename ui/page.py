@@ -42,7 +42,7 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
             with gr.Tab("Compare", id="compare") as compare_item:
                 compare_tab = compare.build(store, data, folder, selected)
             with gr.Tab("Play", id="play") as play_item:
-                play_tab = play.build(store, data, selected)
+                play_tab = play.build(store, data, folder, selected)
             with gr.Tab("Gallery", id="gallery") as gallery_item:
                 shown_examples = gallery.build(examples, problem)
             with gr.Tab("How it works", id="how") as how_item:
@@ -64,7 +64,7 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         train.on_select(train_tab, store, train_item)
         results_item.select(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET)
         compare.on_select(compare_tab, compare_item)
-        play_item.select(play_tab.show, play_tab.inputs, play_tab.outputs, **QUIET)
+        play.on_select(play_tab, play_item)
 
         def opened(view: runs.View, seen: runs.Seen, request: gr.Request) -> list[Any]:
             gallery.open_named(store, request.query_params)
@@ -76,7 +76,7 @@ def build(store: Store, data: DataFolder) -> gr.Blocks:
         page.load(opened, shown, [selected, tabs, *runs_tab.outputs], **QUIET).then(
             None, None, None, js="() => { window.distalign.ready = true }", **QUIET
         ).then(results_tab.show, results_tab.inputs, results_tab.outputs, **QUIET).then(
-            play_tab.show, play_tab.inputs, play_tab.outputs, **QUIET
+            play_tab.show, play_tab.inputs, play_tab.outputs, js=play.READ_ADDRESS_JS, **QUIET
         )
         welcome.on_load(page, first_steps, store, examples)
         train.on_load(train_tab, store, data, page)

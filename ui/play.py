@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qs
 
 import gradio as gr
 
@@ -13,21 +14,27 @@ from distalign.errors import DistalignError
 from distalign.folders import DataFolder
 from distalign.models import ALLOWED
 from distalign.play import MAX_PROMPT, MAX_ROUNDS, MAX_TOKENS, Question
+from jobs.kept_plays import kept
 from jobs.play import MAX_RUNS, Played, voices_of
 from jobs.play_desk import Asking, Desk
 from storage import RunState, Store
-from ui import cards, play_view
+from storage.plays import MOST_PLAYS
+from ui import cards, play_kept, play_prompt, play_view
+from ui.downloads import Folder
 from ui.forms import require_listed
-from ui.play_prompt import START_PROMPT, Place, chosen, noted, picked, show
-from ui.play_stream import question_of, streamed
-from ui.wiring import LATEST, ONE_BY_ONE, OPEN, QUIET
+from ui.play_kept import NO_BASE, OWN_BASE
+from ui.play_prompt import START_PROMPT, Place, chosen, noted, picked
+from ui.play_stream import question_of, streamed, whole
+from ui.wiring import CHOOSE_JS, LATEST, ONE_BY_ONE, OPEN, QUIET
 
 # Sessions that may wait for their answers at the same time; each keeps a thread of the page.
 MAX_WAITING = 16
 START = Question(START_PROMPT)
 CATEGORIES, ANSWERS = "category", "answer"
-OWN_BASE, NO_BASE = ("That of the adapters", "own"), ("None", "none")
 SHOW_JS = "(by) => { document.querySelector('#play-voices').dataset.by = by }"
+PLAYED_JS = "(play) => window.distalign.played(play)"
+# The address is read where it is: in the browser.
+READ_ADDRESS_JS = "(...given) => [window.location.search, ...given.slice(1)]"
 # On a narrow page the histograms lie beneath what was pressed.
 SAMPLE_JS = """(...given) => {
   if (window.innerWidth < 900) document.querySelector('#play-status').scrollIntoView({behavior: 'smooth'});
@@ -53,20 +60,45 @@ class Controls:
 
 
 @dataclass(frozen=True)
+class Results:
+    """What shows a play, in the order in which it is sent; ``kept`` holds its id."""
+
+    status: gr.HTML
+    voices: gr.HTML
+    answers: gr.HTML
+    by: gr.Radio
+    card: gr.Column
+    kept: gr.Textbox
+    earlier: gr.HTML
+    sample: gr.Button
+    stop: gr.Button
+
+
+# Outputs that are what a question is made of, and those that show a play.
+FORM, RESULTS = 10, len(fields(Results))
+
+
+@dataclass(frozen=True)
 class PlayTab:
-    """``show`` offers the runs there are now, and the selected one if it is another than before."""
+    """``show`` offers the runs there are now, and opens the play that the address names.
+
+    The first of its inputs is the address, which ``READ_ADDRESS_JS`` reads.
+    """
 
     inputs: list[Any]
     outputs: list[Any]
     show: Callable[..., list[Any]]
+    kept: gr.Textbox
 
 
-def build(store: Store, data: DataFolder, selected: gr.Textbox) -> PlayTab:
+def build(store: Store, data: DataFolder, folder: Folder, selected: gr.Textbox) -> PlayTab:
     """The tab, with the events among its own controls."""
-    place = gr.State(Place())
+    place, kept_id = gr.State(Place()), gr.Textbox(visible="hidden", elem_id="play-kept")
     with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320, elem_classes="da-card"):
-            c = _controls()
+        with gr.Column(scale=5, min_width=320):
+            with gr.Column(elem_classes="da-card"):
+                c = _controls()
+            fold, earlier = _build_earlier()
         with gr.Column(scale=7, min_width=320):
             with gr.Column(elem_classes="da-card"):
                 status = gr.HTML(play_view.nothing_yet(), apply_default_css=False, elem_id="play-status")
@@ -80,16 +112,37 @@ def build(store: Store, data: DataFolder, selected: gr.Textbox) -> PlayTab:
                     cards.heading("Answers", "Distinct answers, steering tokens removed, with their counts.")
                 )
                 answers = gr.HTML(apply_default_css=False, elem_id="play-answers")
+                files = play_kept.build_downloads()
     by.change(None, by, None, js=SHOW_JS, **QUIET)
+    kept_id.change(None, kept_id, None, js=PLAYED_JS, **QUIET)
     _wire_question(store, place, selected, c)
-    results = [status, voices, answers, by, answers_card, c.sample, c.stop]
-    _wire_sampling(store, Desk(data), c, results)
-    outputs = [place, c.runs, c.template, c.context, c.prompt, c.note]
-    return PlayTab([selected, place, c.runs, c.prompt], outputs, partial(show, store))
+    results = Results(status, voices, answers, by, answers_card, kept_id, earlier, c.sample, c.stop)
+    tab = _wire_answers(store, Desk(data), place, selected, c, results)
+    fold.expand(partial(play_kept.earlier, store), kept_id, earlier, **QUIET)
+    play_kept.wire_downloads(store, folder, kept_id, files)
+    return tab
+
+
+def on_select(tab: PlayTab, item: gr.Tab) -> None:
+    """Fill the tab when it is opened, and keep what it shows in the address."""
+    filled = item.select(tab.show, tab.inputs, tab.outputs, js=READ_ADDRESS_JS, **QUIET)
+    filled.then(None, tab.kept, None, js=PLAYED_JS, **QUIET)
+
+
+def _build_earlier() -> tuple[gr.Accordion, gr.HTML]:
+    with gr.Accordion(
+        "Earlier questions", open=False, elem_classes="da-card", elem_id="play-history"
+    ) as fold:
+        gr.HTML(
+            cards.quiet(f"The newest {MOST_PLAYS} are kept, for everybody who opens this page."),
+            apply_default_css=False,
+        )
+        earlier = gr.HTML(js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="play-earlier")
+    return fold, earlier
 
 
 def _controls() -> Controls:
-    gr.HTML(cards.heading("Ask", "One prompt, many rounds. What comes is counted here and not kept."))
+    gr.HTML(cards.heading("Ask", "One prompt, many rounds. What comes is counted, and kept as a play."))
     runs = gr.Dropdown(
         [], label="Adapters", info=f"Up to {MAX_RUNS} finished runs", multiselect=True,
         max_choices=MAX_RUNS, elem_id="play-runs", **OPEN,
@@ -154,8 +207,12 @@ def _wire_question(store: Store, place: gr.State, selected: gr.Textbox, c: Contr
     c.prompt.change(partial(noted, store), [c.runs, c.prompt], c.note, **LATEST)
 
 
-def _wire_sampling(store: Store, desk: Desk, c: Controls, results: list[Any]) -> None:
+def _wire_answers(
+    store: Store, desk: Desk, place: gr.State, selected: gr.Textbox, c: Controls, r: Results
+) -> PlayTab:
+    """Sampling, stopping, and opening what was kept."""
     asked: dict[str, Asking] = {}
+    results = list(vars(r).values())
 
     def sample(
         runs: Any, base: str, prompt: str, rounds: str, tokens: str, seed: str, request: gr.Request
@@ -169,21 +226,64 @@ def _wire_sampling(store: Store, desk: Desk, c: Controls, results: list[Any]) ->
             return
         ids = [voice.run for voice in played.voices if voice.run]
         asking = asked[request.session_hash] = desk.ask(question, ids, **asked_base)
+        beside = store.count_runs(RunState.RUNNING) > 0
+        coming = kept(store, played, asking)
         try:
-            yield from streamed(asking, played, beside=store.count_runs(RunState.RUNNING) > 0)
+            for sent in streamed(coming, played, partial(play_kept.earlier, store), beside=beside):
+                if asked.get(request.session_hash) is not asking:
+                    # Another play was opened in its place.
+                    return
+                yield sent
         finally:
             # Also when the page is left.
             asking.stop()
-            asked.pop(request.session_hash, None)
+            if asked.get(request.session_hash) is asking:
+                del asked[request.session_hash]
 
     def stop(request: gr.Request) -> None:
         asking = asked.get(request.session_hash)
         if asking is not None:
             asking.stop()
 
-    inputs = [c.runs, c.base, c.prompt, c.rounds, c.tokens, c.seed]
+    def choose(place: Place, run_id: str, event: gr.EventData, request: gr.Request) -> list[Any]:
+        try:
+            sent = _opened(store, str(event.play), run_id, place)
+        except DistalignError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        if (asking := asked.pop(request.session_hash, None)) is not None:
+            asking.stop()
+        return sent
+
+    outputs = [
+        place, c.runs, c.template, c.context, c.prompt, c.note, c.base, c.rounds, c.tokens, c.seed, *results,
+    ]  # fmt: skip
     gr.on(
-        [c.sample.click, c.prompt.submit], sample, inputs, results,
+        [c.sample.click, c.prompt.submit], sample, [c.runs, c.base, c.prompt, c.rounds, c.tokens, c.seed], results,
         js=SAMPLE_JS, concurrency_limit=MAX_WAITING, trigger_mode="once", **QUIET,
     )  # fmt: skip
     c.stop.click(stop, None, None, **QUIET)
+    r.earlier.choose(choose, [place, selected], outputs, js=SAMPLE_JS, **QUIET)
+    inputs = [r.kept, selected, place, c.runs, c.prompt, r.kept]
+    return PlayTab(inputs, outputs, partial(show, store), r.kept)
+
+
+def show(
+    store: Store, query: str, selected: str, place: Place, runs: Any, prompt: str, kept_id: str
+) -> list[Any]:
+    """The runs to choose from and what follows from them, and the play that the address names; what is new of it."""
+    play_id = parse_qs(str(query or "").lstrip("?")).get("play", [""])[-1]
+    told: Any = gr.skip()
+    if play_id and play_id != kept_id:
+        try:
+            return _opened(store, play_id, selected, place)
+        except DistalignError as error:
+            told = cards.error_note(error)
+    form = play_prompt.show(store, selected, place, runs, prompt)
+    return [*form, *[gr.skip()] * (FORM - len(form)), told, *[gr.skip()] * (RESULTS - 1)]
+
+
+def _opened(store: Store, play_id: str, selected: str, place: Place) -> list[Any]:
+    """The whole tab for a kept play; StoreError where there is none."""
+    played = play_kept.opened(store, play_id)
+    buttons = [gr.update(interactive=True), gr.update(interactive=False)]
+    return [*play_kept.form_of(store, selected, place, played), *whole(played), gr.skip(), *buttons]

@@ -12,7 +12,7 @@ from distalign.errors import DistalignError, SpecError, shown
 from distalign.prompts import prompt_text
 from distalign.spec import RunSpec
 from distalign.wanted import wanted
-from jobs.play import TEMPLATES_OF, longest_answer, templates_of
+from jobs.play import TEMPLATES_OF, Aim, longest_answer, templates_of
 from storage import Store
 from ui import cards, labels, play_view
 from ui.results import run_label
@@ -97,7 +97,7 @@ def _refilled(store: Store, place: Place, runs: Sequence[str], prompt: str) -> l
         gr.update(choices=template_choices(spec), value=template),
         gr.update(choices=[(name, i) for i, name in enumerate(spec.contexts.names)], value=context),
         gr.skip() if typed else text,
-        play_view.target_note(wanted(spec, text)),
+        target_note(spec, text),
     ]
 
 
@@ -121,7 +121,7 @@ def picked(store: Store, place: Place, runs: Any, template: Any, context: Any) -
         text = _text(spec, template, context)
     except DistalignError as error:
         return [*[gr.skip()] * 4, cards.error_note(error), gr.skip()]
-    note = play_view.target_note(wanted(spec, text))
+    note = target_note(spec, text)
     was, now = (longest_answer(spec, str(t).partition(":")[0]) for t in (place.picked[0], template))
     place = replace(place, lead=lead, picked=(template, context), filled=text)
     # A length of one's own stays as long as what is asked for is of the same kind.
@@ -144,6 +144,11 @@ def noted(store: Store, runs: Any, prompt: str) -> str:
     if not runs:
         return ""
     try:
-        return play_view.target_note(wanted(store.find_run(str(runs[0])).spec, prompt or ""))
+        return target_note(store.find_run(str(runs[0])).spec, prompt or "")
     except DistalignError as error:
         return cards.error_note(error)
+
+
+def target_note(spec: RunSpec, prompt: str) -> str:
+    """What a prompt wants of a run, beneath it."""
+    return play_view.target_note(Aim.of(wanted(spec, prompt)))

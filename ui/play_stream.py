@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -10,9 +10,9 @@ import gradio as gr
 from distalign.errors import DistalignError, SpecError, shown
 from distalign.play import Drawn, Question
 from jobs.play import Played
-from jobs.play_desk import Asking, Status, Told, Waiting
+from jobs.play_desk import Status, Told, Waiting
 from ui import cards, play_view
-from ui.present import plural
+from ui.present import moment, plural
 
 
 def question_of(prompt: str, rounds: str, tokens: str, seed: str) -> Question:
@@ -32,27 +32,51 @@ def _whole(name: str, given: str) -> int:
         raise SpecError(name, f"{shown(given)} is not a whole number", "Give one, such as 100") from None
 
 
-def streamed(asking: Asking, played: Played, *, beside: bool = False) -> Iterator[list[Any]]:
+def streamed(
+    told: Iterable[tuple[Told, Played]],
+    played: Played,
+    earlier: Callable[[str], str],
+    *,
+    beside: bool = False,
+) -> Iterator[list[Any]]:
     """The results while they come, as the outputs take them, and the buttons before and after.
 
-    ``beside`` says that a run is at work at the same time.
+    Args:
+        told: what is told, each with what was played so far.
+        played: the question before its answers.
+        earlier: the list of earlier questions, in which one is marked.
+        beside: whether a run is at work at the same time.
     """
     total = played.question.rounds
-    busy = [gr.update(visible=played.wanted is not None), gr.update(visible=True), *_buttons(busy=True)]
-    yield [play_view.status("Getting ready", tone="busy"), *_drawn(played), *busy]
-    same = [gr.skip()] * len(busy)
+    yield [
+        play_view.status("Getting ready", tone="busy"),
+        *_laid_out(played),
+        gr.skip(),
+        *_buttons(busy=True),
+    ]
     try:
-        for told in asking:
-            if isinstance(told, Drawn):
-                played = played.with_drawn(told)
-            done = f"{played.rounds_of_all:,} of {total:,} rounds each"
-            share = sum(map(played.rounds, range(len(played.voices)))) / (total * len(played.voices))
-            drawn = _drawn(played) if isinstance(told, Drawn) else [gr.skip()] * 2
-            yield [play_view.status(doing(told, beside=beside), done, share, tone="busy"), *drawn, *same]
+        for one, now in told:
+            done = f"{now.rounds_of_all:,} of {total:,} rounds each"
+            share = sum(map(now.rounds, range(len(now.voices)))) / (total * len(now.voices))
+            drawn = _drawn(now) if isinstance(one, Drawn) else [gr.skip()] * 2
+            kept = gr.skip() if now.id == played.id else now.id
+            played = now
+            status = play_view.status(doing(one, beside=beside), done, share, tone="busy")
+            yield [status, *drawn, *[gr.skip()] * 2, kept, *[gr.skip()] * 3]
     except DistalignError as error:
-        yield [cards.error_note(error), gr.skip(), gr.skip(), *same[:2], *_buttons(busy=False)]
+        note = cards.error_note(error) + (cards.quiet(f"{kept_as(played)}.") if played.id else "")
+        yield [note, *[gr.skip()] * 5, earlier(played.id), *_buttons(busy=False)]
         return
-    yield [ended(played), *_drawn(played), *same[:2], *_buttons(busy=False)]
+    yield [*whole(played), earlier(played.id), *_buttons(busy=False)]
+
+
+def whole(played: Played) -> list[Any]:
+    """All that is shown of a play at its end: status, histograms, answers, what of them is visible, and its id."""
+    return [ended(played), *_laid_out(played)]
+
+
+def _laid_out(played: Played) -> list[Any]:
+    return [*_drawn(played), gr.update(visible=played.aim is not None), gr.update(visible=True), played.id]
 
 
 def _drawn(played: Played) -> list[str]:
@@ -75,8 +99,13 @@ def doing(told: Told, *, beside: bool = False) -> str:
 def ended(played: Played) -> str:
     """The line above the histograms at the end."""
     done, total = played.rounds_of_all, played.question.rounds
+    about = f"Seed {played.question.seed}" + (f" · {kept_as(played)}" if played.id else "")
     if done < total:
-        return play_view.status(
-            f"Stopped at {done:,} of {total:,} rounds each", "", done / total, tone="stopped"
-        )
-    return play_view.status(f"{plural(total, 'round')} each", f"Seed {played.question.seed}", 1.0)
+        left = f"Stopped at {done:,} of {total:,} rounds each"
+        return play_view.status(left, about if played.id else "", done / total, tone="stopped")
+    return play_view.status(f"{plural(total, 'round')} each", about, 1.0)
+
+
+def kept_as(played: Played) -> str:
+    """The beginning of a play's id, by which the command line finds it too, and when it was asked."""
+    return f"Kept as play {played.id[:6]}, {moment(played.created_at).strftime('%-d %b %Y')}"

@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections import Counter
 
 from distalign.play import Voice
-from distalign.wanted import Wanted
 from jobs.naming import METHODS_SHORT
-from jobs.play import Played
-from jobs.play_report import NO_CATEGORY, OTHERS, Fit, Histogram, by_answer, by_category, fits
+from jobs.play import Aim, Played
+from jobs.play_report import (
+    NO_CATEGORY,
+    OTHERS,
+    SINCE,
+    Fit,
+    Histogram,
+    by_answer,
+    by_category,
+    category_of,
+    fits,
+    most_frequent,
+)
 from ui import cards
 from ui.present import NONE, esc, figure, percent, plural
 
@@ -26,7 +36,7 @@ def nothing_yet() -> str:
     return cards.empty("Nothing asked yet", "Press Sample: the answers are counted here as they come.")
 
 
-def target_note(aim: Wanted | None) -> str:
+def target_note(aim: Aim | None) -> str:
     """What the prompt wants, beneath it."""
     if aim is None:
         return ""
@@ -37,7 +47,7 @@ def target_note(aim: Wanted | None) -> str:
     )
     if aim.target is None:
         return cards.quiet(f"{aim.note}: no target is drawn.{stories}")
-    shares = zip(aim.attribute.names, aim.target, strict=True)
+    shares = zip(aim.categories, aim.target, strict=True)
     listed = [f"{name} {percent(q, 0 if round(100 * q, 6) % 1 == 0 else 1)}" for name, q in shares]
     more = f" and {len(listed) - 6} more" if len(listed) > 7 else ""
     return cards.quiet(f"{aim.note}: {', '.join(listed[:6] if more else listed)}{more}.{stories}")
@@ -55,8 +65,7 @@ def status(left: str, right: str = "", share: float = 0.0, *, tone: str = "") ->
 
 def voices(played: Played) -> str:
     """A histogram for each voice, side by side."""
-    aim = played.wanted
-    fit = fits(played, aim)
+    aim, fit = played.aim, fits(played)
     categories = "" if aim is None else _side_by_side(played, by_category(played, aim), fit, "category")
     no_fit = (None,) * len(played.voices)
     return categories + _side_by_side(played, by_answer(played), no_fit, "answer")
@@ -95,21 +104,24 @@ def _panel(played: Played, histogram: Histogram, v: int, fit: Fit | None, colour
         foot = f"MAE {figure(fit.mae)} · noise floor {figure(fit.noise_floor)} · {fit.rounds:,} classified"
     # The foot has its room from the start, so that nothing moves when it comes.
     foot = f'<p class="foot">{foot or "&nbsp;"}</p>' if histogram.target else ""
+    since = SINCE.get(played.runs_now[v] or "")
+    lost = f' · <span class="da-none">{esc(since)}</span>' if since else ""
     return (
-        f'<section class="da-voice" style="--voice:{colour}"><h3>{esc(_title(voice))}</h3>'
-        f'<p class="da-quiet">{esc(_who(voice))} · {plural(rounds, "round")}</p>'
+        f'<section class="da-voice" style="--voice:{colour}"><h3>{esc(title_of(voice))}</h3>'
+        f'<p class="da-quiet">{esc(_who(voice))} · {plural(rounds, "round")}{lost}</p>'
         f"<ul>{''.join(bars)}</ul>{foot}</section>"
     )
 
 
-def _title(voice: Voice) -> str:
+def title_of(voice: Voice) -> str:
+    """What a voice is called: its run's title, or that it is a base model."""
     return voice.title if voice.run else "Base model"
 
 
 def _who(voice: Voice) -> str:
-    if voice.spec is None:
+    if not voice.run:
         return voice.base_name
-    return f"{METHODS_SHORT.get(voice.spec.method, voice.spec.method)}, run {voice.run[:6]}"
+    return f"{METHODS_SHORT.get(voice.method, voice.method)}, run {voice.run[:6]}"
 
 
 def _bar(label: str, count: int, rounds: int, target: float | None, kind: str) -> str:
@@ -129,14 +141,12 @@ def _bar(label: str, count: int, rounds: int, target: float | None, kind: str) -
 
 def answers(played: Played) -> str:
     """The distinct answers, the most frequent first, with how often each voice gave them."""
-    total: Counter[str] = Counter()
-    for counts in played.counts:
-        total.update(counts)
+    total = sum(map(Counter, played.counts), Counter())
     if not total:
         return ""
-    aim = played.wanted
+    aim = played.aim
     head = "".join(f'<th class="n" scope="col">{_heading(voice)}</th>' for voice in played.voices)
-    body = "".join(_answer_row(played, text, aim) for text, _ in total.most_common(MAX_ANSWERS))
+    body = "".join(_answer_row(played, text, aim) for text, _ in most_frequent(total)[:MAX_ANSWERS])
     left = len(total) - MAX_ANSWERS
     more = cards.quiet(f"And {plural(left, 'other answer')}, rarer than these.") if left > 0 else ""
     return (
@@ -149,16 +159,13 @@ def _heading(voice: Voice) -> str:
     return f"Run {esc(voice.run[:6])}" if voice.run else f"Base model<br>{esc(voice.base_name)}"
 
 
-def _answer_row(played: Played, text: str, aim: Wanted | None) -> str:
+def _answer_row(played: Played, text: str, aim: Aim | None) -> str:
     cells = "".join(f'<td class="n">{counts.get(text) or NONE}</td>' for counts in played.counts)
-    read = f"<small>{_read_as(text, aim)}</small>" if aim else ""
+    read = f"<small>{_read_as(category_of(played, aim, text))}</small>" if aim else ""
     return f'<tr><td class="da-text">{esc(text) or EMPTY_ANSWER}{read}</td>{cells}</tr>'
 
 
-def _read_as(text: str, aim: Wanted) -> str:
-    k = aim.read(text)
-    return (
-        f'<span class="da-none">{NO_CATEGORY}</span>'
-        if k is None
-        else f"read as {esc(aim.attribute.names[k])}"
-    )
+def _read_as(category: str | None) -> str:
+    if category is None:
+        return f'<span class="da-none">{NO_CATEGORY}</span>'
+    return f"read as {esc(category)}"

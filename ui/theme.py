@@ -17,7 +17,7 @@ HEAD = """
 <meta name="description" content="Make a language model's answers follow a distribution you choose.">
 <script>
 window.distalign = {
-  // What is compared belongs to the address of that tab alone.
+  // What is compared, or was played, belongs to the address of its tab alone.
   compared_names: ["dataset", "methods", "runs", "split", "category", "context", "prompt", "contexts"],
   // Tabs announce themselves while the page is built; the address must be read before it is written.
   ready: false,
@@ -32,6 +32,7 @@ window.distalign = {
     if (!window.distalign.ready) return;
     const rest = tab === "compare" ? {} :
       Object.fromEntries(window.distalign.compared_names.map((name) => [name, null]));
+    if (tab !== "play") rest.play = null;
     window.distalign.address(run === undefined ? {...rest, tab} : {...rest, tab, run});
     setTimeout(() => window.dispatchEvent(new Event("resize")), 60);
   },
@@ -42,6 +43,11 @@ window.distalign = {
     new URLSearchParams(query).forEach((value, name) => url.searchParams.set(name, value));
     url.search = url.searchParams.toString().replaceAll("%2C", ",");
     window.history.replaceState(null, "", url);
+  },
+  played(play) {
+    for (const link of document.querySelectorAll("#play-earlier a"))
+      link.setAttribute("aria-current", link.dataset.play === play);
+    if (new URL(window.location).searchParams.get("tab") === "play") window.distalign.address({play});
   },
   download(id) {
     setTimeout(() => document.querySelector("#" + id + " a, a#" + id + ", button#" + id)?.click(), 150);
