@@ -171,7 +171,7 @@ def test_a_setting_that_changed_is_named_and_a_new_one_that_is_off_is_none() -> 
     then = settings_of(tiny_spec())
 
     assert differences(then, settings_of(tiny_spec())) == []
-    assert differences(then, settings_of(tiny_spec({"steps": 13}))) == ["steps", "training.steps"]
+    assert differences(then, settings_of(tiny_spec({"steps": 13}))) == ["training.steps"]
     templates = {"seen": ["Other: {context}"], "heldout": ["Who works as {context}? {options}"]}
     assert differences(then, settings_of(tiny_spec({"templates": templates}))) == ["templates.seen"]
     training = then["training"]

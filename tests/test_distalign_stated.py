@@ -110,7 +110,7 @@ def test_for_any_attribute_more_layers_are_adapted_unless_their_number_is_given(
         for tick in (False, True)
     )
 
-    assert for_any.adapted_layers > fixed.adapted_layers and for_any.learning_rate < fixed.learning_rate
+    assert for_any.adapted_layers > fixed.adapted_layers and for_any.anchor_weight > fixed.anchor_weight
     assert any_spec(adapted_layers=2).training.adapted_layers == 2
 
 
