@@ -119,14 +119,14 @@ def test_a_kept_play_opens_again_from_its_address_and_from_the_list(app, chromiu
         play = app.store.plays(limit=1)[0]
         page.wait_for_url(f"**tab=play**play={play.id}")
         first = page.locator("#play-voices").inner_html()
-        prompt.fill("Job: Pilots. gender?")
+        prompt.fill("Job: Pilots, again. gender?")
         page.locator("#play-tokens textarea, #play-tokens input").fill("256")
         sample(page, 1000)
         page.wait_for_function(
             "old => ![null, old].includes(new URL(location).searchParams.get('play'))", arg=play.id
         )
         page.locator("#play-history button").click()
-        page.locator("#play-earlier a", has_text="Pilots").wait_for()
+        page.locator("#play-earlier a", has_text="Pilots, again").wait_for()
         # The answers that still come make way for the play that is opened.
         page.locator(f"#play-earlier a[data-play='{play.id}']").press("Enter")
         page.locator("#play-status", has_text=f"Kept as play {play.id[:6]}").wait_for()
@@ -149,7 +149,7 @@ def test_a_kept_play_opens_again_from_its_address_and_from_the_list(app, chromiu
         page.locator("#play-status").get_by_text("10 rounds each", exact=True).wait_for()
     last, other, opened_again = app.store.plays(limit=3)
     assert (last.rounds, last.complete) == (10, True)
-    assert (other.prompt, other.complete) == ("Job: Pilots. gender?", False)
+    assert (other.prompt, other.complete) == ("Job: Pilots, again. gender?", False)
     assert opened_again.id == play.id
     with opened(chromium, f"{app.url}?tab=play&play={play.id}", 390) as page:
         page.locator("#play-status", has_text=f"Kept as play {play.id[:6]}").wait_for()

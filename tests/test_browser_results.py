@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from browser_support import choose, download, finished_run, opened, start_app, without_worker
+from test_browser_access import SHIFTS
 
 pytestmark = pytest.mark.browser
 
@@ -102,6 +103,28 @@ def test_answers_are_sorted_grouped_and_those_without_a_category_inspected(app, 
         assert "I cannot say." in page.locator("#rounds-table").inner_text()
         choose(page, "rounds-show", "Each round")
         page.locator("#rounds-position", has_text=f"of {lost}").wait_for()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_figure_of_the_table_leads_to_its_rounds_by_the_keyboard(app, chromium, width):
+    run = run_of(app, "Gender")
+    name = run.spec.contexts.names[3]
+    count = app.store.count_rounds(run.id, "after", "heldout_templates", context=3)
+    with opened(chromium, f"{app.url}?tab=results&run={run.id}", width) as page:
+        page.locator("#realized-as-table .label-wrap").click()
+        link = page.locator("#realized-table").get_by_role("button", name=name, exact=True)
+        link.wait_for()
+        page.locator("#realized svg .after_marks path").first.wait_for()
+        page.evaluate(SHIFTS)
+        link.press("Enter")
+        page.locator("#rounds-position", has_text=f"1 to 25 of {count}").wait_for()
+        assert page.locator("#rounds-context input").input_value() == name
+        page.wait_for_function("document.activeElement.closest('#rounds-table') !== null")
+        page.wait_for_function(
+            "Math.abs(document.querySelector('#rounds-heading').getBoundingClientRect().top) < 100"
+        )
+        shifts = page.evaluate("window.shifts")
+        assert sum(value for value, _ in shifts) < 0.02, shifts
 
 
 def test_the_report_and_convergence_are_handed_out(app, chromium, tmp_path):

@@ -165,6 +165,9 @@ def test_cells_are_escaped() -> None:
     html = html_table(HOSTILE, [HOSTILE, "b"], [[Cell(HOSTILE, HOSTILE), HOSTILE]], name=HOSTILE)
     assert "<img" not in html and "&lt;img" in html
     assert contexts.contexts_table(PAIR, (HOSTILE,), 0).count("<img") == 0
+    # In a file there is nothing that a button could lead to.
+    assert "<button" not in contexts.contexts_table(PAIR, (HOSTILE,), 0)
+    assert contexts.contexts_table(PAIR, (HOSTILE,), 0, linked=True).count("<img") == 0
 
 
 def test_measures_that_a_run_lacks_are_dashes() -> None:

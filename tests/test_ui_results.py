@@ -273,6 +273,28 @@ def test_unclassified_answers_are_inspected_grouped_and_counted(store: Store, ru
     assert f"1 different answer in {count} rounds" in sent[rounds.CONTROLS + 1]
 
 
+def test_a_context_of_the_table_leads_to_its_rounds_and_to_no_others(store: Store, run: Run) -> None:
+    first = show(store, run.id, Shown())
+    assert first["table"].count("<button") == len(run.spec.contexts)
+    assert f'data-context="3" title="Show its rounds">{run.spec.contexts.names[3]}</button>' in first["table"]
+
+    sent = results.rounds_of(store, run, "seen_templates", "3")
+    assert len(sent) == rounds.OUTPUTS
+    place = sent[rounds.CONTROLS]
+    assert place.of == (run.id, Filters("after", "seen_templates", 3)) and sent[2]["value"] == 3
+    count = store.count_rounds(run.id, "after", "seen_templates", context=3)
+    assert position(sent[rounds.CONTROLS :]) == f"1 to {count} of {count}"
+    for given in ("999", "-1", "x", None):
+        assert results.rounds_of(store, run, "held?", given)[rounds.CONTROLS].of[1] == Filters(*HELD_OUT)
+
+
+def test_rounds_of_a_split_without_a_later_phase_are_those_before(store: Store, run: Run) -> None:
+    with store._write() as db:
+        db.execute("DELETE FROM split_results WHERE phase = 'after' AND split = 'seen_templates'")
+    sent = results.rounds_of(store, run, "seen_templates", "3")
+    assert sent[0]["value"] == "before" and sent[rounds.CONTROLS].of[1].phase == "before"
+
+
 def test_another_split_has_its_own_templates(store: Store, run: Run) -> None:
     place = turn(store, run, 0, Place(), template=0)[0]
     filters = Filters("after", "seen_templates", template=5)

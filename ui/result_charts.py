@@ -18,7 +18,7 @@ from jobs.reporting.views import View
 from storage import Run, Store
 from ui import cards, charts, labels, pager, report, round_filters
 from ui.pager import Page
-from ui.wiring import OPEN
+from ui.wiring import CHOOSE_JS, OPEN
 
 # What drawn() fills: lead, tiles, chart, position, back, forward, table, and context, convergence, legend, table.
 DRAWN = 11
@@ -29,6 +29,7 @@ CONVERGENCE = (
     "rounds would not remove."
 )
 AS_TABLE = "The chart as a table"
+TO_ROUNDS = "A context’s name leads to its rounds, which its figures are counted from."
 NO_CONTEXTS = "These prompts have no contexts of their own: each attribute is measured by itself, below."
 
 
@@ -62,7 +63,8 @@ def build_realized() -> tuple[list[Any], list[Any], tuple[gr.Button, gr.Button]]
         chart = gr.Plot(show_label=False, container=False, elem_classes="da-chart", elem_id="realized")
         turns = pager.build("contexts")
         with gr.Accordion(AS_TABLE, open=False, elem_id="realized-as-table", elem_classes="da-fold"):
-            table = gr.HTML(apply_default_css=False, elem_id="realized-table")
+            gr.HTML(cards.quiet(TO_ROUNDS), apply_default_css=False)
+            table = gr.HTML(js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="realized-table")
     buttons = turns.back, turns.forward
     return [split, category, order], [chart, turns.position, *buttons, table], buttons
 
@@ -128,7 +130,7 @@ def _realized(spec: RunSpec, results: Sequence[SplitResult], view: View) -> list
         return [gr.update(value=None, visible=False), cards.quiet(NO_CONTEXTS), *buttons, ""]
     chart = charts.plot_data(views.realized_chart(spec, results, view))
     table = contexts.contexts_table(
-        of_split(results, view.split), spec.contexts.names, view.category, view.order, view.first
+        of_split(results, view.split), spec.contexts.names, view.category, view.order, view.first, linked=True
     )
     return [
         gr.update(value=chart, visible=True),

@@ -17,10 +17,15 @@ from storage import ListedRun, Run, Store, UnknownRun
 from ui import cards, downloads, result_charts, rounds
 from ui.downloads import Folder
 from ui.result_charts import DRAWN
+from ui.round_filters import index
 from ui.wiring import LATEST, ONE_BY_ONE, OPEN, QUIET, hands_over
 
 OUTPUTS = 7 + DRAWN + rounds.OUTPUTS
 MAX_LISTED_RUNS = 1000
+TO_ROUNDS_JS = """() => {
+  document.querySelector('#rounds-heading').scrollIntoView({behavior: 'smooth'});
+  document.querySelector('#rounds-table [tabindex]')?.focus({preventScroll: true});
+}"""
 # How often the tab looks for what was measured meanwhile.
 POLL_SECONDS = 4.0
 
@@ -80,12 +85,37 @@ def build(store: Store, folder: Folder, selected: gr.Textbox) -> ResultsTab:
         [selected, *outputs],
         **ONE_BY_ONE,
     ).then(None, selected, None, js="(run) => window.distalign.shown('results', run)", **QUIET)
+    # The table's context leads to the rounds that its figures are counted from.
+    realized[-1].choose(_of_context(store), [selected, shown, controls[0]], browser, **QUIET).then(
+        None, None, None, js=TO_ROUNDS_JS, **QUIET
+    )
     gr.Timer(POLL_SECONDS).tick(partial(show, store, polled=True), tab.inputs, tab.outputs, **LATEST)
     inputs = [selected, shown, *controls_now]
     gr.on([c.input for c in controls_now], partial(redraw, store, 0), inputs, [shown, *drawn], **ONE_BY_ONE)
     for by, button in zip((-1, 1), pages, strict=True):
         button.click(partial(redraw, store, by), inputs, [shown, *drawn], **QUIET)
     return tab
+
+
+def _of_context(store: Store) -> Callable[..., list[Any]]:
+    """The handler that shows the rounds of the context that was clicked, on the prompts that are looked at."""
+
+    def choose(selected: str, shown: Shown, split: Any, event: gr.EventData) -> list[Any]:
+        run = run_on_tab(store, selected, shown)
+        return [gr.skip()] * rounds.OUTPUTS if run is None else rounds_of(store, run, split, event.context)
+
+    return choose
+
+
+def rounds_of(store: Store, run: Run, split: object, context: object) -> list[Any]:
+    """The rounds of one of a run's contexts, a place as a browser sends it, with no other filter set."""
+    results = store.results(run.id)
+    view = settled(View(str(split)), run.spec, results)
+    if not view.split:
+        return [gr.skip()] * rounds.OUTPUTS
+    given = str(context)
+    place = index(int(given) if given.isdecimal() else None, len(run.spec.contexts))
+    return rounds.fresh(store, run, results, view.split, place)
 
 
 def _build_downloads(store: Store, folder: Folder, inputs: list[Any]) -> None:

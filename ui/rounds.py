@@ -37,7 +37,10 @@ RunOnTab = Callable[[str, Any], Run | None]
 def build(store: Store, run_on_tab: RunOnTab, selected: gr.Textbox, shown: gr.State) -> list[Any]:
     """The table with its filters and events; what :func:`fresh` fills, in its order."""
     with gr.Column(elem_classes="da-card"):
-        gr.HTML(cards.heading("Rounds", "Every sampled answer, its steering token apart from its text."))
+        gr.HTML(
+            cards.heading("Rounds", "Every sampled answer, its steering token apart from its text."),
+            elem_id="rounds-heading",
+        )
         controls = round_filters.build()
         place = gr.State(Place())
         rows = gr.HTML(apply_default_css=False, elem_id="rounds-table")
@@ -68,11 +71,15 @@ def build(store: Store, run_on_tab: RunOnTab, selected: gr.Textbox, shown: gr.St
     return [*controls.values(), *outputs]
 
 
-def fresh(store: Store, run: Run, results: Sequence[SplitResult], split: str) -> list[Any]:
-    """The filters for a run, none of them set, and the first page of its last phase."""
+def fresh(
+    store: Store, run: Run, results: Sequence[SplitResult], split: str, context: int | None = None
+) -> list[Any]:
+    """The filters for a run, none of them set but perhaps a context, and the first page of its last phase."""
     phases = round_filters.phase_choices(results)
-    filters = Filters(phases[-1][1], split)
+    measured = [phase for _, phase in phases if any((r.phase, r.split) == (phase, split) for r in results)]
+    filters = Filters((measured or [phases[-1][1]])[-1], split, ALL if context is None else context)
     contexts, categories, templates = round_filters.choices(store, run, filters)
+    contexts["value"] = filters.context
     return [
         gr.update(choices=phases, value=filters.phase),
         gr.update(choices=round_filters.split_choices(store, run, results), value=split),

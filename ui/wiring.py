@@ -19,7 +19,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api
 # leaves the page, and what was typed on it, as it is; with a modifier the link opens as a link does.
 CHOOSE_JS = """
 element.addEventListener('click', (event) => {
-  const link = event.target.closest('a[data-run], a[data-start], a[data-example], a[data-play]');
+  const link = event.target.closest('a[data-run], a[data-start], a[data-example], a[data-play], [data-context]');
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
   event.preventDefault();
   if (link.dataset.tab === 'compare') window.history.replaceState(null, '', link.href);

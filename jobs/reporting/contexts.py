@@ -23,15 +23,19 @@ def contexts_table(
     order: str = "gap",
     first: int = 0,
     most: int = MAX_CONTEXTS,
+    linked: bool = False,
 ) -> str:
-    """Realized shares of one category against its target, in the order of the chart."""
+    """Realized shares of one category against its target, in the order of the chart.
+
+    ``linked``: a context's name is a button that leads to its rounds.
+    """
     rows = []
     before, after = ({c.context: c for c in result.contexts} if result else {} for result in pair)
     for i in ordered_contexts(pair, contexts, category, order)[first : first + most]:
         now = after.get(i) or before[i]
         low, high = now.noise_band(category)
         rows.append([
-            contexts[i],
+            Cell(contexts[i], context=i if linked else None),
             percent(now.target[category], 1),
             percent(before[i].realized[category], 1) if i in before and i in after else NONE,
             Cell(percent(now.realized[category], 1), _interval(now, category)),

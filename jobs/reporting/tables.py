@@ -9,10 +9,11 @@ from html import escape
 
 @dataclass(frozen=True)
 class Cell:
-    """A text with a smaller one beneath it."""
+    """A text with a smaller one beneath it; where ``context`` is given, a button that says which context it is."""
 
     text: str
     small: str = ""
+    context: int | None = None
 
 
 Row = Sequence["Cell | str"]
@@ -43,8 +44,17 @@ def _cell(cell: Cell | str, column: int, words: int) -> str:
     cell = cell if isinstance(cell, Cell) else Cell(cell)
     small = f"<small>{escape(cell.small)}</small>" if cell.small else ""
     if column == 0:
-        return f'<th scope="row">{escape(cell.text)}{small}</th>'
+        return f'<th scope="row">{_text(cell)}{small}</th>'
     return f"<td{_number(column, words)}>{escape(cell.text)}{small}</td>"
+
+
+def _text(cell: Cell) -> str:
+    if cell.context is None:
+        return escape(cell.text)
+    return (
+        f'<button type="button" class="da-rowlink" data-context="{cell.context}" title="Show its rounds">'
+        f"{escape(cell.text)}</button>"
+    )
 
 
 def _number(column: int, words: int) -> str:
