@@ -150,11 +150,9 @@ def _detail() -> tuple[dict[str, Any], dict[str, gr.Button], organise.Panel, gr.
     with gr.Column(elem_classes="da-card", visible=False) as settings:
         gr.HTML(cards.heading("Settings"))
         facts = gr.HTML(js_on_load=CHOOSE_JS, apply_default_css=False, elem_id="run-facts")
-        # Gradio covers a fold that is an output with a sign of progress, but no column.
-        with (
-            gr.Column(visible=False, elem_classes="da-plain") as fold,
-            gr.Accordion("All settings", open=False, elem_id="run-settings", elem_classes="da-fold"),
-        ):
+        with gr.Accordion(
+            "All settings", open=False, visible=False, elem_id="run-settings", elem_classes="da-fold"
+        ) as fold:
             listed = gr.HTML(apply_default_css=False, elem_id="run-yaml")
     with gr.Column(elem_classes="da-card", visible=False) as logbox:
         gr.HTML(cards.heading("Log", "Newest first, UTC."))
