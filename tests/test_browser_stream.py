@@ -41,7 +41,7 @@ CHOOSE_MEANWHILE_JS = """(preset) => {
   const choice = [...document.querySelectorAll("#preset label")].find((label) => label.innerText.trim() === preset);
   window.meanwhile = () => choice.click();
 }"""
-STEPS = {"Quick": "80", "Standard": "260"}
+STEPS = {"Quick": "120", "Standard": "260"}
 
 
 @pytest.fixture(scope="module")

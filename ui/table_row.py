@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from ui import cards, shares
-from ui.wiring import EACH, QUIET, SELECT_JS
+from ui.wiring import EACH, QUIET
 
 if TYPE_CHECKING:
     from ui.train_form import Controls
@@ -39,7 +39,6 @@ def build(c: Controls) -> None:
 
 def wire(c: Controls) -> None:
     context, editor, table = c["row_context"], c["row_shares"], c["table"]
-    context.focus(None, js=SELECT_JS, **QUIET)
     gr.on(
         [context.change, table.change, c["row"].change], None, [context, table, editor, c["row"]],
         [context, editor, c["rows_back"]], js=_calls("load"), **EACH,

@@ -53,6 +53,11 @@ window.distalign = {
     setTimeout(() => document.querySelector("#" + id + " a, a#" + id + ", button#" + id)?.click(), 150);
   },
 };
+// What is typed in a box of choices that was clicked takes the place of what it holds: at once, as a Gradio event
+// comes after the first letters.
+document.addEventListener("click", (event) => {
+  event.target.closest?.("#start-from input, #row-context input")?.select();
+});
 </script>
 """
 

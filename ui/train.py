@@ -18,7 +18,7 @@ from ui import cards, forms, starts, table_row, train_fit, train_form, train_set
 from ui.downloads import Folder
 from ui.train_fit import read_form
 from ui.train_form import Controls
-from ui.wiring import EACH, OPEN, QUIET, SELECT_JS
+from ui.wiring import EACH, OPEN, QUIET
 
 TABLE = ("table_box", "table_note", "table_grid")
 SHOWN = ("joint_box", "custom_box", "pasted_box", *TABLE)
@@ -199,7 +199,6 @@ def _wire_start(c: Controls, store: Store) -> None:
             return _not_filled(None)
         return [None, gr.update(visible=False), "", gr.update(visible=False), *train_fit.fill(before)]
 
-    c["start"].focus(None, js=SELECT_JS, **QUIET)
     # The mouse chooses with a select, and an input follows; the keyboard with an input alone. Every blur is one
     # more input, which must not undo what was typed since: one by one, it finds the choice among those that were made.
     started = [c["started"], c["start"], *_filled(c)]

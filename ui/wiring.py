@@ -26,8 +26,6 @@ element.addEventListener('click', (event) => {
   trigger('choose', {...link.dataset});
 });
 """
-# What is typed in a box that gets the focus takes the place of what it holds; a click sets the cursor after the focus.
-SELECT_JS = "() => { setTimeout(() => document.activeElement.select?.(), 0) }"
 # Polls of many open pages must not wait for one another, and of what
 # comes while a handler works only the last is handled: earlier answers would not be seen.
 LATEST: dict[str, Any] = QUIET | {"concurrency_limit": 8, "trigger_mode": "always_last"}
