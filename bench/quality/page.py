@@ -49,6 +49,10 @@ SECTIONS = (
     (STORIES, "stories", "Stories"),
     (ANSWERS, UNSEEN_ATTRIBUTES, "Attributes that were never trained on"),
 )
+OLDER_STORIES = (
+    "Rows that the end of this page lists are of a former set of story templates, which had been measured before "
+    "stories were made as they are today. The set is written anew, and these rows are to be measured on it."
+)
 PARTS = "Held-out templates. The error of a part is that of its shares, summed over the other part."
 SHARES = (
     "Held-out templates, and targets that were never trained on: how often a category's share was stated, and what came of it. "
@@ -107,6 +111,8 @@ def render(quality: Quality, *, chart: bool, older: Sequence[str] = (), trial: b
         blocks += [f"## {title}", _table(kind, split, rows) if rows else EMPTY]
         if kind == STORIES and rows:
             blocks.append(on_stories())
+            if any(key.startswith(f"{STORIES}/") for key in older):
+                blocks.append(OLDER_STORIES)
     for title, about, headers, rows in (
         ("Joint attributes and their parts", PARTS, beside.PART_HEADERS, beside.part_rows(quality)),
         ("Stated targets, by share", SHARES, beside.SHARE_HEADERS, beside.share_rows(quality)),
