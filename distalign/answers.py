@@ -47,8 +47,8 @@ def short_answers(
 
 
 def asking_for_stories(spec: RunSpec) -> int:
-    """How many prompts of a training with stories ask for one."""
-    return round(STORY_SHARE * spec.training.distinct_prompts)
+    """How many prompts of a training ask for a story."""
+    return round(STORY_SHARE * spec.training.distinct_prompts) if spec.story.stories else 0
 
 
 def story_prompts(

@@ -65,7 +65,7 @@ def steering_texts(spec: RunSpec, spelling: Spelling) -> SteeringTokens:
 def _steered(spec: RunSpec, spelling: Spelling) -> Iterator[Example]:
     tokens = steering_texts(spec, spelling)
     rng = random.Random(spec.seed)
-    asking = asking_for_stories(spec) if spec.story.stories else 0
+    asking = asking_for_stories(spec)
     prompts, dealt = short_answers(spec, cast(Any, spelling), tokens, rng, asking)
     if asking:
         further, groups = story_prompts(spec, cast(Any, spelling), rng, len(prompts))
@@ -98,7 +98,7 @@ def _story(spec: RunSpec, name: str) -> str:
 
 def _drawn(spec: RunSpec, spelling: Spelling) -> Iterator[Example]:
     rng = random.Random(spec.seed)
-    asking = asking_for_stories(spec) if spec.story.stories else 0
+    asking = asking_for_stories(spec)
     prompts = training_prompts(spec, cast(Any, spelling), rng, spec.training.distinct_prompts - asking)
     names = spec.attribute.names
     texts: list[Any] = [response_ids(cast(Any, spelling), spec, lead="")] * len(prompts)

@@ -34,6 +34,7 @@ from jobs.datasets import (
     Standing,
     compared_as,
     in_passing,
+    lacking_of,
     name_of,
     queue_missing,
     seconds_of,
@@ -128,8 +129,7 @@ def compare_runs(args: argparse.Namespace) -> int:
         _print_queued(queued)
         print(link)
         return 0
-    lacking = [s.method for s in found if s.missing or s.improvable]
-    seconds = seconds_of(data, spec, lacking) if spec is not None else 0.0
+    seconds = seconds_of(data, spec, lacking_of(found)) if spec is not None else 0.0
     _print(comparison, found, queued, answers, seconds)
     return 0
 

@@ -186,6 +186,11 @@ def _problem(spec: RunSpec, method: str) -> str:
     return ""
 
 
+def lacking_of(found: Sequence[Standing]) -> list[str]:
+    """The methods of which a run can be queued."""
+    return [s.method for s in found if s.missing or s.improvable]
+
+
 def seconds_of(data: DataFolder, spec: RunSpec, methods: Sequence[str], preset: str = "") -> float:
     """How long runs of some methods of a dataset would take here, one after another."""
     speed = read_speed(data)
@@ -208,5 +213,5 @@ def queue_missing(
     Raises:
         DistalignError: when the data folder has no room for a run.
     """
-    lacking = [s.method for s in standings(store, spec, methods) if s.missing or s.improvable]
+    lacking = lacking_of(standings(store, spec, methods))
     return [submit(store, data, in_method(spec, method, preset)) for method in lacking]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from storage import Event, Run, Store, StoreError
 
 TENTHS = tuple(part / 10 for part in range(1, 10))
-PAGE = 10_000
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,4 @@ def of_run(store: Store, run: Run) -> list[Said]:
     """
     if run.state != "done" or run.started_at is None or run.finished_at is None:
         raise StoreError(f"run: {run.id} is not done. Take one that was done to its end")
-    return hindsight(_told(store, run), run.started_at, run.finished_at)
-
-
-def _told(store: Store, run: Run) -> list[Event]:
-    """All events of a run's present attempt, in order."""
-    found: list[Event] = []
-    while page := store.events(run.id, found[-1].seq if found else 0, limit=PAGE, attempt=run.attempt):
-        found += page
-    return found
+    return hindsight(store.all_events(run.id, attempt=run.attempt), run.started_at, run.finished_at)

@@ -10,6 +10,8 @@ from distalign.progress import Progress
 from storage.connection import Connections
 from storage.records import Event, UnknownRun
 
+EVENTS_AT_ONCE = 10_000
+
 
 def event_from(row: dict[str, Any]) -> Event:
     values = json.loads(row["values"])
@@ -60,6 +62,17 @@ class Events(Connections):
             [run_id, after, None if kinds is None else json.dumps(list(kinds)), limit, attempt],
         )
         return [event_from(row) for row in rows]
+
+    def all_events(
+        self, run_id: str, kinds: Sequence[str] | None = None, attempt: int | None = None
+    ) -> list[Event]:
+        """All events, in order, however many; of the given kinds or attempt only, if any are given."""
+        found: list[Event] = []
+        while page := self.events(
+            run_id, found[-1].seq if found else 0, kinds, limit=EVENTS_AT_ONCE, attempt=attempt
+        ):
+            found += page
+        return found
 
     def spread_steps(
         self, run_id: str, attempt: int, after: int, until: int, most: int, also: Iterable[int] = ()

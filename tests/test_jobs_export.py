@@ -170,7 +170,7 @@ def test_the_log_has_every_line_of_all_attempts(
         store.add_event(run.id, attempt, Progress("log", "prepare", message=message))
         store.add_event(run.id, attempt, Progress("step", "hybrid", 1, 2))
     read = store.events
-    monkeypatch.setattr(store, "events", lambda run_id, after, kinds: read(run_id, after, kinds, limit=2))
+    monkeypatch.setattr(store, "events", lambda *args, limit, **more: read(*args, limit=2, **more))
     rows = json.loads(content(store, run, View(), "log", "json"))
     told = [(row["attempt"], row["message"]) for row in rows if row["message"]]
     assert told[-3:] == [(1, "began"), (1, "broke"), (2, "began anew")]

@@ -14,7 +14,7 @@ from jobs.report import finite
 from jobs.reporting import pictures, views
 from jobs.reporting.page import report_page
 from jobs.reporting.views import View
-from storage import Event, Run, Store, StoreError
+from storage import Run, Store, StoreError
 
 LOGGED = ("stage", "log")
 
@@ -38,9 +38,7 @@ def content(store: Store, run: Run, view: View, what: str, ending: str) -> bytes
 
 def log_file(store: Store, run: Run, ending: str) -> bytes:
     """All that a run told in words, of all its attempts: "txt" or "json"."""
-    found: list[Event] = []
-    while page := store.events(run.id, found[-1].seq if found else 0, LOGGED):
-        found += page
+    found = store.all_events(run.id, LOGGED)
     if ending == "json":
         rows = [
             {"at": moment(e.at), "attempt": e.attempt, "stage": e.stage, "message": e.message} for e in found
