@@ -32,6 +32,12 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def shortened(text: str, most: int) -> str:
+    """A text on one line, cut to so many characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def p_value(value: float) -> str:
     """ "p = 0.42", or "p < 0.001"."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"

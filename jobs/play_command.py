@@ -11,6 +11,7 @@ from distalign.errors import SpecError
 from distalign.models import require_known
 from distalign.play import MAX_ROUNDS, MAX_TOKENS, Question
 from distalign.prompts import prompt_text
+from distalign.wording import shortened
 from jobs.display import figure, moment, plain, share, table
 from jobs.exporting import context_of, template_of
 from jobs.kept_plays import found, kept, listed, voice_of, write_csv_rows, write_json
@@ -114,7 +115,7 @@ def plays(args: argparse.Namespace) -> int:
             one.id,
             moment(one.created_at),
             f"{min(voice.rounds for voice in one.voices):,} of {one.rounds:,}",
-            plain(_shortened(one.prompt)),
+            plain(shortened(one.prompt, SHOWN_PROMPT)),
             ", ".join(plain(voice_of(voice).name) for voice in one.voices),
         ]
         for one in there
@@ -122,11 +123,6 @@ def plays(args: argparse.Namespace) -> int:
     headers = ["play", "asked", "rounds each", "prompt", "who answered"]
     print(table(headers, rows) if rows else "Nothing was played. Ask with: python -m jobs play PROMPT")
     return 0
-
-
-def _shortened(prompt: str) -> str:
-    text = " ".join(prompt.split())
-    return text if len(text) <= SHOWN_PROMPT else text[: SHOWN_PROMPT - 1] + "…"
 
 
 def _print(played: Played, args: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from distalign.asked import names_of
 from distalign.results import SPLITS, SplitResult, splits_of
+from distalign.wording import shortened
 from storage import Run, Store
 from storage.rounds import ORDERS
 from ui import labels
@@ -143,17 +144,12 @@ def choices(store: Store, run: Run, filters: Filters) -> list[dict[str, Any]]:
     contexts = [("All contexts", ALL), *((name, i) for i, name in enumerate(names.contexts))]
     read_as = [("Any category", ALL), *((name, k) for k, name in enumerate(names.categories))]
     texts, measured = names.templates, store.measured_templates(run.id, filters.phase, filters.split)
-    templates = [(_short(f"{t + 1}: {texts[t]}"), t) for t in measured if t < len(texts)]
+    templates = [(shortened(f"{t + 1}: {texts[t]}", MAX_LABEL), t) for t in measured if t < len(texts)]
     return [
         gr.update(choices=contexts, value=ALL),
         gr.update(choices=[*read_as, ("Unclassified", UNCLASSIFIED)], value=ALL),
         gr.update(choices=[("All templates", ALL), *templates], value=ALL),
     ]
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + "…"
 
 
 def index(value: object, count: int) -> int | None:
