@@ -185,11 +185,16 @@ class _Run:
         sizes = [rounds_of(self.spec, split, phase) for split in splits]
         work = [rounds_of_work(self.spec, split, phase) for split in splits]
         for index, split in enumerate(splits):
+            # Most rounds of some prompts are drawn early, and the last few take most of the time: the work
+            # that is done is told by the rounds of prompts that are finished.
+            finished = 0
 
             def on_sampled(rounds: list[Round], done: int, total: int, index: int = index) -> None:
+                nonlocal finished
                 self.recorder.rounds(rounds)
+                finished += len(rounds)
                 at = sum(sizes[:index]) + sizes[index] * done // total
-                part = (sum(work[:index]) + work[index] * done / total) / sum(work)
+                part = (sum(work[:index]) + work[index] * finished / total) / sum(work)
                 self.timeline(Progress("step", stage, step=at, total=sum(sizes), part=part))
 
             found = self.kept.found if self.kept else 0

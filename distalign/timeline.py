@@ -30,7 +30,7 @@ UNTELLING = ("prepare", "save")
 # plan that follows earlier runs, and of any other.
 TRUST_KNOWN, TRUST = 0.12, 0.03
 # The same for a stage, as a share of it.
-STAGE_TRUST = 0.07
+STAGE_TRUST_KNOWN, STAGE_TRUST = 0.3, 0.07
 # How much of the pace later stages share. Where earlier runs were like this one, a stage that differs is
 # more often one that was disturbed than a sign of a slower machine. Chosen on recorded runs.
 SHARED_KNOWN, SHARED = 0.2, 0.9
@@ -67,6 +67,7 @@ class Timeline:
     ) -> None:
         self._planned = dict(planned)
         self._shared = SHARED_KNOWN if known else SHARED
+        self._stage_trust = STAGE_TRUST_KNOWN if known else STAGE_TRUST
         self._trust = (TRUST_KNOWN if known else TRUST) * sum(planned.values())
         self._emit = emit
         self._clock = clock
@@ -107,23 +108,22 @@ class Timeline:
             if self._first is None:
                 # What comes before the first step is no part of the steps, unless it is a large one.
                 self._first = (0.0, 0.0) if self._done > LARGE_STEP else (self._done, elapsed)
-        pace = self._pace()
         later = sum(seconds for name, seconds in self._planned.items() if ORDER[name] > ORDER[stage])
-        left = self._left_in_stage(elapsed, pace) + later * pace**self._shared
+        left = self._left_in_stage(elapsed) + later * self._pace() ** self._shared
         whole = now - self._began
         # A slower stage than planned must not send the bar back.
         self._fraction = max(self._fraction, whole / max(whole + left, 1e-9))
         self._emit(replace(progress, fraction=self._fraction, eta=left))
 
-    def _pace(self) -> float:
-        """How many times as long as planned the run takes, as far as it has shown."""
+    def _pace(self, *, present: bool = True) -> float:
+        """How many times as long as planned the run takes, as far as it has shown, or shown before the present stage."""
         seen = [
             (self._planned[name], took)
             for name, took in self.taken.items()
             if self._planned.get(name) and took and name not in UNTELLING
         ]
         planned, (whole, seen_part) = self._planned.get(self._stage, 0.0), self._shown()
-        if planned and whole and seen_part and self._stage not in UNTELLING:
+        if present and planned and whole and seen_part and self._stage not in UNTELLING:
             seen.append((planned * seen_part, whole * seen_part))
         weight = sum(planned for planned, _ in seen) + self._trust
         if not weight:
@@ -131,13 +131,13 @@ class Timeline:
         slower = sum(planned * math.log(took / planned) for planned, took in seen) / weight
         return math.exp(min(max(slower, -math.log(MOST_PACE)), math.log(MOST_PACE)))
 
-    def _left_in_stage(self, elapsed: float, pace: float) -> float:
-        planned = self._planned.get(self._stage, 0.0) * pace
+    def _left_in_stage(self, elapsed: float) -> float:
+        planned = self._planned.get(self._stage, 0.0) * self._pace(present=False)
         if not self._done:
             return max(planned - elapsed, OVERDUE * elapsed) if planned else 0.0
         whole, part = self._shown()
         if planned and whole:
-            trust = part / (part + STAGE_TRUST)
+            trust = part / (part + self._stage_trust)
             whole = math.exp((1 - trust) * math.log(planned) + trust * math.log(whole))
         # Some stages tell of their progress in large pieces: between two of them the time runs down.
         since = elapsed - self._done_at

@@ -65,6 +65,7 @@ def add_plays_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit", type=int, metavar="N", help=f"list at most so many (default: {MOST_PLAYS})"
     )
     form = parser.add_mutually_exclusive_group()
+    form.add_argument("--delete", action="store_true", help="with PLAY: delete it and its answers")
     form.add_argument("--json", action="store_true", help="one line of JSON on standard output")
     form.add_argument("--csv", action="store_true", help="with PLAY: a row a voice and different answer")
 
@@ -99,10 +100,16 @@ def plays(args: argparse.Namespace) -> int:
     if args.play is not None:
         if args.limit is not None:
             raise SpecError("--limit", "PLAY was given, too", "Give one of them")
-        _print(found(store, args.play), args)
+        played = found(store, args.play)
+        if args.delete:
+            store.delete_play(played.id)
+            print(f"Deleted play {played.id}")
+        else:
+            _print(played, args)
         return 0
-    if args.csv:
-        raise SpecError("--csv", "it is of one play, and none is given", "Add its id, or use --json")
+    for option in ("csv", "delete"):
+        if getattr(args, option):
+            raise SpecError(f"--{option}", "it is of one play, and none is given", "Add its id")
     limit = MOST_PLAYS if args.limit is None else args.limit
     if limit < 0:
         raise SpecError("--limit", f"{limit} is below 0", "Give 0 or more")

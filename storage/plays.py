@@ -138,6 +138,12 @@ class Plays(Connections):
                 [play_id],
             )
 
+    def delete_play(self, play_id: str) -> None:
+        """Delete a play and its answers; UnknownPlay for an unknown id."""
+        with self._write() as db:
+            if not db.execute("DELETE FROM plays WHERE id = ?", [play_id]).rowcount:
+                raise UnknownPlay(play_id)
+
     def plays(self, limit: int = MOST_PLAYS) -> list[Play]:
         """Newest first."""
         return self._plays_from(self._rows("SELECT * FROM plays ORDER BY number DESC LIMIT ?", [limit]))

@@ -158,6 +158,12 @@ def test_a_kept_play_opens_again_from_its_address_and_from_the_list(app, chromiu
         assert page.locator("#play-voices .da-voice").count() == 4
         assert f"play={play.id}" in page.url
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.locator("#play-delete").click()
+        page.locator("#play-status", has_text="Press Sample to ask it again").wait_for()
+        page.wait_for_url(lambda url: "play=" not in url.partition("?")[2].replace("tab=play", ""))
+        assert page.locator("#play-prompt textarea").input_value() == "Job: Nurses. gender?"
+        assert not page.locator("#play-delete").is_visible()
+    assert [play.id for play in app.store.plays(limit=2)] == [last.id, other.id]
 
 
 def test_mistakes_are_explained_and_what_was_typed_stays(app, chromium):

@@ -138,6 +138,21 @@ def test_where_rounds_differ_in_length_the_part_of_the_work_counts() -> None:
     assert told[-1].fraction == pytest.approx(0.1, rel=0.05)
 
 
+def test_a_plan_by_earlier_runs_counts_more_than_an_uneven_stage() -> None:
+    lefts = {}
+    for known in (True, False):
+        clock, told = Clock(), []
+        timeline = Timeline({"sample": 100.0}, told.append, clock, known)
+        # A third in a fifth of the planned time: rounds that ended early went first.
+        for step in (10, 20, 30, 40):
+            timeline(Progress("step", "sample", step, 100))
+            clock.now += 5
+        lefts[known] = told[-1].eta
+    whole_by_its_steps, whole_by_the_plan = 50, 100
+    assert lefts[False] == pytest.approx(whole_by_its_steps - 15, abs=8)
+    assert lefts[False] + 7 < lefts[True] < whole_by_the_plan - 15
+
+
 def test_a_story_round_is_as_much_work_as_several_short_ones() -> None:
     spec = parse_spec({"attribute": "gender", "target": "even", "stories": True})
     short, story = (rounds_of_work(spec, split, "after") for split in ("heldout_templates", "stories"))

@@ -164,6 +164,17 @@ def test_progress_goes_through_the_stages_and_ends_at_1(finished: tuple[RunSpec,
     assert any("Steering tokens: 1 = male, 2 = female" in p.message for p in told)
 
 
+def test_the_work_of_sampling_is_told_by_the_prompts_that_are_finished(
+    finished: tuple[RunSpec, Recorder],
+) -> None:
+    steps = [p for p in finished[1].told if (p.kind, p.stage) == ("step", "sample")]
+    parts = [p.part for p in steps]
+
+    assert parts == sorted(parts) and parts[-1] == pytest.approx(1)
+    # Rounds under way are told to be drawn, and their work is not done.
+    assert any(p.part < p.step / p.total - 0.1 for p in steps)
+
+
 def test_the_zip_holds_the_adapter_its_card_and_its_specification(
     finished: tuple[RunSpec, Recorder], unpacked: Path, base: Path
 ) -> None:

@@ -198,6 +198,7 @@ def test_the_verb_shows_one_again_in_every_form(
         (["nowhere"], "play: 'nowhere' is not known"),
         (["PLAY", "--limit", "3"], "--limit: PLAY was given, too"),
         (["--csv"], "--csv: it is of one play"),
+        (["--delete"], "--delete: it is of one play"),
         (["--limit", "-1"], "--limit: -1 is below 0"),
     ],
 )
@@ -208,6 +209,13 @@ def test_the_verb_tells_a_mistake_in_one_line(
     given = [played.id if word == "PLAY" else word for word in arguments]
     assert main(["plays", *given, "--data", str(data.root)]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_the_verb_deletes_one(store: Store, run: Run, data: Any, capsys: pytest.CaptureFixture) -> None:
+    stays, gone = played_with(store, run, MALE), played_with(store, run, FEMALE)
+    assert main(["plays", gone.id, "--delete", "--data", str(data.root)]) == 0
+    assert capsys.readouterr().out == f"Deleted play {gone.id}\n"
+    assert [play.id for play in store.plays()] == [stays.id]
 
 
 def test_an_opened_play_is_only_for_looking_at(store: Store, run: Run) -> None:

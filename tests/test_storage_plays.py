@@ -121,6 +121,24 @@ def test_a_run_that_is_started_again_has_another_adapter(store: Store, run: Run,
     assert store.find_play(play.id).voices[0].run_now == CHANGED
 
 
+def test_a_play_is_deleted_with_its_answers_and_no_other(store: Store) -> None:
+    gone, stays = added(store), added(store)
+    for play in (gone, stays):
+        store.add_play_answers(play.id, [PlayAnswer(0, "male", 2, 0)])
+    store.delete_play(gone.id)
+
+    assert [play.id for play in store.plays()] == [stays.id]
+    assert (len(store.play_answers(gone.id)), len(store.play_answers(stays.id))) == (0, 1)
+    # What was still answering is told, and leaves no rows.
+    for again in (
+        lambda: store.delete_play(gone.id),
+        lambda: store.add_play_answers(gone.id, [PlayAnswer(0, "male", 1, 0)]),
+    ):
+        with pytest.raises(UnknownPlay):
+            again()
+    assert store.play_answers(gone.id) == []
+
+
 def test_an_id_must_begin_one_play(store: Store) -> None:
     ids = [added(store).id for _ in range(17)]
     digits = [play_id[0] for play_id in ids]

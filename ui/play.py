@@ -117,7 +117,7 @@ def build(store: Store, data: DataFolder, folder: Folder, selected: gr.Textbox) 
     kept_id.change(None, kept_id, None, js=PLAYED_JS, **QUIET)
     _wire_question(store, place, selected, c)
     results = Results(status, voices, answers, by, answers_card, kept_id, earlier, c.sample, c.stop)
-    tab = _wire_answers(store, Desk(data), place, selected, c, results)
+    tab = _wire_answers(store, Desk(data), place, selected, c, results, files[play_kept.DELETE])
     fold.expand(partial(play_kept.earlier, store), kept_id, earlier, **QUIET)
     play_kept.wire_downloads(store, folder, kept_id, files)
     return tab
@@ -208,9 +208,15 @@ def _wire_question(store: Store, place: gr.State, selected: gr.Textbox, c: Contr
 
 
 def _wire_answers(
-    store: Store, desk: Desk, place: gr.State, selected: gr.Textbox, c: Controls, r: Results
+    store: Store,
+    desk: Desk,
+    place: gr.State,
+    selected: gr.Textbox,
+    c: Controls,
+    r: Results,
+    delete_button: gr.Button,
 ) -> PlayTab:
-    """Sampling, stopping, and opening what was kept."""
+    """Sampling, stopping, and opening or deleting what was kept."""
     asked: dict[str, Asking] = {}
     results = list(vars(r).values())
 
@@ -250,9 +256,20 @@ def _wire_answers(
             sent = _opened(store, str(event.play), run_id, place)
         except DistalignError as error:
             raise gr.Error(str(error), print_exception=False) from error
+        put_aside(request)
+        return sent
+
+    def delete(play_id: str, request: gr.Request) -> list[Any]:
+        put_aside(request)
+        try:
+            store.delete_play(str(play_id))
+        except DistalignError as error:
+            return [cards.error_note(error), *[gr.skip()] * (len(results) - 1)]
+        return play_kept.deleted(store)
+
+    def put_aside(request: gr.Request) -> None:
         if (asking := asked.pop(request.session_hash, None)) is not None:
             asking.stop()
-        return sent
 
     outputs = [
         place, c.runs, c.template, c.context, c.prompt, c.note, c.base, c.rounds, c.tokens, c.seed, *results,
@@ -262,6 +279,7 @@ def _wire_answers(
         js=SAMPLE_JS, concurrency_limit=MAX_WAITING, trigger_mode="once", **QUIET,
     )  # fmt: skip
     c.stop.click(stop, None, None, **QUIET)
+    delete_button.click(delete, r.kept, results, **QUIET)
     r.earlier.choose(choose, [place, selected], outputs, js=SAMPLE_JS, **QUIET)
     inputs = [r.kept, selected, place, c.runs, c.prompt, r.kept]
     return PlayTab(inputs, outputs, partial(show, store), r.kept)

@@ -27,6 +27,7 @@ from ui.wiring import hands_over
 OWN_BASE, NO_BASE = ("That of the adapters", "own"), ("None", "none")
 SHOWN_PROMPT = 200
 MAX_ID = 100
+DELETE = "delete"
 # What is offered: its label, and what writes it.
 FILES = {"json": ("Everything (JSON)", write_json), "csv": ("Answers (CSV)", write_csv_rows)}
 
@@ -118,6 +119,13 @@ def base_choice(played: Played, runs: Sequence[str]) -> str:
     return asked[0]
 
 
+def deleted(store: Store) -> list[Any]:
+    """The results after a play was deleted; the question stays in the form."""
+    told = cards.empty("The question and its answers are deleted", "Press Sample to ask it again.")
+    gone = [told, "", "", gr.update(visible=False), gr.update(visible=False), ""]
+    return [*gone, earlier(store, ""), gr.update(interactive=True), gr.update(interactive=False)]
+
+
 # --- files -------------------------------------------------------------------------------
 
 
@@ -129,6 +137,7 @@ def build_downloads() -> dict[str, Any]:
             kind: gr.Button(label, size="md", elem_id=f"play-download-{kind}")
             for kind, (label, _) in FILES.items()
         }
+        buttons[DELETE] = gr.Button("Delete this question", size="md", elem_id="play-delete")
     return {"file": file, "note": gr.HTML(elem_id="play-file-note"), **buttons}
 
 
