@@ -40,7 +40,7 @@ def open_workbench(arguments: Arguments, **changes: Any) -> Workbench:
     spec = load_spec(Path(arguments["spec"]), fields)
     model, tokenizer = load(spec.base_model, DataFolder(Path(arguments["data"])))
     rows = model.get_output_embeddings().weight
-    steering = choose_steering_tokens(tokenizer, rows, spec.attribute, spec.steering)
+    steering = choose_steering_tokens(tokenizer, rows, spec.attribute, spec.steering, spec.least_tokens)
     return Workbench(spec, model, tokenizer, steering)
 
 

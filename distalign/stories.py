@@ -1,7 +1,8 @@
 """The stories that a run trains on: the base model writes them, a judge reads them, few are kept.
 
 A category's stories are asked for in words first. Where too few of them are
-of that category, a written opening leads, and the model goes on from there.
+of that category, a written opening leads, and the model goes on from there. A
+mood is led from the start: of stories that are asked for, few have it to their end.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from distalign.prompts import chat_ids
 from distalign.sampling import sample_answers
 from distalign.sampling_config import Sampling
 from distalign.spec import RunSpec
-from distalign.story_templates import openings, writing_prompts
+from distalign.story_templates import always_led, openings, writing_prompts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -40,7 +41,7 @@ FIRST_GO = 0.7
 # Cooler than the rounds that are measured: the model learns from its better sentences.
 WRITING_TEMPERATURE, WRITING_TOP_K = 0.8, 40
 # A story must be this long, and may end behind a sentence if it is so long, as shares of the longest.
-SHORTEST, ENDING = 0.5, 0.75
+SHORTEST, ENDING = 0.6, 0.75
 # Its first words. Stories whose category the judge does not know by then are used last: each word before
 # it is one at which a round may go astray.
 EARLY_LETTERS = 50
@@ -112,8 +113,9 @@ def write_stories(
     missing = Counter(dict.fromkeys(range(count), each))
     stories: list[Story] = []
     late: list[Story] = []
-    goes = (("asked in words", _asked, 0.0, FIRST_GO), ("led by an opening", _led, FIRST_GO, 1 - FIRST_GO))
-    for name, drafts, before, share in goes:
+    asked, led = ("asked in words", _asked), ("led by an opening", _led)
+    first = led if always_led(spec.attribute) else asked
+    for (name, drafts), before, share in ((first, 0.0, FIRST_GO), (led, FIRST_GO, 1 - FIRST_GO)):
         if not missing.total():
             break
         several = list(drafts(spec, missing, contexts, rng))

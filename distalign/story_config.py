@@ -29,7 +29,7 @@ class StoryConfig:
     """
 
     stories: bool = False
-    story_tokens: int = 80
+    story_tokens: int = 100
     story_rounds: int = 0
     judge: str = "words"
 

@@ -106,6 +106,11 @@ NAMES = (
 )
 
 
+def always_led(attribute: Attribute) -> bool:
+    """Whether every story of the attribute begins with a written opening: so many of them are written for a mood."""
+    return BUILT_IN["sentiment"] == attribute
+
+
 def wording(attribute: Attribute, category: int) -> str:
     """A category in words that a small model understands."""
     name = attribute.names[category]
@@ -122,7 +127,7 @@ def writing_prompts(attribute: Attribute, category: int, context: str) -> list[s
 def openings(attribute: Attribute, category: int, context: str, names: Sequence[str] = NAMES) -> list[str]:
     """First words of stories of a category, one for each pattern and name."""
     patterns = PERSON_OPENINGS if attribute.kind == "person" else GENERAL_OPENINGS
-    if BUILT_IN.get("sentiment") == attribute:
+    if always_led(attribute):
         pairs = itertools.product(*SENTIMENT_OPENINGS[attribute.names[category]])
         patterns = tuple(" ".join(pair) for pair in pairs)
     found = [_filled(p, attribute, category, context, name) for p in patterns for name in names]

@@ -299,6 +299,12 @@ def test_the_held_out_error_is_that_of_every_prompt_by_itself(arguments: dict[st
     assert held_out.error() == pytest.approx(brute_force_error(bench), abs=1e-5)
 
 
+def test_a_measurement_of_any_attribute_has_tokens_for_the_largest(arguments: dict[str, Any]) -> None:
+    bench = open_workbench(arguments, target="stated", any_attribute=True, templates=None)
+
+    assert len(bench.steering.ids) == bench.spec.least_tokens > len(bench.spec.attribute)
+
+
 def trained(arguments: dict[str, Any], watched: bool) -> tuple[list[float], dict[str, torch.Tensor]]:
     bench = open_workbench(arguments, precision="bfloat16")
     held_out = HeldOut(bench, lowest_adapted(bench.model, bench.spec.training))

@@ -235,6 +235,26 @@ def test_only_stories_of_the_wanted_category_are_kept(monkeypatch: pytest.Monkey
     assert "asked in words: male" in told[0] and "of their category" in told[0]
 
 
+def test_a_mood_is_led_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("distalign.stories.SHORTEST", 0)
+    monkeypatch.setattr("distalign.stories.ENDING", 0)
+    monkeypatch.setattr("distalign.stories.STORIES", 12)
+    moods = list(range(3))
+
+    def judge(text: str) -> int:
+        return next((k for k in moods if any(text.strip().startswith(o[:12]) for o in opened[k])), 0)
+
+    spec = story_spec(attribute="sentiment", target="even", story_tokens=64)
+    opened = [[o for name in spec.contexts.names for o in openings(spec.attribute, k, name)] for k in moods]
+    stories, told = written(judge, attribute="sentiment", target="even", story_tokens=64)
+
+    assert told[0].startswith("Stories led by an opening: positive")
+    for story in stories:
+        text = TOKENIZER.decode(story.ids, skip_special_tokens=True).strip()
+        about = openings(spec.attribute, story.category, spec.contexts.names[story.context])
+        assert any(text.startswith(o[:20]) for o in about)
+
+
 def test_a_story_ends_behind_a_sentence_only_when_it_is_long_enough() -> None:
     sentence = " word" * 9 + " end."
     longest = 2 * len(TOKENIZER.encode(sentence)) + 4

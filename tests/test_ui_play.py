@@ -20,7 +20,7 @@ from jobs.play import Played, PlayError, voices_of
 from jobs.play_desk import Status, Waiting
 from jobs.play_report import MAX_BARS, OTHERS, by_answer, by_category, fits
 from storage import Run, Store
-from ui import play, play_view
+from ui import play_answers, play_view
 from ui.play_prompt import FIRST_TEMPLATE, START_PROMPT, Place, chosen, noted, picked, show
 from ui.play_stream import doing, question_of, streamed
 
@@ -58,12 +58,12 @@ def test_whoever_asks_while_a_run_is_at_work_is_told_why_it_takes_longer() -> No
 
 
 def test_the_base_model_is_chosen_from_the_list_and_no_folder_is_read() -> None:
-    assert play.base_of("own") == {"base": True}
-    assert play.base_of("none") == {"base": False}
-    assert play.base_of("smollm2-360m") == {"base": True, "model": "smollm2-360m"}
+    assert play_answers.base_of("own") == {"base": True}
+    assert play_answers.base_of("none") == {"base": False}
+    assert play_answers.base_of("smollm2-360m") == {"base": True, "model": "smollm2-360m"}
     for given in ("/models/mine", "", None, ["own"]):
         with pytest.raises(SpecError, match="is not on the list"):
-            play.base_of(given)
+            play_answers.base_of(given)
 
 
 # --- what is filled in -------------------------------------------------------------------

@@ -17,7 +17,7 @@ from jobs.kept_plays import kept
 from jobs.play import Played, voices_of
 from jobs.play_report import as_json
 from storage import Run, Store
-from ui import play, play_kept
+from ui import play_answers, play_kept
 from ui.downloads import Folder
 from ui.play_prompt import START_PROMPT, Place
 from ui.play_view import voices
@@ -67,9 +67,9 @@ def kept_play(
 
 def opened(store: Store, play_id: str, selected: str = "") -> tuple[dict[str, Any], list[Any]]:
     """What the form becomes by name, and what shows the play."""
-    sent = play.show(store, f"?tab=play&play={play_id}", selected, Place(), [], START_PROMPT, "")
-    assert len(sent) == play.FORM + play.RESULTS
-    return dict(zip(FORM_NAMES, sent[: play.FORM], strict=True)), sent[play.FORM :]
+    sent = play_answers.show(store, f"?tab=play&play={play_id}", selected, Place(), [], START_PROMPT, "")
+    assert len(sent) == play_answers.FORM + play_answers.RESULTS
+    return dict(zip(FORM_NAMES, sent[: play_answers.FORM], strict=True)), sent[play_answers.FORM :]
 
 
 # --- opened again ------------------------------------------------------------------------
@@ -93,14 +93,14 @@ def test_an_address_opens_a_play_with_its_settings_and_its_answers(store: Store,
 
 def test_a_play_that_is_there_already_is_not_opened_again(store: Store, run: Run) -> None:
     played = kept_play(store, [run.id])
-    sent = play.show(store, f"?play={played.id}", "", Place(), [], START_PROMPT, played.id)
-    assert sent[6:] == [SKIP] * (play.FORM - 6 + play.RESULTS)
+    sent = play_answers.show(store, f"?play={played.id}", "", Place(), [], START_PROMPT, played.id)
+    assert sent[6:] == [SKIP] * (play_answers.FORM - 6 + play_answers.RESULTS)
 
 
 def test_an_address_that_names_no_play_says_so_and_the_rest_is_as_ever(store: Store, run: Run) -> None:
     form, (status, *rest) = opened(store, "<b>")
     assert "is not known" in status and "<b>" not in status
-    assert rest == [SKIP] * (play.RESULTS - 1)
+    assert rest == [SKIP] * (play_answers.RESULTS - 1)
     assert form["runs"]["value"] == [run.id] and form["rounds"] == SKIP
 
 
