@@ -185,7 +185,9 @@ class RunSpec:
                 for name in names
                 if getattr(given, name) != getattr(defaults, name)
             }
-        return mapping | overrides_of(self.preset, self.method, self.training, self.any_attribute)
+        return mapping | overrides_of(
+            self.preset, self.method, self.training, self.any_attribute, self.story.stories
+        )
 
     def to_json(self, *, whole: bool = False) -> str:
         """The mapping as JSON; ``whole`` states the training in full, whatever its preset may mean one day."""
@@ -252,6 +254,7 @@ def parse_spec(value: Mapping[str, Any], folder: Path | None = None) -> RunSpec:
             method,
             {n: v for n, v in value.items() if n in FIELD_TYPES},
             value.get("any_attribute", False),
+            value.get("stories", False),
         ),
         story=StoryConfig(**{n: v for n, v in value.items() if n in STORY_FIELDS}),
         sampling=Sampling(**{n: v for n, v in value.items() if n in SAMPLING_FIELDS}),

@@ -180,22 +180,33 @@ BASELINE_RATES: dict[str, float] = {"quick": 5e-3, "standard": 3e-3}
 # An adapter for any attribute reads shares and words at their places in the prompt, which takes more layers,
 # more prompts and more weight on the answers' words (docs/method.md).
 ANY_LAYERS, ANY_ANCHOR, ANY_PROMPTS = 14, 0.15, 24
+# Stories take half of the steps, and are harder to bind than a word: a run with them has more (docs/method.md).
+STORY_STEPS = 1.5
 
 
-def recipe(preset: str, method: object, any_attribute: object = False) -> TrainingConfig:
-    """What a preset means for a method, and for any attribute; the preset "paper" is the same for all."""
+def recipe(
+    preset: str, method: object, any_attribute: object = False, stories: object = False
+) -> TrainingConfig:
+    """What a preset means for a method, for any attribute and with stories; the preset "paper" is the same for all."""
     config = PRESETS[preset]
     if preset == "paper":
         return config
     if method in BASELINES:
         config = replace(config, learning_rate=BASELINE_RATES[preset])
+    if stories:
+        steps = round(STORY_STEPS * config.steps)
+        config = replace(config, steps=steps, learning_rate=slower(config, steps))
     if not any_attribute:
         return config
     return replace(config, adapted_layers=ANY_LAYERS, anchor_weight=ANY_ANCHOR, prompts_per_step=ANY_PROMPTS)
 
 
 def training_from(
-    preset: object, method: object, overrides: Mapping[str, Any], any_attribute: object = False
+    preset: object,
+    method: object,
+    overrides: Mapping[str, Any],
+    any_attribute: object = False,
+    stories: object = False,
 ) -> TrainingConfig:
     """A preset, as a method takes it, with some fields replaced. What the method does not read stays as it was.
 
@@ -209,7 +220,7 @@ def training_from(
     """
     if not isinstance(preset, str) or preset not in PRESETS:
         raise SpecError("preset", f"{shown(preset)} is not known", f"Use {', '.join(PRESETS)}")
-    base = recipe(preset, method, any_attribute)
+    base = recipe(preset, method, any_attribute, stories)
     given = _as_read(method, overrides, base)
     steps = given.get("steps", base.steps)
     if "warmup_steps" not in given and steps <= base.warmup_steps:
@@ -238,13 +249,13 @@ def _as_read(method: object, overrides: Mapping[str, Any], base: TrainingConfig)
 
 
 def overrides_of(
-    preset: str, method: str, training: TrainingConfig, any_attribute: bool = False
+    preset: str, method: str, training: TrainingConfig, any_attribute: bool = False, stories: bool = False
 ) -> dict[str, Any]:
     """The fields that the method reads, and in which ``training`` differs from what its preset means for it."""
-    own = recipe(preset, method, any_attribute)
+    own = recipe(preset, method, any_attribute, stories)
     # Warm-up and rate follow from these two.
     given = {"steps": training.steps, "optimizer": training.optimizer}
-    base = asdict(training_from(preset, method, given, any_attribute))
+    base = asdict(training_from(preset, method, given, any_attribute, stories))
     base |= {name: getattr(own, name) for name in given}
     return {
         name: value for name, value in asdict(training).items() if reads(method, name) and value != base[name]

@@ -103,6 +103,21 @@ def test_rounds_and_sampling_of_stories_are_their_own() -> None:
     assert alone.rounds_of("stories", "before") == 100
 
 
+@pytest.mark.parametrize("preset", ["quick", "standard"])
+def test_stories_come_with_more_steps_unless_they_are_given(preset: str) -> None:
+    fields = {"attribute": "gender", "target": "even", "preset": preset}
+    plain = parse_spec(fields).training
+    told = parse_spec(fields | {"stories": True})
+    given = parse_spec(fields | {"stories": True, "steps": plain.steps})
+
+    assert told.training.steps == 1.5 * plain.steps
+    assert told.training.learning_rate < plain.learning_rate
+    assert given.training.steps == plain.steps
+    for spec in (told, given):
+        assert parse_spec(spec.to_mapping()).training == spec.training
+    assert "steps" not in told.to_mapping()
+
+
 def test_a_plan_with_stories_takes_longer() -> None:
     with_stories, without = (
         estimate(parse_spec({"attribute": "gender", "stories": s})) for s in (True, False)

@@ -243,7 +243,7 @@ def test_the_other_settings_are_hidden_or_say_what_they_do_for_the_method() -> N
     told = {method: settings(method) for method in METHODS}
     assert [method for method in METHODS if told[method]["steering"]["visible"]] == list(STEERED_METHODS)
     assert [method for method in METHODS if told[method]["preset"]["visible"]] == list(TRAINED_METHODS)
-    assert "120 steps" in told["dpo"]["line"] and "trains nothing" in told["prompt"]["line"]
+    assert "180 steps" in told["dpo"]["line"] and "trains nothing" in told["prompt"]["line"]
     trained = [method for method in METHODS if told[method]["stories"]["info"].startswith("Train on")]
     assert trained == list(TRAINED_METHODS)
     for box, methods in {"phrasings": METHODS[:-1], "story_seen": TRAINED_METHODS}.items():

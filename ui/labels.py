@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from distalign.training_config import PRESETS, reads
+from distalign.training_config import reads
 
 METHODS: dict[str, str] = {
     "hybrid": "Hybrid: KL calibration and KTO (recommended)",
@@ -80,14 +80,14 @@ def method(name: str) -> str:
     return METHODS.get(name, name)
 
 
-def preset_line(name: str) -> str:
+def preset_line(name: str, steps: int) -> str:
     """One sentence on what a preset is for, with its number of steps."""
     purpose = {
         "quick": "a first look, minutes on a laptop",
         "standard": "the result to report",
         "paper": "the published recipe's shape: all layers, small steps, slow",
     }
-    return f"{PRESETS[name].steps} steps: {purpose.get(name, 'a recipe of its own')}."
+    return f"{steps} steps: {purpose.get(name, 'a recipe of its own')}."
 
 
 def knob(name: str, method: str = "") -> tuple[str, str]:

@@ -54,7 +54,7 @@ def settings(preset: str, method: str, target: str, any_attribute: bool, stories
     Outputs: the preset, its sentence, the tick for stories, the judge, phrasings, the two boxes of
     story templates, the kind of steering tokens, the headings of the knobs, the knobs.
     """
-    values = recipe(preset, method, any_attribute and target == STATED)
+    values = recipe(preset, method, any_attribute and target == STATED, stories)
     used = forms.knobs_in_use(method, stories)
     show = gr.update(visible=bool(stories))
     headings = [gr.update(visible=any(n in used for n in names)) for names in KNOB_GROUPS.values()]
@@ -68,7 +68,11 @@ def settings(preset: str, method: str, target: str, any_attribute: bool, stories
             change["placeholder"] = f"{getattr(values, name):g}"
         knobs.append(gr.update(**change))
     trains = reads(method, "preset")
-    line = labels.preset_line(preset) if trains else "This method trains nothing, so it takes no preset."
+    line = (
+        labels.preset_line(preset, values.steps)
+        if trains
+        else "This method trains nothing, so it takes no preset."
+    )
     return [
         gr.update(visible=trains),
         cards.quiet(line),

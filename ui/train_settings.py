@@ -49,7 +49,9 @@ def training(c: Controls) -> None:
             info="How long it trains",
             elem_id="preset",
         )
-        c.others["preset_line"] = gr.HTML(cards.quiet(labels.preset_line(START.preset)))
+        c.others["preset_line"] = gr.HTML(
+            cards.quiet(labels.preset_line(START.preset, PRESETS[START.preset].steps))
+        )
         c.fields["method"] = gr.Dropdown(
             [(labels.method(name), name) for name in METHODS],
             value=START.method,
