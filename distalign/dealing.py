@@ -131,15 +131,14 @@ def _answers(
 ) -> list[tuple[int, Ids]]:
     """For each category k: (desirable, s_k with a text of k) and (undesirable, s_k with another's).
 
-    With ``brief``, every other category has in place of another's text its own, too briefly.
+    With ``brief`` its own, too briefly, is undesirable as well.
     """
     count = len(texts)
     answers = []
-    for place, k in enumerate(categories):
-        if brief and place % 2:
-            wrong = rng.choice(brief[k])
-        else:
-            wrong = rng.choice(texts[rng.choice([other for other in range(count) if other != k])])
+    for k in categories:
+        wrong = [rng.choice(texts[rng.choice([other for other in range(count) if other != k])])]
+        if brief:
+            wrong.append(rng.choice(brief[k]))
         answers.append((DESIRABLE, (steering.ids[k], *rng.choice(texts[k]))))
-        answers.append((UNDESIRABLE, (steering.ids[k], *wrong)[:contrasted]))
+        answers += [(UNDESIRABLE, (steering.ids[k], *ids)[:contrasted]) for ids in wrong]
     return answers

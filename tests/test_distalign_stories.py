@@ -193,9 +193,8 @@ def test_a_story_behind_a_prompt_is_of_its_context_and_of_the_category_that_its_
             completion.kind, True
         )
 
-    # Every other story's counterpart is a short answer.
-    assert kinds.count(DESIRABLE) == 2 * kinds.count(UNDESIRABLE) > 0
-    assert kinds.count(MISMATCHED) == 1.5 * kinds.count(DESIRABLE)
+    assert kinds.count(DESIRABLE) == kinds.count(UNDESIRABLE) > 0
+    assert kinds.count(MISMATCHED) == 2 * kinds.count(DESIRABLE)
 
 
 def test_a_short_answer_of_the_right_category_is_undesirable_behind_a_prompt_that_asks_for_a_story() -> None:
