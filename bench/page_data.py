@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.made_up import add_steps, finished_run
 from distalign.folders import DataFolder
-from distalign.spec import parse_spec
+from distalign.spec import BASE_ROUNDS, parse_spec
 from storage import RunState, Store
 
 # The paper's data sets and one custom attribute; 10 rounds in 2 phases and 2 splits.
@@ -54,7 +54,7 @@ def make(
 
     Args:
         runs: how many runs in all; those with a million rounds between them.
-        contexts, rounds: of the long run, in each of two phases on one split.
+        contexts, rounds: of the long run, on one split; before its training it has at most as many as a base model is asked.
         live_events: steps that the running run has told so far.
     """
     began = time.perf_counter()
@@ -70,7 +70,7 @@ def make(
     store.close()
     ordinary, total = many[-1], sum(count for _, count in many)
     size = store.path.stat().st_size / 1e6
-    long_rounds = 2 * contexts * rounds
+    long_rounds = contexts * (rounds + min(rounds, BASE_ROUNDS))
     seconds = time.perf_counter() - began
     return Made(
         ordinary[0], long.id, live.id, runs, total + long_rounds, long_rounds, live_events, size, seconds
