@@ -51,13 +51,15 @@ def asking_for_stories(spec: RunSpec) -> int:
     return round(STORY_SHARE * spec.training.distinct_prompts) if spec.story.stories else 0
 
 
-def story_prompts(
-    spec: RunSpec, tokenizer: PreTrainedTokenizerBase, rng: random.Random, first: int
-) -> tuple[list[Prompt], list[list[int]]]:
-    """The prompts of a training that ask for a story, and groups of those that carry some; indices begin at ``first``."""
+def story_prompts(spec: RunSpec, tokenizer: PreTrainedTokenizerBase, rng: random.Random) -> list[Prompt]:
+    """The prompts of a training that ask for a story."""
     further = split_prompts(spec, tokenizer, SEEN_STORIES)
-    prompts = [further[i] for i in in_runs(further, rng)[: asking_for_stories(spec)]]
-    return prompts, answer_groups(prompts, STORY_PROMPTS_A_STEP, MAX_STORY_PROMPTS, rng, first)
+    return [further[i] for i in in_runs(further, rng)[: asking_for_stories(spec)]]
+
+
+def story_groups(prompts: list[Prompt], rng: random.Random, first: int) -> list[list[int]]:
+    """Groups of those prompts that carry stories; their indices begin at ``first``."""
+    return answer_groups(prompts, STORY_PROMPTS_A_STEP, MAX_STORY_PROMPTS, rng, first)
 
 
 def training_prompts(

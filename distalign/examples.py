@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from distalign.answers import asking_for_stories, short_answers, story_prompts, training_prompts
+from distalign.answers import asking_for_stories, short_answers, story_groups, story_prompts, training_prompts
 from distalign.baselines.draws import draw_answers
 from distalign.baselines.instruction import prefaces
 from distalign.dealing import DESIRABLE, UNDESIRABLE, in_turn
@@ -68,7 +68,8 @@ def _steered(spec: RunSpec, spelling: Spelling) -> Iterator[Example]:
     asking = asking_for_stories(spec)
     prompts, dealt = short_answers(spec, cast(Any, spelling), tokens, rng, asking)
     if asking:
-        further, groups = story_prompts(spec, cast(Any, spelling), rng, len(prompts))
+        further = story_prompts(spec, cast(Any, spelling), rng)
+        groups = story_groups(further, rng, first=len(prompts))
         prompts += further
         dealt = in_turn(dealt, [(group, [_stories(spec, tokens)] * len(group)) for group in groups])
     for group, answers in dealt:
@@ -103,7 +104,7 @@ def _drawn(spec: RunSpec, spelling: Spelling) -> Iterator[Example]:
     names = spec.attribute.names
     texts: list[Any] = [response_ids(cast(Any, spelling), spec, lead="")] * len(prompts)
     if asking:
-        further, _ = story_prompts(spec, cast(Any, spelling), rng, 0)
+        further = story_prompts(spec, cast(Any, spelling), rng)
         prompts += further
         texts += [[[_story(spec, name).lstrip()] for name in names]] * len(further)
     for drawn in draw_answers(spec, prompts, texts, rng):

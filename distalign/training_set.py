@@ -16,7 +16,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from distalign.answers import MAX_TOLD, asking_for_stories, short_answers, story_prompts
+from distalign.answers import MAX_TOLD, asking_for_stories, short_answers, story_groups, story_prompts
 from distalign.dealing import deal, in_runs, in_turn, stories_for
 from distalign.prompts import Prompt, response_ids
 from distalign.spec import RunSpec
@@ -98,7 +98,8 @@ def build_training_set(
     asking = asking_for_stories(spec) if stories else 0
     prompts, dealt = short_answers(spec, tokenizer, steering, rng, asking)
     if stories:
-        further, told = story_prompts(spec, tokenizer, rng, len(prompts))
+        further = story_prompts(spec, tokenizer, rng)
+        told = story_groups(further, rng, first=len(prompts))
         prompts += further
         texts = stories_for(stories, prompts, len(spec.attribute))
         brief = response_ids(tokenizer, spec, attribute=spec.attribute)

@@ -42,7 +42,7 @@ class Source:
         self.prompts = training_prompts(spec, tokenizer, rng, spec.training.distinct_prompts - asking)
         self.texts = [response_ids(tokenizer, spec, lead="")] * len(self.prompts)
         if stories:
-            further, _ = story_prompts(spec, tokenizer, rng, 0)
+            further = story_prompts(spec, tokenizer, rng)
             told = [replace(story, ids=_without_lead(story.ids, tokenizer)) for story in stories]
             self.prompts += further
             self.texts += stories_for(told, further, len(spec.attribute))
