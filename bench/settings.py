@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from distalign.spec import RunSpec
+from distalign.story_config import DISTINCT, FREQUENT, STORY_FIELDS, TOKENS_A_WORD
 from distalign.training_config import FIELD_TYPES, reads
 
 
@@ -16,15 +17,17 @@ def settings_of(spec: RunSpec, *, stories: bool = False) -> dict[str, Any]:
     """All that a run's figures depend on, its templates as digests.
 
     Args:
-        stories: whether its templates of stories count, too.
+        stories: whether its templates of stories count, too, and what is taken for one.
     """
     # Training is told in full, not by what replaces a preset's fields.
-    apart = {"templates", "name", *FIELD_TYPES}
+    apart = {"templates", "name", *FIELD_TYPES, *(STORY_FIELDS if stories else ())}
     mapping = {name: value for name, value in spec.to_mapping().items() if name not in apart}
     groups = asdict(spec.templates)
     digests = {name: _digest(group) for name, group in groups.items() if stories or "story" not in name}
     training = {name: v for name, v in asdict(spec.training).items() if reads(spec.method, name)}
     whole = {"training": training, "sampling": asdict(spec.sampling), "templates": digests}
+    if stories:
+        whole["story"] = asdict(spec.story) | {"is_story": (TOKENS_A_WORD, DISTINCT, FREQUENT)}
     # As it comes back from a file: lists for tuples.
     return json.loads(json.dumps(mapping | whole))
 

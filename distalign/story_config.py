@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, fields
 
 from distalign.errors import SpecError, shown
@@ -11,8 +12,11 @@ from distalign.training_config import check_number
 BASE_STORIES = 20
 # A text has at least a word for so many tokens of the longest story, or it is no story.
 TOKENS_A_WORD = 4
+# Nor is it one that runs on in the same words: the share of different words at least, and of one word at most.
+# The bundled base model's stories all pass.
+DISTINCT, FREQUENT = 0.5, 0.25
 # Why a story is unclassified; the rate does not tell the two apart.
-UNCLASSIFIED_STORIES = f"the judge cannot tell, or the text is too short for a story (fewer words than story_tokens ÷ {TOKENS_A_WORD})"
+UNCLASSIFIED_STORIES = f"the judge cannot tell, or the text is no story (fewer words than story_tokens ÷ {TOKENS_A_WORD}, or the same ones over and over)"
 JUDGES = ("words", "endpoint")
 
 
@@ -45,6 +49,14 @@ class StoryConfig:
     def least_words(self) -> int:
         """Words of the shortest text that is taken for a story."""
         return self.story_tokens // TOKENS_A_WORD
+
+    def is_story(self, text: str) -> bool:
+        """Whether a text is long enough for a story, and more than a few words over and over."""
+        words = text.lower().split()
+        if len(words) < self.least_words:
+            return False
+        counts = Counter(words)
+        return len(counts) >= DISTINCT * len(words) and max(counts.values()) <= FREQUENT * len(words)
 
 
 STORY_FIELDS = tuple(f.name for f in fields(StoryConfig))

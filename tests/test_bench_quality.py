@@ -179,6 +179,16 @@ def test_a_setting_that_changed_is_named_and_a_new_one_that_is_off_is_none() -> 
     assert differences(then, then | {"training": training | {"new": 0.5}}) == ["training.new"]
 
 
+def test_a_story_depends_on_what_is_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = tiny_spec({"stories": True, "templates": None})
+    then = settings_of(spec, stories=True)
+
+    assert differences(then, settings_of(spec, stories=True)) == []
+    monkeypatch.setattr("bench.settings.DISTINCT", 0.4)
+    assert differences(then, settings_of(spec, stories=True)) == ["story.is_story"]
+    assert differences({n: v for n, v in then.items() if n != "story"}, then) == ["story"]
+
+
 # Figures, goals and the page
 
 

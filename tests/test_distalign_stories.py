@@ -216,8 +216,19 @@ def test_a_text_of_too_few_words_is_no_story() -> None:
     spec = parse_spec({"attribute": "gender", "target": "even", "stories": True, "story_tokens": 80})
     read = story_reader(spec)
 
+    day = "It was a long day, and in the evening the snow came down on all the roofs of that old town."
+
     assert read("He opened the shop.") is None
-    assert read("He opened the shop. " + "It was a long day. " * 4) == 0
+    assert read(f"He opened the shop. {day}") == 0
+
+
+@pytest.mark.parametrize("words", [["he", "smiled"] * 12, ["he", *["loved"] * 6, *map(str, range(15))]])
+def test_a_text_that_repeats_itself_is_no_story(words: list[str]) -> None:
+    spec = parse_spec({"attribute": "gender", "target": "even", "stories": True, "story_tokens": 80})
+
+    assert spec.story.is_story(" ".join(map(str, range(24))))
+    assert not spec.story.is_story(" ".join(words))
+    assert story_reader(spec)(" ".join(words)) is None
 
 
 def written(judge: Callable[[str], int | None], **values: object) -> tuple[list[Story], list[str]]:

@@ -91,12 +91,12 @@ def test_unclassified_answers_are_never_left_out(spec: RunSpec) -> None:
     assert "speak for the others only" in text(0.4)
 
 
-def test_a_story_is_unclassified_for_either_of_two_reasons(spec: RunSpec) -> None:
+def test_it_says_why_a_story_is_unclassified(spec: RunSpec) -> None:
     results = [split("after", 0.05, unclassified=0.1), split("after", 0.05, name="stories", unclassified=0.1)]
 
     stories = said(summarise(spec, results, split="stories"), "Unclassified")
     assert "10.0 % of 300 answers" in stories and UNCLASSIFIED_STORIES in stories
-    assert "judge cannot tell" in stories and "too short for a story" in stories
+    assert "judge cannot tell" in stories and "the text is no story" in stories
     assert "judge" not in said(summarise(spec, results), "Unclassified")
     assert UNCLASSIFIED_STORIES in results_table(results)
     assert UNCLASSIFIED_STORIES not in results_table(results[:1])

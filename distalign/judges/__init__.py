@@ -80,10 +80,10 @@ def require_judge(spec: RunSpec) -> None:
 
 
 def story_reader(spec: RunSpec) -> Judge:
-    """The judge of a run, to whom a text of too few words is no story: it cannot tell what none is about.
+    """The judge of a run, to whom a text that is too short, or repeats itself, is no story: it cannot tell what none is about.
 
     Raises:
         SpecError: when the judge is the endpoint and the environment has none.
     """
-    judge, least = judge_of(spec), spec.story.least_words
-    return lambda text: judge(text) if len(text.split()) >= least else None
+    judge, is_story = judge_of(spec), spec.story.is_story
+    return lambda text: judge(text) if is_story(text) else None
