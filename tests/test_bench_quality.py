@@ -258,7 +258,7 @@ def test_every_goal_is_met_missed_or_not_measured(records: Records) -> None:
 def test_the_page_has_every_split_the_paper_and_what_cannot_be_measured(
     records: Records, tmp_path: Path
 ) -> None:
-    write_page(records, tmp_path / "results.md", older=["answers/race-even/hybrid/0"])
+    write_page(records, tmp_path / "results.md", older={"answers/race-even/hybrid/0": ["training.steps"]})
     text = (tmp_path / "results.md").read_text("utf-8")
     svg = (tmp_path / "images" / CHART).read_text("utf-8")
 
@@ -268,7 +268,9 @@ def test_the_page_has_every_split_the_paper_and_what_cannot_be_measured(
     assert row.endswith("| 0.1 % | 100.0 % | 90 | 240 | 1.9 | 0.084 |")
     assert "| gender-uk-real | prompt | 1 |" in text and "| – | 0.002 | 0.1 % | – | – | 240 |" in text
     assert "- answers/gender-uk-real/sft/0: method: 'sft' is not known" in text
-    assert "other settings than those of today, to be done anew: answers/race-even/hybrid/0." in text
+    assert (
+        "other settings than those of today, to be done anew:\n\n- training.steps: answers/race-even/" in text
+    )
     assert "| gender-uk-even | hybrid | 1 | 0.050 [0.040, 0.060] |" in text.split("## Held-out contexts")[1]
     assert text.count("Not measured yet.") == 1 and str(tmp_path) not in text
     assert "Not measured yet." in text.split("## Stated targets, by share")[1].split("##")[0]
@@ -533,7 +535,7 @@ def test_what_was_measured_with_other_settings_is_measured_anew(
     assert main([*given, "--minutes", "0"]) == 0
     page = (place / "out" / "results.md").read_text("utf-8")
 
-    assert "to be done anew: answers/jobs/zero_shot/0." in page and len(stand.calls) == 1
+    assert "to be done anew:\n\n- rounds: answers/jobs/zero_shot/0" in page and len(stand.calls) == 1
     assert main(given) == 0
     assert "was measured with another rounds; anew" in capsys.readouterr().err
     assert len(stand.calls) == 2

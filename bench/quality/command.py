@@ -75,7 +75,8 @@ class _Work:
         # The runs' own data folder, with their database and adapters.
         self.folder = data.root / "bench" / ("quality-trial" if args.trial else "quality")
         self.models = data.root
-        self.older: list[str] = []
+        # Of what was measured with other settings than those of today, which ones.
+        self.older: dict[str, list[str]] = {}
         self.is_over = deadline(args.minutes)
 
     def look_back(self, known: Iterable[Cell]) -> None:
@@ -84,8 +85,8 @@ class _Work:
             if "settings" in (value := self.records.get(cell.key) or {}):
                 with suppress(SpecError):
                     now = _settings_of(cell.resolved(self.overrides))
-                    if differences(value["settings"], now):
-                        self.older.append(cell.key)
+                    if others := differences(value["settings"], now):
+                        self.older[cell.key] = others
 
     def write(self) -> None:
         write_page(self.records, self.out, older=self.older, trial=self.args.trial)
@@ -105,8 +106,8 @@ class _Work:
                 break
             if failure := take(self._unit(cell, spec), self.records, self.logs):
                 failures.append(failure)
-            elif cell.key in self.older:
-                self.older.remove(cell.key)
+            else:
+                self.older.pop(cell.key, None)
             self.write()
         self.write()
         return failures

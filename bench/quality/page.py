@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.errors import BenchError
 from bench.judges import on_stories
@@ -50,8 +51,7 @@ SECTIONS = (
     (ANSWERS, UNSEEN_ATTRIBUTES, "Attributes that were never trained on"),
 )
 OLDER_STORIES = (
-    "Rows that the end of this page lists are of a former set of story templates, which had been measured before "
-    "stories were made as they are today. The set is written anew, and these rows are to be measured on it."
+    "Rows that the end of this page lists are of stories as they were made, asked for or read before."
 )
 PARTS = "Held-out templates. The error of a part is that of its shares, summed over the other part."
 SHARES = (
@@ -78,11 +78,17 @@ COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
 }
 
 
-def write_page(records: Records, out: Path, *, older: Sequence[str] = (), trial: bool = False) -> None:
+def write_page(
+    records: Records,
+    out: Path,
+    *,
+    older: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    trial: bool = False,
+) -> None:
     """Write the page, and its chart beside it in ``images/``.
 
     Args:
-        older: keys that were measured with other settings than those of today.
+        older: by key, for what was measured with other settings than those of today, their names.
 
     Raises:
         BenchError: when they cannot be written.
@@ -93,7 +99,13 @@ def write_page(records: Records, out: Path, *, older: Sequence[str] = (), trial:
         out.write_text(render(quality, chart=chart, older=older, trial=trial), "utf-8")
 
 
-def render(quality: Quality, *, chart: bool, older: Sequence[str] = (), trial: bool = False) -> str:
+def render(
+    quality: Quality,
+    *,
+    chart: bool,
+    older: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    trial: bool = False,
+) -> str:
     """The page as Markdown."""
     command = f"{COMMAND} --trial" if trial else COMMAND
     blocks = ["# Results", f"Written by `{command}` (stories: with `--stories`). {INTRODUCTION}"]
@@ -230,7 +242,7 @@ def _table(kind: str, split: str, rows: list[list[str]]) -> str:
     return markdown_table(headers[:-1], [row[:-1] for row in rows])
 
 
-def _notes(quality: Quality, older: Sequence[str]) -> list[str]:
+def _notes(quality: Quality, older: Mapping[str, Sequence[str]]) -> list[str]:
     """Where and when it was measured, and what could not be."""
     records, blocks = quality.records, ["## How it was measured"]
     keys = [key for key in records if "report" in records.get(key)]
@@ -242,9 +254,11 @@ def _notes(quality: Quality, older: Sequence[str]) -> list[str]:
     else:
         blocks.append(EMPTY)
     if older:
-        blocks.append(
-            f"Measured with other settings than those of today, to be done anew: {', '.join(older)}."
-        )
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for key, names in older.items():
+            alike.setdefault(tuple(sorted(names)), []).append(key)
+        blocks.append("Measured with other settings than those of today, to be done anew:")
+        blocks.append("\n".join(f"- {', '.join(names)}: {', '.join(keys)}" for names, keys in alike.items()))
     if unmeasurable := quality.unmeasurable():
         blocks.append("Not measurable, in the product's own words:")
         blocks.append("\n".join(f"- {', '.join(cells)}: {why}" for why, cells in unmeasurable.items()))
