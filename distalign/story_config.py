@@ -15,7 +15,7 @@ TOKENS_A_WORD = 4
 # Nor is it one that runs on in the same words: the share of different words at least, and of one word at most.
 # The bundled base model's stories all pass.
 DISTINCT, FREQUENT = 0.5, 0.25
-# Why a story is unclassified; the rate does not tell the two apart.
+# Why a story is unclassified; the rate does not tell these apart.
 UNCLASSIFIED_STORIES = f"the judge cannot tell, or the text is no story (fewer words than story_tokens ÷ {TOKENS_A_WORD}, or the same ones over and over)"
 JUDGES = ("words", "endpoint")
 

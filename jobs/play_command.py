@@ -100,12 +100,12 @@ def plays(args: argparse.Namespace) -> int:
     if args.play is not None:
         if args.limit is not None:
             raise SpecError("--limit", "PLAY was given, too", "Give one of them")
-        played = found(store, args.play)
         if args.delete:
-            store.delete_play(played.id)
-            print(f"Deleted play {played.id}")
+            play_id = store.find_play(args.play).id
+            store.delete_play(play_id)
+            print(f"Deleted play {play_id}")
         else:
-            _print(played, args)
+            _print(found(store, args.play), args)
         return 0
     for option in ("csv", "delete"):
         if getattr(args, option):

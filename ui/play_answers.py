@@ -19,7 +19,7 @@ from ui import cards, play_kept, play_prompt
 from ui.forms import require_listed
 from ui.play_kept import NO_BASE, OWN_BASE
 from ui.play_prompt import Place
-from ui.play_stream import question_of, streamed, whole
+from ui.play_stream import asking_buttons, question_of, streamed, whole
 from ui.wiring import QUIET
 
 # Sessions that may wait for their answers at the same time; each keeps a thread of the page.
@@ -122,7 +122,7 @@ def wire_answers(
         try:
             for sent in streamed(coming, played, partial(play_kept.earlier, store), beside=beside):
                 if asked.get(request.session_hash) is not asking:
-                    # Another play was opened in its place.
+                    # Another play was opened in its place, or it was deleted.
                     return
                 yield sent
         finally:
@@ -145,11 +145,11 @@ def wire_answers(
         return sent
 
     def delete(play_id: str, request: gr.Request) -> list[Any]:
-        put_aside(request)
         try:
             store.delete_play(str(play_id))
         except DistalignError as error:
             return [cards.error_note(error), *[gr.skip()] * (len(results) - 1)]
+        put_aside(request)
         return play_kept.deleted(store)
 
     def put_aside(request: gr.Request) -> None:
@@ -188,5 +188,5 @@ def show(
 def _opened(store: Store, play_id: str, selected: str, place: Place) -> list[Any]:
     """The whole tab for a kept play; StoreError where there is none."""
     played = play_kept.opened(store, play_id)
-    buttons = [gr.update(interactive=True), gr.update(interactive=False)]
-    return [*play_kept.form_of(store, selected, place, played), *whole(played), gr.skip(), *buttons]
+    form = play_kept.form_of(store, selected, place, played)
+    return [*form, *whole(played), gr.skip(), *asking_buttons(busy=False)]

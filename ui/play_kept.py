@@ -20,6 +20,7 @@ from storage.plays import Play
 from ui import cards, play_view
 from ui.downloads import Folder
 from ui.play_prompt import MAX_LISTED_RUNS, Place, template_choices
+from ui.play_stream import asking_buttons
 from ui.present import ago, esc
 from ui.results import run_label
 from ui.wiring import hands_over
@@ -123,7 +124,7 @@ def deleted(store: Store) -> list[Any]:
     """The results after a play was deleted; the question stays in the form."""
     told = cards.empty("The question and its answers are deleted", "Press Sample to ask it again.")
     gone = [told, "", "", gr.update(visible=False), gr.update(visible=False), ""]
-    return [*gone, earlier(store, ""), gr.update(interactive=True), gr.update(interactive=False)]
+    return [*gone, earlier(store, ""), *asking_buttons(busy=False)]
 
 
 # --- files -------------------------------------------------------------------------------

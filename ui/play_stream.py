@@ -52,7 +52,7 @@ def streamed(
         play_view.status("Getting ready", tone="busy"),
         *_laid_out(played),
         gr.skip(),
-        *_buttons(busy=True),
+        *asking_buttons(busy=True),
     ]
     try:
         for one, now in told:
@@ -65,9 +65,9 @@ def streamed(
             yield [status, *drawn, *[gr.skip()] * 2, kept, *[gr.skip()] * 3]
     except DistalignError as error:
         note = cards.error_note(error) + (cards.quiet(f"{kept_as(played)}.") if played.id else "")
-        yield [note, *[gr.skip()] * 5, earlier(played.id), *_buttons(busy=False)]
+        yield [note, *[gr.skip()] * 5, earlier(played.id), *asking_buttons(busy=False)]
         return
-    yield [*whole(played), earlier(played.id), *_buttons(busy=False)]
+    yield [*whole(played), earlier(played.id), *asking_buttons(busy=False)]
 
 
 def whole(played: Played) -> list[Any]:
@@ -83,7 +83,8 @@ def _drawn(played: Played) -> list[str]:
     return [play_view.voices(played), play_view.answers(played)]
 
 
-def _buttons(*, busy: bool) -> list[Any]:
+def asking_buttons(*, busy: bool) -> list[Any]:
+    """The button that asks, and the one that stops."""
     return [gr.update(interactive=not busy), gr.update(interactive=busy)]
 
 

@@ -99,13 +99,7 @@ def write_page(
         out.write_text(render(quality, chart=chart, older=older, trial=trial), "utf-8")
 
 
-def render(
-    quality: Quality,
-    *,
-    chart: bool,
-    older: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    trial: bool = False,
-) -> str:
+def render(quality: Quality, *, chart: bool, older: Mapping[str, Sequence[str]], trial: bool) -> str:
     """The page as Markdown."""
     command = f"{COMMAND} --trial" if trial else COMMAND
     blocks = ["# Results", f"Written by `{command}` (stories: with `--stories`). {INTRODUCTION}"]
